@@ -1,0 +1,252 @@
+"""The object that is tracked: mesh, texture, size and symmetries."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+import cv2
+import numpy as np
+import trimesh
+import yaml
+
+METRES_PER_UNIT = {"m": 1.0, "cm": 0.01, "mm": 0.001}
+PLAUSIBLE_DIAMETER_M = (0.01, 2.0)
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """A triangle mesh in metres with at most one kind of colour.
+
+    vertices (V, 3) float32 and normals (V, 3) float32 unit vectors; faces (F, 3) int32;
+    either vertex_colors (V, 3) uint8, or uv (V, 2) float32 (v upwards, as OpenGL) with texture
+    (height, width, 3) uint8 RGB, or neither.
+    """
+
+    vertices: np.ndarray
+    faces: np.ndarray
+    normals: np.ndarray
+    vertex_colors: np.ndarray | None = None
+    uv: np.ndarray | None = None
+    texture: np.ndarray | None = None
+
+    @property
+    def has_color(self) -> bool:
+        """True when the surface colour is known."""
+        return self.vertex_colors is not None or self.texture is not None
+
+
+@dataclass(frozen=True)
+class ContinuousSymmetry:
+    """Rotation by any angle about the line through ``offset`` (3,) metres along ``axis`` (3,)."""
+
+    axis: np.ndarray
+    offset: np.ndarray
+
+
+@dataclass(frozen=True)
+class ObjectModel:
+    """A rigid object; poses of it are poses of its mesh frame.
+
+    discrete_symmetries: transforms (K, 4, 4), metres, that map the object onto itself (without the identity).
+    folder: where its object.yaml is, None for an object made from a mesh alone.
+    """
+
+    name: str
+    mesh: Mesh
+    diameter_m: float
+    discrete_symmetries: np.ndarray = field(default_factory=lambda: np.zeros((0, 4, 4)))
+    continuous_symmetries: tuple[ContinuousSymmetry, ...] = ()
+    folder: Path | None = None
+
+    @classmethod
+    def from_mesh(cls, name: str, mesh: Mesh, **options: object) -> ObjectModel:
+        """Object of a mesh, with its diameter measured and checked to be between 1 cm and 2 m."""
+        diameter = mesh_diameter(mesh.vertices)
+        low, high = PLAUSIBLE_DIAMETER_M
+        if not low <= diameter <= high:
+            raise ValueError(
+                f"expected object {name!r} to be {low} to {high} m large, but its mesh measures {diameter:.4g} m; "
+                "set mesh_unit (m, cm or mm) in object.yaml to the unit of the mesh file"
+            )
+        return cls(name=name, mesh=mesh, diameter_m=diameter, **options)
+
+    @cached_property
+    def center_m(self) -> np.ndarray:
+        """Middle (3,) of the mesh's bounding box in the object frame; crops and residuals are about it."""
+        return (self.mesh.vertices.min(axis=0) + self.mesh.vertices.max(axis=0)).astype(np.float64) / 2
+
+    @property
+    def weights_path(self) -> Path | None:
+        """Where the weights of this object's residual network are expected."""
+        return None if self.folder is None else self.folder / "residual.safetensors"
+
+    def sample_points(self, count: int = 2000, seed: int = 0) -> np.ndarray:
+        """Points (count, 3) spread uniformly over the surface, in metres; the same for the same seed."""
+        surface = trimesh.Trimesh(self.mesh.vertices, self.mesh.faces, process=False)
+        points, _ = trimesh.sample.sample_surface(surface, count, seed=seed)
+        return np.asarray(points, dtype=np.float64)
+
+
+def mesh_diameter(vertices: np.ndarray) -> float:
+    """Largest distance between two of the vertices (V, 3)."""
+    try:
+        hull = trimesh.convex.convex_hull(vertices).vertices
+    except Exception as error:
+        raise ValueError("expected a mesh with volume, but its vertices lie in one plane or point") from error
+    squared = np.sum(hull**2, axis=1)
+    distances = squared[:, None] + squared[None] - 2 * hull @ hull.T
+    return float(np.sqrt(max(distances.max(), 0.0)))
+
+
+def load_mesh(path: str | Path, unit: str = "m") -> Mesh:
+    """Read a mesh file (.obj, .ply, .stl, .glb, ...) with its texture or vertex colours.
+
+    Parameters: ``unit`` of the file's coordinates: m, cm or mm.
+    Raises FileNotFoundError when there is no such file, ValueError when it holds no usable triangles.
+    """
+    path = Path(path)
+    if unit not in METRES_PER_UNIT:
+        raise ValueError(f"expected mesh_unit to be one of {', '.join(METRES_PER_UNIT)}, got {unit!r}")
+    if not path.is_file():
+        raise FileNotFoundError(f"expected a mesh file at {path}, but there is none; check the path")
+    try:
+        loaded = trimesh.load(path, force="mesh", process=False)
+    except Exception as error:
+        raise ValueError(f"expected a mesh that can be read at {path}: {error}; is the file complete?") from error
+    if not isinstance(loaded, trimesh.Trimesh) or len(loaded.faces) == 0 or len(loaded.vertices) == 0:
+        raise ValueError(f"expected a mesh with triangles at {path}, got none; export it as a triangle mesh")
+    if not np.all(np.isfinite(loaded.vertices)):
+        raise ValueError(f"expected finite vertex coordinates in {path}, got NaN or infinity; export it again")
+    return _convert(loaded, METRES_PER_UNIT[unit])
+
+
+def _convert(loaded: trimesh.Trimesh, scale: float) -> Mesh:
+    visual = loaded.visual
+    uv = texture = vertex_colors = None
+    if visual.kind == "texture" and getattr(visual, "uv", None) is not None:
+        image = getattr(visual.material, "image", None) or getattr(visual.material, "baseColorTexture", None)
+        if image is not None:
+            uv = np.asarray(visual.uv, dtype=np.float32)
+            texture = np.asarray(image.convert("RGB"), dtype=np.uint8)
+    elif visual.kind == "vertex":
+        vertex_colors = np.asarray(visual.vertex_colors[:, :3], dtype=np.uint8)
+    elif visual.kind == "face":
+        loaded.unmerge_vertices()
+        vertex_colors = np.repeat(np.asarray(visual.face_colors[:, :3], dtype=np.uint8), 3, axis=0)
+    if uv is None and vertex_colors is None:
+        # STL and some PLY files repeat every vertex for every face, which would make all shading flat.
+        loaded.merge_vertices(merge_norm=True, merge_tex=True)
+    vertices = np.asarray(loaded.vertices, dtype=np.float64) * scale
+    return Mesh(
+        vertices=vertices.astype(np.float32),
+        faces=np.asarray(loaded.faces, dtype=np.int32),
+        normals=np.asarray(loaded.vertex_normals, dtype=np.float32),
+        vertex_colors=vertex_colors,
+        uv=uv,
+        texture=texture,
+    )
+
+
+def models_folders() -> list[Path]:
+    """Folders that hold one folder per object: the working directory's, the source tree's, the installed ones."""
+    parents = Path(__file__).resolve().parents
+    candidates = [Path("models"), parents[1] / "models"]
+    candidates += [parent / "share" / "pose_tracker_ros" / "models" for parent in parents]
+    return [folder for folder in candidates if folder.is_dir()]
+
+
+def find_object_folder(name: str) -> Path:
+    """Folder of an object given by its name or by its path.
+
+    Raises FileNotFoundError that lists the known objects.
+    """
+    for folder in [Path(name), *(parent / name for parent in models_folders())]:
+        if (folder / "object.yaml").is_file():
+            return folder
+    known = sorted({path.parent.name for parent in models_folders() for path in parent.glob("*/object.yaml")})
+    raise FileNotFoundError(
+        f"expected a known object or a folder with an object.yaml, got {name!r}; known are: {', '.join(known) or 'none'}"
+    )
+
+
+OBJECT_KEYS = {"name", "mesh", "mesh_unit", "bop_id", "symmetries", "license", "description"}
+
+
+def read_object_description(folder: Path) -> dict:
+    """Contents of a folder's object.yaml.
+
+    Raises ValueError when it is no mapping or has keys that are not known.
+    """
+    path = folder / "object.yaml"
+    try:
+        description = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise ValueError(f"expected valid YAML in {path}: {error}") from error
+    if not isinstance(description, dict) or "mesh" not in description:
+        raise ValueError(f"expected {path} to be a mapping with at least the key 'mesh'")
+    unknown = sorted(set(description) - OBJECT_KEYS)
+    if unknown:
+        raise ValueError(f"expected only the keys {', '.join(sorted(OBJECT_KEYS))} in {path}, got {', '.join(unknown)}")
+    return description
+
+
+def load_object(name: str, mesh_path: str | Path | None = None, mesh_unit: str | None = None) -> ObjectModel:
+    """The object of a name or folder, from its object.yaml.
+
+    Parameters: ``mesh_path`` and ``mesh_unit`` replace those of object.yaml, for objects whose mesh
+    may not be distributed with this package.
+    Raises FileNotFoundError (no such object, no mesh) or ValueError (bad description or mesh).
+    """
+    folder = find_object_folder(str(name))
+    description = read_object_description(folder)
+    path = Path(mesh_path) if mesh_path else folder / description["mesh"]
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"expected the mesh of object {folder.name!r} at {path}, but there is no such file; "
+            "put it there or name another one (--mesh on the command line, mesh_path as a node's parameter)"
+        )
+    mesh = load_mesh(path, mesh_unit or description.get("mesh_unit", "m"))
+    discrete, continuous = parse_symmetries(description.get("symmetries") or {})
+    return ObjectModel.from_mesh(
+        description.get("name", folder.name),
+        mesh,
+        discrete_symmetries=discrete,
+        continuous_symmetries=continuous,
+        folder=folder,
+    )
+
+
+def parse_symmetries(
+    description: dict, metres_per_unit: float = 1.0
+) -> tuple[np.ndarray, tuple[ContinuousSymmetry, ...]]:
+    """Symmetries of a mapping with ``discrete`` (4x4 matrices, flat or nested) and ``continuous`` (axis, offset)."""
+    discrete = np.array([np.reshape(m, (4, 4)) for m in description.get("discrete", [])], dtype=np.float64)
+    discrete = discrete.reshape(-1, 4, 4)
+    discrete[:, :3, 3] *= metres_per_unit
+    continuous = tuple(
+        ContinuousSymmetry(
+            np.asarray(item["axis"], dtype=np.float64),
+            np.asarray(item.get("offset", (0, 0, 0)), dtype=np.float64) * metres_per_unit,
+        )
+        for item in description.get("continuous", [])
+    )
+    return discrete, continuous
+
+
+def texture_pyramid(texture: np.ndarray) -> list[np.ndarray]:
+    """The texture and its successive halvings by area averaging, down to one pixel."""
+    levels = [texture]
+    while max(levels[-1].shape[:2]) > 1:
+        height, width = (max(1, math.ceil(size / 2)) for size in levels[-1].shape[:2])
+        levels.append(cv2.resize(levels[-1], (width, height), interpolation=cv2.INTER_AREA))
+    return levels
+
+
+def recolored(mesh: Mesh, *, vertex_colors: np.ndarray | None = None, texture: np.ndarray | None = None) -> Mesh:
+    """The same mesh with other vertex colours or another texture image."""
+    if texture is not None:
+        return replace(mesh, texture=texture, vertex_colors=None)
+    return replace(mesh, vertex_colors=vertex_colors, uv=None, texture=None)

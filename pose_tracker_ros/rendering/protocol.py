@@ -1,0 +1,52 @@
+"""What every renderer takes and gives."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from pose_tracker_ros.camera import PinholeCamera
+from pose_tracker_ros.objects import Mesh
+
+RENDERERS = ("raycast", "opengl")
+UNKNOWN_COLOR = 128
+
+
+class Rendering(NamedTuple):
+    """Images of one object, unlit; everything is zero where the object is not.
+
+    color: (height, width, 3) uint8 RGB albedo, grey 128 for a mesh of unknown colour.
+    depth: (height, width) float32 metres along z.
+    normal: (height, width, 3) float32 unit vectors in the camera frame, towards the camera.
+    mask: (height, width) bool.
+    """
+
+    color: np.ndarray
+    depth: np.ndarray
+    normal: np.ndarray
+    mask: np.ndarray
+
+
+class Renderer(Protocol):
+    """Draws one mesh from any pose with any pinhole camera."""
+
+    def render(self, camera: PinholeCamera, camera_T_object: np.ndarray) -> Rendering:
+        """Images of the mesh at ``camera_T_object`` (4, 4); an object out of sight gives an empty mask."""
+        ...
+
+
+def create_renderer(name: str, mesh: Mesh) -> Renderer:
+    """The renderer of a name: ``raycast`` (CPU, no driver needed) or ``opengl`` (pyrender, EGL).
+
+    Raises ValueError for other names.
+    """
+    if name == "raycast":
+        from pose_tracker_ros.rendering.raycast import RaycastRenderer
+
+        return RaycastRenderer(mesh)
+    if name == "opengl":
+        from pose_tracker_ros.rendering.opengl import OpenGLRenderer
+
+        return OpenGLRenderer(mesh)
+    raise ValueError(f"expected renderer to be one of {', '.join(RENDERERS)}, got {name!r}")

@@ -1,0 +1,142 @@
+"""Ray casting on the CPU with Embree: headless, no GL driver, exact depth."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import open3d as o3d
+
+from pose_tracker_ros.camera import PinholeCamera
+from pose_tracker_ros.objects import Mesh, texture_pyramid
+from pose_tracker_ros.rendering.protocol import UNKNOWN_COLOR, Rendering
+
+
+class RaycastRenderer:
+    """Renders one mesh by casting a ray through every pixel that its bounding box covers.
+
+    Not to be used after ``fork()``: Embree's thread pool does not survive it. Start workers with spawn.
+    """
+
+    def __init__(self, mesh: Mesh, threads: int = 0) -> None:
+        """``threads``: threads to cast with, 0 for all."""
+        self._mesh = mesh
+        self._threads = threads
+        self._scene = o3d.t.geometry.RaycastingScene(nthreads=threads)
+        self._scene.add_triangles(
+            o3d.core.Tensor(np.ascontiguousarray(mesh.vertices, dtype=np.float32)),
+            o3d.core.Tensor(np.ascontiguousarray(mesh.faces, dtype=np.uint32)),
+        )
+        low, high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
+        self._corners = np.array([[x, y, z] for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])])
+        if mesh.texture is not None:
+            self._pyramid = texture_pyramid(mesh.texture)
+            self._texels_per_metre = _texels_per_metre(mesh)
+
+    def render(self, camera: PinholeCamera, camera_T_object: np.ndarray) -> Rendering:
+        """See :class:`pose_tracker_ros.rendering.Renderer`."""
+        rendering = Rendering(
+            np.zeros((camera.height, camera.width, 3), np.uint8),
+            np.zeros((camera.height, camera.width), np.float32),
+            np.zeros((camera.height, camera.width, 3), np.float32),
+            np.zeros((camera.height, camera.width), bool),
+        )
+        window = self._window(camera, camera_T_object)
+        if window is None:
+            return rendering
+        rows, columns = window
+        rotation = camera_T_object[:3, :3].astype(np.float32)
+        origin = (-rotation.T @ camera_T_object[:3, 3]).astype(np.float32)
+        directions = _rays_in_window(camera, rows, columns)
+        rays = np.empty((*directions.shape[:2], 6), np.float32)
+        rays[..., :3] = origin
+        rays[..., 3:] = directions @ rotation
+        hits = self._scene.cast_rays(o3d.core.Tensor(rays), nthreads=self._threads)
+
+        # The rays have z = 1 in the camera frame, so the ray parameter is the depth.
+        depth = hits["t_hit"].numpy()
+        mask = np.isfinite(depth)
+        triangles = hits["primitive_ids"].numpy()[mask]
+        barycentric = _barycentric(hits["primitive_uvs"].numpy()[mask])
+        corners = self._mesh.faces[triangles]
+        normal = _interpolate(self._mesh.normals, corners, barycentric) @ rotation.T
+        normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
+        facing = np.sum(normal * directions[mask], axis=1, keepdims=True)
+        window_depth = np.where(mask, depth, np.float32(0))
+
+        rendering.depth[rows, columns] = window_depth
+        rendering.mask[rows, columns] = mask
+        rendering.normal[rows, columns][mask] = np.where(facing > 0, -normal, normal)
+        rendering.color[rows, columns][mask] = self._albedo(corners, barycentric, camera.fx / np.mean(depth[mask]) if mask.any() else 1.0)
+        return rendering
+
+    def _window(self, camera: PinholeCamera, camera_T_object: np.ndarray) -> tuple[slice, slice] | None:
+        """Rows and columns of the image that the object can touch, None when it is out of sight."""
+        corners = self._corners @ camera_T_object[:3, :3].T + camera_T_object[:3, 3]
+        if np.all(corners[:, 2] <= 0):
+            return None
+        if np.any(corners[:, 2] <= 1e-3):
+            return slice(0, camera.height), slice(0, camera.width)
+        pixels = camera.project(corners)
+        left, top = np.maximum(np.floor(pixels.min(axis=0)), 0).astype(int)
+        right, bottom = np.minimum(np.ceil(pixels.max(axis=0)) + 1, (camera.width, camera.height)).astype(int)
+        if left >= right or top >= bottom:
+            return None
+        return slice(top, bottom), slice(left, right)
+
+    def _albedo(self, corners: np.ndarray, barycentric: np.ndarray, pixels_per_metre: float) -> np.ndarray:
+        mesh = self._mesh
+        if mesh.texture is not None:
+            ratio = max(self._texels_per_metre / pixels_per_metre, 1.0)
+            level = min(int(np.log2(ratio)), len(self._pyramid) - 1)
+            return _sample(self._pyramid[level], _interpolate(mesh.uv, corners, barycentric))
+        if mesh.vertex_colors is not None:
+            return np.rint(_interpolate(mesh.vertex_colors, corners, barycentric)).astype(np.uint8)
+        return np.full((len(corners), 3), UNKNOWN_COLOR, np.uint8)
+
+
+def _rays_in_window(camera: PinholeCamera, rows: slice, columns: slice) -> np.ndarray:
+    window = PinholeCamera(
+        columns.stop - columns.start,
+        rows.stop - rows.start,
+        camera.fx,
+        camera.fy,
+        camera.cx - columns.start,
+        camera.cy - rows.start,
+    )
+    return window.rays()
+
+
+def _barycentric(uv: np.ndarray) -> np.ndarray:
+    return np.column_stack([1 - uv[:, 0] - uv[:, 1], uv])
+
+
+def _interpolate(values: np.ndarray, corners: np.ndarray, barycentric: np.ndarray) -> np.ndarray:
+    """Per-vertex ``values`` (V, C) at points given by ``corners`` (N, 3) and ``barycentric`` (N, 3)."""
+    result = values[corners[:, 0]] * barycentric[:, :1]
+    result += values[corners[:, 1]] * barycentric[:, 1:2]
+    result += values[corners[:, 2]] * barycentric[:, 2:3]
+    return result
+
+
+def _sample(texture: np.ndarray, uv: np.ndarray) -> np.ndarray:
+    """Bilinear, repeating texture look-up (N, 3) uint8; uv (N, 2) with v upwards."""
+    height, width = texture.shape[:2]
+    # cv2.remap is limited to 32767 columns, so the points are laid out in a block.
+    columns = 1024
+    padded = np.zeros((-(-len(uv) // columns) * columns, 2), np.float32)
+    padded[: len(uv)] = uv
+    u = (padded[:, 0] % 1.0) * width - 0.5
+    v = ((1.0 - padded[:, 1]) % 1.0) * height - 0.5
+    colors = cv2.remap(
+        texture, u.reshape(-1, columns), v.reshape(-1, columns), cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP
+    )
+    return colors.reshape(-1, 3)[: len(uv)]
+
+
+def _texels_per_metre(mesh: Mesh) -> float:
+    """Typical texture resolution on the surface: square root of texel area over surface area."""
+    corners, uv = mesh.vertices[mesh.faces], mesh.uv[mesh.faces] * (mesh.texture.shape[1], mesh.texture.shape[0])
+    surface = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1).sum()
+    edge_a, edge_b = uv[:, 1] - uv[:, 0], uv[:, 2] - uv[:, 0]
+    texels = np.abs(edge_a[:, 0] * edge_b[:, 1] - edge_a[:, 1] * edge_b[:, 0]).sum()
+    return float(np.sqrt(texels / max(surface, 1e-12)))
