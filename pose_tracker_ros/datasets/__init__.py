@@ -1,5 +1,7 @@
 """Sources of RGB-D frames; every one yields the same :class:`Frame`."""
 
+from pose_tracker_ros.datasets.files import DatasetError
 from pose_tracker_ros.datasets.frame import Frame
+from pose_tracker_ros.datasets.sequence import Annotation, FrameSequence, IndexedSequence
 
-__all__ = ["Frame"]
+__all__ = ["Annotation", "DatasetError", "Frame", "FrameSequence", "IndexedSequence"]

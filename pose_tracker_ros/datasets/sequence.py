@@ -1,0 +1,127 @@
+"""What every source of frames offers, and how it treats frames that cannot be read."""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from pose_tracker_ros.camera import PinholeCamera
+from pose_tracker_ros.datasets.files import DatasetError
+from pose_tracker_ros.datasets.frame import Frame
+from pose_tracker_ros.objects import ObjectModel
+
+ON_ERROR = ("stop", "skip")
+logger = logging.getLogger(__name__)
+
+
+class Annotation(NamedTuple):
+    """What is known about a frame without reading its images.
+
+    index: number of the frame as the data set counts; stamp: seconds;
+    truth: object name -> camera_T_object (4, 4).
+    """
+
+    index: int
+    stamp: float
+    truth: Mapping[str, np.ndarray]
+
+
+class FrameSequence(ABC):
+    """A video: iterating over it reads one frame at a time.
+
+    name: of the video; rate_hz: frames per second; on_error: ``stop`` raises DatasetError at the first
+    frame that cannot be read, ``skip`` leaves it out, logs why and keeps the reason in ``skipped``.
+    """
+
+    def __init__(self, name: str, rate_hz: float, on_error: str = "stop") -> None:
+        if on_error not in ON_ERROR:
+            raise ValueError(f"expected on_error to be one of {', '.join(ON_ERROR)}, got {on_error!r}")
+        if not rate_hz > 0:
+            raise ValueError(f"expected a frame rate above zero, got {rate_hz}")
+        self.name = name
+        self.rate_hz = rate_hz
+        self.on_error = on_error
+        self.skipped: list[str] = []
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Number of frames, those that cannot be read included."""
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[Frame]:
+        """The frames in order, read as they are asked for."""
+
+    @abstractmethod
+    def annotations(self) -> Iterator[Annotation]:
+        """Stamps and true poses of all frames, without reading images."""
+
+    def load_model(self, name: str) -> ObjectModel:
+        """The model of an object, where the data set comes with models.
+
+        Raises DatasetError where it does not.
+        """
+        raise DatasetError(f"sequence {self.name!r} comes without a model of {name!r}; give the object's mesh yourself")
+
+    @cached_property
+    def camera(self) -> PinholeCamera:
+        """Intrinsics of the first frame that can be read."""
+        for frame in self:
+            return frame.camera
+        raise DatasetError(f"expected at least one frame that can be read in sequence {self.name!r}, got none")
+
+    @cached_property
+    def object_names(self) -> tuple[str, ...]:
+        """Names of all objects whose true pose is known in some frame."""
+        names = {name for annotation in self.annotations() for name in annotation.truth}
+        return tuple(sorted(names))
+
+    def _skip_or_raise(self, error: DatasetError) -> None:
+        if self.on_error == "stop":
+            raise error
+        logger.warning("left out: %s", error)
+        self.skipped.append(str(error))
+
+
+class IndexedSequence(FrameSequence):
+    """A video whose frames can be read in any order."""
+
+    @abstractmethod
+    def read(self, position: int) -> Frame:
+        """The frame at ``position`` 0..len-1; raises DatasetError that names the file at fault."""
+
+    @abstractmethod
+    def annotation(self, position: int) -> Annotation:
+        """Stamp and true poses of the frame at ``position``."""
+
+    def __iter__(self) -> Iterator[Frame]:
+        """See :class:`FrameSequence`."""
+        for position in range(len(self)):
+            try:
+                frame = self.read(position)
+            except DatasetError as error:
+                self._skip_or_raise(error)
+            else:
+                yield frame
+
+    def annotations(self) -> Iterator[Annotation]:
+        """See :class:`FrameSequence`."""
+        for position in range(len(self)):
+            try:
+                annotation = self.annotation(position)
+            except DatasetError as error:
+                self._skip_or_raise(error)
+            else:
+                yield annotation
+
+
+def make_frame(source: object, **fields: object) -> Frame:
+    """A :class:`Frame` of the fields; a fault in them is reported as one of the file ``source``."""
+    try:
+        return Frame(**fields)
+    except ValueError as error:
+        raise DatasetError(f"{source}: {error}") from error

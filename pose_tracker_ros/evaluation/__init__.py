@@ -1,0 +1,1 @@
+"""Measuring poses against the truth: the field's metrics, protocols and reports."""
