@@ -2,6 +2,7 @@
 
 from pose_tracker_ros.datasets.files import DatasetError
 from pose_tracker_ros.datasets.frame import Frame
+from pose_tracker_ros.datasets.open import open_sequence
 from pose_tracker_ros.datasets.sequence import Annotation, FrameSequence, IndexedSequence
 
-__all__ = ["Annotation", "DatasetError", "Frame", "FrameSequence", "IndexedSequence"]
+__all__ = ["Annotation", "DatasetError", "Frame", "FrameSequence", "IndexedSequence", "open_sequence"]

@@ -1,0 +1,87 @@
+"""Pixels of sensor_msgs images, from any library that deserialises them.
+
+A message is anything with the fields of sensor_msgs/Image (or CompressedImage); no ROS is needed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+
+_COLOR_CONVERSIONS = {
+    "rgb8": None,
+    "bgr8": cv2.COLOR_BGR2RGB,
+    "rgba8": cv2.COLOR_RGBA2RGB,
+    "bgra8": cv2.COLOR_BGRA2RGB,
+    "mono8": cv2.COLOR_GRAY2RGB,
+    "8UC1": cv2.COLOR_GRAY2RGB,
+    "8UC3": cv2.COLOR_BGR2RGB,
+}
+_CHANNELS = {"rgb8": 3, "bgr8": 3, "8UC3": 3, "rgba8": 4, "bgra8": 4, "mono8": 1, "8UC1": 1}
+# REP-118: floats are metres, 16-bit integers millimetres.
+_DEPTH_FORMATS = {"16UC1": (np.uint16, 0.001), "mono16": (np.uint16, 0.001), "32FC1": (np.float32, 1.0)}
+# compressed_depth_image_transport puts its configuration before the PNG.
+_COMPRESSED_DEPTH_HEADER_BYTES = 12
+
+
+def color_from_message(message: Any) -> np.ndarray:
+    """Colour (height, width, 3) uint8 RGB of an Image or CompressedImage.
+
+    Raises ValueError for other encodings and for data that are too short.
+    """
+    if hasattr(message, "format"):
+        image = cv2.imdecode(np.frombuffer(message.data, np.uint8), cv2.IMREAD_COLOR)
+        if image is None:
+            raise ValueError(f"expected a compressed image that decodes, got {len(message.data)} bytes of {message.format!r}")
+        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    if message.encoding not in _COLOR_CONVERSIONS:
+        raise ValueError(f"expected a colour image as {', '.join(_COLOR_CONVERSIONS)}, got encoding {message.encoding!r}")
+    pixels = _pixels(message, np.uint8, _CHANNELS[message.encoding])
+    conversion = _COLOR_CONVERSIONS[message.encoding]
+    return pixels.copy() if conversion is None else cv2.cvtColor(pixels, conversion)
+
+
+def depth_from_message(message: Any) -> np.ndarray:
+    """Depth (height, width) float32 metres, 0 = no measurement, of an Image or a compressedDepth CompressedImage.
+
+    Raises ValueError for other encodings and for data that are too short.
+    """
+    if hasattr(message, "format"):
+        return _compressed_depth(message)
+    if message.encoding not in _DEPTH_FORMATS:
+        raise ValueError(f"expected a depth image as {', '.join(_DEPTH_FORMATS)}, got encoding {message.encoding!r}")
+    kind, metres_per_unit = _DEPTH_FORMATS[message.encoding]
+    return _metres(_pixels(message, kind, 1), metres_per_unit)
+
+
+def _compressed_depth(message: Any) -> np.ndarray:
+    encoding = message.format.split(";")[0].strip()
+    image = None
+    if encoding in ("16UC1", "mono16"):
+        start = _COMPRESSED_DEPTH_HEADER_BYTES if "compressedDepth" in message.format else 0
+        image = cv2.imdecode(np.frombuffer(message.data, np.uint8)[start:], cv2.IMREAD_UNCHANGED)
+    if image is None or image.dtype != np.uint16 or image.ndim != 2:
+        raise ValueError(f"expected compressed depth of 16UC1 as PNG, got format {message.format!r}")
+    return _metres(image, 0.001)
+
+
+def _metres(raw: np.ndarray, metres_per_unit: float) -> np.ndarray:
+    depth = raw.astype(np.float32) * np.float32(metres_per_unit)
+    return np.where(np.isfinite(depth) & (depth > 0), depth, np.float32(0))
+
+
+def _pixels(message: Any, kind: type, channels: int) -> np.ndarray:
+    """The message's data as (height, width[, channels]), without row padding, in this machine's byte order."""
+    item = np.dtype(kind).newbyteorder(">" if message.is_bigendian else "<")
+    row_bytes = message.width * channels * item.itemsize
+    data = np.frombuffer(message.data, np.uint8)
+    if message.step < row_bytes or len(data) < message.step * message.height:
+        raise ValueError(
+            f"expected {message.height} rows of at least {row_bytes} bytes for a {message.width}x{message.height} "
+            f"{message.encoding} image, got {len(data)} bytes with step {message.step}"
+        )
+    rows = data[: message.step * message.height].reshape(message.height, message.step)[:, :row_bytes]
+    pixels = np.ascontiguousarray(rows).view(item).reshape(message.height, message.width, channels)
+    return pixels[..., 0].astype(kind) if channels == 1 else pixels

@@ -1,0 +1,22 @@
+"""Fixtures of all tests."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared_data():
+    """Folder of the real data that may not be distributed with the package; skips where it is absent.
+
+    It is named by POSE_TRACKER_SHARED_DATA, or is shared/data beside or in the repository.
+    """
+    named = os.environ.get("POSE_TRACKER_SHARED_DATA")
+    places = [Path(named)] if named else [REPOSITORY.parent / "shared" / "data", REPOSITORY / "shared" / "data"]
+    for place in places:
+        if place.is_dir():
+            return place
+    pytest.skip(f"needs the real data at {places[0]} (set POSE_TRACKER_SHARED_DATA to where they are)")
