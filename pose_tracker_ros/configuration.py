@@ -1,0 +1,78 @@
+"""Typed configuration: frozen dataclasses whose fields carry a description and a range.
+
+The command line, YAML files and ROS parameters are all made from or checked against these fields, so
+that names, defaults and limits exist once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+Config = TypeVar("Config")
+
+
+def option(
+    default: Any,
+    description: str,
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    choices: tuple[str, ...] | None = None,
+    read_only: bool = False,
+) -> Any:
+    """A dataclass field with its description, limits, and whether it is fixed once running."""
+    metadata = {
+        "description": description,
+        "minimum": minimum,
+        "maximum": maximum,
+        "choices": choices,
+        "read_only": read_only,
+    }
+    return field(default=default, metadata=metadata)
+
+
+def make_config(config_class: type[Config], values: Mapping[str, Any]) -> Config:
+    """An instance of a configuration class from plain values.
+
+    Raises ValueError for a name that is no option, a value of another type, or one out of its range.
+    """
+    options = {item.name: item for item in fields(config_class)}
+    unknown = sorted(set(values) - set(options))
+    if unknown:
+        raise ValueError(f"unknown option {', '.join(unknown)}; known are: {', '.join(sorted(options))}")
+    return config_class(**{name: _checked(options[name], value) for name, value in values.items()})
+
+
+def load_config(config_class: type[Config], path: str | Path | None, overrides: Mapping[str, Any]) -> Config:
+    """Configuration from a YAML file (or none), with overrides on top; errors as in ``make_config``."""
+    values: dict[str, Any] = {}
+    if path is not None:
+        try:
+            values = yaml.safe_load(Path(path).read_text()) or {}
+        except yaml.YAMLError as error:
+            raise ValueError(f"expected valid YAML in {path}: {error}") from error
+        if not isinstance(values, dict):
+            raise ValueError(f"expected {path} to map option names to values, got {type(values).__name__}")
+    return make_config(config_class, {**values, **overrides})
+
+
+def _checked(item: Field, value: Any) -> Any:
+    default = item.default if item.default is not MISSING else value
+    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if type(value) is not type(default):
+        raise ValueError(
+            f"expected option {item.name} to be of type {type(default).__name__}, got {value!r} ({type(value).__name__})"
+        )
+    minimum, maximum = item.metadata.get("minimum"), item.metadata.get("maximum")
+    if (minimum is not None and not value >= minimum) or (maximum is not None and not value <= maximum):
+        raise ValueError(f"expected option {item.name} within {minimum} to {maximum}, got {value}")
+    choices = item.metadata.get("choices")
+    if choices and value not in choices:
+        raise ValueError(f"expected option {item.name} to be one of {', '.join(choices)}, got {value!r}")
+    return value

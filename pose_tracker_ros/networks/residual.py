@@ -1,0 +1,210 @@
+"""Networks that predict the SE(3) residual between a rendered and an observed crop.
+
+``PublishedNetwork`` is the architecture of se(3)-TrackNet (arXiv 2007.13866): two encoders, global
+pooling, one translation and one rotation vector. ``CompactNetwork`` is ours for CPUs: it predicts for
+every rendered surface pixel where it went, how sure it is, and leaves the pose to a weighted
+least-squares fit, so that what has to be learnt is local and shared by all objects and places.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from pose_tracker_ros.networks.crops import OBSERVED_CHANNELS, RENDERED_CHANNELS, Crops, Residual
+from pose_tracker_ros.networks.rigid_fit import fit_rigid_motion, pixel_motion, surface_points
+
+# Typical size of the per-pixel motion to be predicted, in crop widths and in diameters.
+MOTION_SCALE = 0.1
+
+
+class ResidualNetwork(nn.Module):
+    """What both networks share: channel statistics, normalisers and the interface.
+
+    The buffers travel with the weights: ``rendered_mean``, ``rendered_std`` (8,), ``observed_mean``,
+    ``observed_std`` (5,), and the normalisers ``max_translation`` (diameters) and ``max_rotation`` (radians)
+    that scale the residual to about [-1, 1].
+    """
+
+    def __init__(self, max_translation: float, max_rotation: float) -> None:
+        super().__init__()
+        self.register_buffer("rendered_mean", torch.zeros(len(RENDERED_CHANNELS)))
+        self.register_buffer("rendered_std", torch.ones(len(RENDERED_CHANNELS)))
+        self.register_buffer("observed_mean", torch.zeros(len(OBSERVED_CHANNELS)))
+        self.register_buffer("observed_std", torch.ones(len(OBSERVED_CHANNELS)))
+        self.max_translation = max_translation
+        self.max_rotation = max_rotation
+
+    def set_statistics(self, crops: Crops) -> None:
+        """Take the channels' mean and standard deviation over all pixels of a batch."""
+        for images, mean, std in (
+            (crops.rendered, self.rendered_mean, self.rendered_std),
+            (crops.observed, self.observed_mean, self.observed_std),
+        ):
+            mean.copy_(images.mean(dim=(0, 2, 3)))
+            std.copy_(images.std(dim=(0, 2, 3)).clamp(min=1e-3))
+
+    def normalised(self, crops: Crops) -> tuple[torch.Tensor, torch.Tensor]:
+        """Rendered and observed images with zero mean and unit deviation in each channel."""
+        rendered = (crops.rendered - self.rendered_mean[:, None, None]) / self.rendered_std[:, None, None]
+        observed = (crops.observed - self.observed_mean[:, None, None]) / self.observed_std[:, None, None]
+        return rendered, observed
+
+    def predict(self, crops: Crops) -> Residual:
+        """The residual of a batch of crops."""
+        raise NotImplementedError
+
+    def loss(self, crops: Crops, translation: torch.Tensor, rotation: torch.Tensor) -> torch.Tensor:
+        """Training loss (scalar) against the true residual, (B, 3) metres and (B, 3) radians."""
+        raise NotImplementedError
+
+
+def convolution(inputs: int, outputs: int, stride: int = 1, activation: type[nn.Module] = nn.ReLU) -> nn.Sequential:
+    """3x3 convolution, batch normalisation, activation."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), activation(inplace=True)
+    )
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions around which the input is passed on (He et al. 2016)."""
+
+    def __init__(self, channels: int, bias: bool = False) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, 1, 1, bias=bias)
+        self.first_norm = nn.BatchNorm2d(channels)
+        self.second = nn.Conv2d(channels, channels, 3, 1, 1, bias=bias)
+        self.second_norm = nn.BatchNorm2d(channels)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """(B, C, H, W) -> the same shape."""
+        hidden = functional.relu(self.first_norm(self.first(images)))
+        return functional.relu(images + self.second_norm(self.second(hidden)))
+
+
+class PixelMotion(NamedTuple):
+    """Predicted motion (B, N, 3), units of ``pixel_motion``, and its log standard deviation (B, N, 3)."""
+
+    motion: torch.Tensor
+    log_deviation: torch.Tensor
+
+
+class CompactNetwork(ResidualNetwork):
+    """Per-pixel motion with uncertainty from a small U-net, then a rigid fit."""
+
+    stride = 4
+
+    def __init__(self, max_translation: float, max_rotation: float, width: int = 32) -> None:
+        super().__init__(max_translation, max_rotation)
+        inputs = len(RENDERED_CHANNELS) + len(OBSERVED_CHANNELS)
+        self.stem = convolution(inputs, width, stride=2)
+        self.quarter = nn.Sequential(convolution(width, 3 * width // 2, stride=2), ResidualBlock(3 * width // 2))
+        self.eighth = nn.Sequential(convolution(3 * width // 2, 3 * width, stride=2), ResidualBlock(3 * width))
+        self.sixteenth = nn.Sequential(
+            convolution(3 * width, 4 * width, stride=2), ResidualBlock(4 * width), ResidualBlock(4 * width)
+        )
+        self.merge_eighth = convolution(7 * width, 3 * width)
+        self.merge_quarter = convolution(9 * width // 2, 2 * width)
+        self.head = nn.Conv2d(2 * width, 6, 1)
+
+    def forward(self, crops: Crops) -> PixelMotion:
+        """Motion of every ``stride``-th pixel of the rendering."""
+        images = torch.cat(self.normalised(crops), dim=1).contiguous(memory_format=torch.channels_last)
+        quarter = self.quarter(self.stem(images))
+        eighth = self.eighth(quarter)
+        coarse = functional.interpolate(self.sixteenth(eighth), scale_factor=2.0)
+        coarse = self.merge_eighth(torch.cat([coarse, eighth], dim=1))
+        coarse = functional.interpolate(coarse, scale_factor=2.0)
+        output = self.head(self.merge_quarter(torch.cat([coarse, quarter], dim=1))).float()
+        output = output.flatten(2).transpose(1, 2)
+        return PixelMotion(MOTION_SCALE * output[..., :3], output[..., 3:].clamp(-6, 3))
+
+    def predict(self, crops: Crops) -> Residual:
+        """See ResidualNetwork."""
+        motion, log_deviation = self(crops)
+        precision = torch.exp(-log_deviation) / MOTION_SCALE
+        return fit_rigid_motion(crops, motion.float(), precision, self.stride)
+
+    def loss(self, crops: Crops, translation: torch.Tensor, rotation: torch.Tensor) -> torch.Tensor:
+        """Absolute error plus negative log-likelihood of a Laplace distribution, per rendered pixel.
+
+        Pixels that are hidden in the observation count too: rigidity tells where they are, and the
+        predicted deviation how far to trust it.
+        """
+        motion, log_deviation = self(crops)
+        mask = surface_points(crops, self.stride)[2][..., None]
+        target = pixel_motion(crops, translation, rotation, self.stride)
+        error = (motion - target).abs().clamp(max=10 * MOTION_SCALE) / MOTION_SCALE
+        likelihood = error * torch.exp(-log_deviation) + log_deviation
+        return ((error + 0.5 * likelihood) * mask).sum() / (3 * mask.sum().clamp(min=1))
+
+
+class PublishedNetwork(ResidualNetwork):
+    """se(3)-TrackNet: separate encoders for rendering and observation, pooled translation and rotation heads."""
+
+    def __init__(self, max_translation: float, max_rotation: float) -> None:
+        super().__init__(max_translation, max_rotation)
+        self.encode_rendered = nn.Sequential(self._stem(), ResidualBlock(64, bias=True))
+        self.encode_observed = nn.Sequential(self._stem(), ResidualBlock(64, bias=True), ResidualBlock(64, bias=True))
+        self.merge = nn.Sequential(self._down(128, 256), ResidualBlock(256, bias=True))
+        self.translation_head = self._head()
+        self.rotation_head = self._head()
+
+    @staticmethod
+    def _stem() -> nn.Sequential:
+        return nn.Sequential(nn.Conv2d(4, 64, 7, 2, 3), nn.BatchNorm2d(64), nn.SELU(), nn.MaxPool2d(3, 2, 1))
+
+    @staticmethod
+    def _down(inputs: int, outputs: int) -> nn.Sequential:
+        return nn.Sequential(nn.Conv2d(inputs, outputs, 3, 2, 1), nn.BatchNorm2d(outputs), nn.SELU())
+
+    @classmethod
+    def _head(cls) -> nn.Sequential:
+        return nn.Sequential(
+            cls._down(256, 512),
+            ResidualBlock(512, bias=True),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(512, 3),
+            nn.Tanh(),
+        )
+
+    def forward(self, crops: Crops) -> tuple[torch.Tensor, torch.Tensor]:
+        """Normalised translation and rotation, each (B, 3) in [-1, 1]; only colour and depth are looked at."""
+        rendered, observed = self.normalised(crops)
+        features = torch.cat([self.encode_rendered(rendered[:, :4]), self.encode_observed(observed[:, :4])], dim=1)
+        features = self.merge(features)
+        return self.translation_head(features), self.rotation_head(features)
+
+    def predict(self, crops: Crops) -> Residual:
+        """See ResidualNetwork; this network has no notion of its certainty."""
+        translation, rotation = self(crops)
+        scale = self.max_translation * crops.diameter[:, None]
+        information = translation.new_zeros(len(translation), 6, 6)
+        return Residual(translation.float() * scale, rotation.float() * self.max_rotation, information)
+
+    def loss(self, crops: Crops, translation: torch.Tensor, rotation: torch.Tensor) -> torch.Tensor:
+        """Mean squared error on the normalised residual, translation and rotation weighted 1:1, as published."""
+        predicted_translation, predicted_rotation = self(crops)
+        target_translation = translation / (self.max_translation * crops.diameter[:, None])
+        target_rotation = rotation / self.max_rotation
+        return functional.mse_loss(predicted_translation, target_translation) + functional.mse_loss(
+            predicted_rotation, target_rotation
+        )
+
+
+NETWORKS: dict[str, type[ResidualNetwork]] = {"compact": CompactNetwork, "published": PublishedNetwork}
+
+
+def create_network(architecture: str, max_translation: float, max_rotation: float) -> ResidualNetwork:
+    """A network with random weights.
+
+    Parameters: ``max_translation`` in object diameters, ``max_rotation`` in radians: the normalisers.
+    Raises ValueError for an unknown architecture.
+    """
+    if architecture not in NETWORKS:
+        raise ValueError(f"expected network to be one of {', '.join(NETWORKS)}, got {architecture!r}")
+    return NETWORKS[architecture](max_translation, max_rotation)
