@@ -1,0 +1,93 @@
+"""Weights files: safetensors with all that the tracker must know in their metadata."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from pose_tracker_ros.networks.crops import OBSERVED_CHANNELS, RENDERED_CHANNELS
+from pose_tracker_ros.networks.residual import ResidualNetwork, create_network
+
+FORMAT_VERSION = 1
+METADATA_KEY = "pose_tracker_ros"
+DIAMETER_TOLERANCE = 0.02
+
+
+@dataclass(frozen=True)
+class WeightsInfo:
+    """What a network was trained for.
+
+    objects: name -> diameter in metres; architecture: key of NETWORKS; resolution: crop side in pixels;
+    crop_margin: crop side in diameters; max_translation (diameters) and max_rotation (radians):
+    normalisers of the residual; pairs: training pairs seen.
+    """
+
+    objects: Mapping[str, float]
+    architecture: str
+    resolution: int
+    crop_margin: float
+    max_translation: float
+    max_rotation: float
+    pairs: int = 0
+    rendered_channels: tuple[str, ...] = RENDERED_CHANNELS
+    observed_channels: tuple[str, ...] = OBSERVED_CHANNELS
+    version: int = FORMAT_VERSION
+
+    def check_object(self, name: str, diameter_m: float, path: Path) -> None:
+        """Raises ValueError unless the weights were trained for this object."""
+        trained = self.objects.get(name)
+        if trained is None:
+            raise ValueError(
+                f"expected weights of object {name!r}, but {path} was trained for {', '.join(self.objects)}; "
+                f"name other weights or train: pose-tracker train {name}"
+            )
+        if abs(trained - diameter_m) > DIAMETER_TOLERANCE * trained:
+            raise ValueError(
+                f"expected a mesh of {trained:.4f} m diameter as the weights {path} were trained with, got one of "
+                f"{diameter_m:.4f} m; check mesh and mesh_unit of {name!r}, or train again"
+            )
+
+
+def save_weights(path: Path, network: ResidualNetwork, info: WeightsInfo) -> None:
+    """Write a network; convolutions in half precision, which halves the file and costs no accuracy."""
+    tensors = {
+        name: (tensor.half() if tensor.dim() > 1 else tensor).detach().cpu().contiguous()
+        for name, tensor in network.state_dict().items()
+    }
+    temporary = path.with_suffix(".partial")
+    save_file(tensors, temporary, metadata={METADATA_KEY: json.dumps(asdict(info))})
+    temporary.replace(path)
+
+
+def load_weights(path: str | Path, device: torch.device | str = "cpu") -> tuple[ResidualNetwork, WeightsInfo]:
+    """The network of a weights file, ready to predict, and what it was trained for.
+
+    Raises FileNotFoundError when there is no file, ValueError when it is not one of ours or cut off.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"expected network weights at {path}, but there is no such file; train them: pose-tracker train")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = json.loads((file.metadata() or {}).get(METADATA_KEY, "null"))
+            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, ValueError) as error:
+        raise ValueError(f"expected complete safetensors weights at {path}: {error}; copy or train them again") from error
+    if not isinstance(metadata, dict) or metadata.get("version") != FORMAT_VERSION:
+        raise ValueError(f"expected weights of this package in format {FORMAT_VERSION} at {path}; train them again")
+    info = WeightsInfo(**metadata)
+    if (tuple(info.rendered_channels), tuple(info.observed_channels)) != (RENDERED_CHANNELS, OBSERVED_CHANNELS):
+        raise ValueError(f"the weights {path} expect other image channels than this version makes; train them again")
+    network = create_network(info.architecture, info.max_translation, info.max_rotation)
+    try:
+        state = network.state_dict()
+        network.load_state_dict({name: value.to(state[name].dtype) for name, value in tensors.items()})
+    except (RuntimeError, KeyError) as error:
+        raise ValueError(f"the weights {path} do not fit the network {info.architecture!r} they name: {error}") from error
+    return network.to(device).eval(), info

@@ -1,0 +1,1 @@
+"""Everything is learnt from pairs rendered on the fly."""

@@ -1,0 +1,75 @@
+"""Batches of freshly rendered pairs, made by worker processes beside the training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from pose_tracker_ros.networks.crops import Crops
+from pose_tracker_ros.objects import ObjectModel
+from pose_tracker_ros.tracking.crop import to_tensors
+from pose_tracker_ros.training.scene import PairGenerator, SceneConfig
+
+
+class Batch(NamedTuple):
+    """Crops with their true residuals: translation (B, 3) metres, rotation (B, 3) radians."""
+
+    crops: Crops
+    translation: torch.Tensor
+    rotation: torch.Tensor
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The same batch in float32 on a device."""
+        return Batch(self.crops.to(device), self.translation.to(device), self.rotation.to(device))
+
+
+class PairStream(IterableDataset):
+    """Endless batches; every worker renders its own, and starts clean before the scenes become hard.
+
+    Parameters: ``first_batch`` continues the curriculum and the seeds of an interrupted run;
+    ``curriculum`` is the number of batches over which difficulty grows from 0 to 1.
+    """
+
+    def __init__(
+        self, models: Sequence[ObjectModel], config: SceneConfig, batch_size: int, seed: int, first_batch: int, curriculum: int
+    ) -> None:
+        self._models, self._config = list(models), config
+        self._batch_size, self._seed = batch_size, seed
+        self._first_batch, self._curriculum = first_batch, curriculum
+
+    def __iter__(self) -> Iterator[Batch]:
+        worker = get_worker_info()
+        index, count = (worker.id, worker.num_workers) if worker else (0, 1)
+        torch.set_num_threads(1)
+        generator = PairGenerator(self._models, self._config, seed=hash((self._seed, self._first_batch, index)) % 2**32)
+        batch = self._first_batch + index
+        while True:
+            generator.difficulty = min(1.0, batch / max(self._curriculum, 1))
+            yield make_batch(generator, self._batch_size)
+            batch += count
+
+
+def make_batch(generator: PairGenerator, size: int) -> Batch:
+    """``size`` pairs as tensors; half precision for images, as they travel between processes."""
+    pairs = [generator.sample() for _ in range(size)]
+    crops = to_tensors([pair.crop for pair in pairs])
+    crops = crops._replace(rendered=crops.rendered.half(), observed=crops.observed.half())
+    translation = torch.from_numpy(np.stack([pair.translation for pair in pairs])).float()
+    rotation = torch.from_numpy(np.stack([pair.rotation for pair in pairs])).float()
+    return Batch(crops, translation, rotation)
+
+
+def loader(stream: PairStream, workers: int) -> DataLoader:
+    """Batches of a stream from ``workers`` processes; spawned, since ray casting does not survive fork()."""
+    return DataLoader(
+        stream,
+        batch_size=None,
+        num_workers=workers,
+        multiprocessing_context="spawn" if workers else None,
+        prefetch_factor=4 if workers else None,
+        persistent_workers=bool(workers),
+    )
