@@ -30,7 +30,9 @@ def read_image(path: Path) -> np.ndarray:
     if ending is None or ending in data[-_TAIL_BYTES:]:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
     if image is None:
-        raise DatasetError(f"expected a complete image in {path}, but its {len(data)} bytes do not decode; copy it again")
+        raise DatasetError(
+            f"expected a complete image in {path}, but its {len(data)} bytes do not decode; copy it again"
+        )
     return image
 
 

@@ -34,10 +34,14 @@ def color_from_message(message: Any) -> np.ndarray:
     if hasattr(message, "format"):
         image = cv2.imdecode(np.frombuffer(message.data, np.uint8), cv2.IMREAD_COLOR)
         if image is None:
-            raise ValueError(f"expected a compressed image that decodes, got {len(message.data)} bytes of {message.format!r}")
+            raise ValueError(
+                f"expected a compressed image that decodes, got {len(message.data)} bytes of {message.format!r}"
+            )
         return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
     if message.encoding not in _COLOR_CONVERSIONS:
-        raise ValueError(f"expected a colour image as {', '.join(_COLOR_CONVERSIONS)}, got encoding {message.encoding!r}")
+        raise ValueError(
+            f"expected a colour image as {', '.join(_COLOR_CONVERSIONS)}, got encoding {message.encoding!r}"
+        )
     pixels = _pixels(message, np.uint8, _CHANNELS[message.encoding])
     conversion = _COLOR_CONVERSIONS[message.encoding]
     return pixels.copy() if conversion is None else cv2.cvtColor(pixels, conversion)

@@ -174,7 +174,9 @@ def choose_topics(
     infos = [name for name, (kind, _) in topics.items() if kind == INFO_TYPE]
     depths = [name for name in images if "depth" in name.lower()]
     registered = [name for name in depths if "aligned" in name.lower() or "registered" in name.lower()]
-    colors = [name for name in images if name not in depths and "infra" not in name.lower() and "mask" not in name.lower()]
+    colors = [
+        name for name in images if name not in depths and "infra" not in name.lower() and "mask" not in name.lower()
+    ]
     color = _pick("colour image", color, images, _raw_first(colors), path)
     depth = _pick("depth image", depth, images, _raw_first(registered or depths), path)
     # The camera's intrinsics are published beside its image.

@@ -127,13 +127,13 @@ class YcbVideoSequence(IndexedSequence):
             # MATLAB drops the last axis when there is one object.
             poses = np.asarray(meta["poses"], dtype=np.float64).reshape(3, 4, -1)
             names = [YCB_VIDEO_OBJECTS[number - 1] for number in classes]
-            truth = {
-                name: make_pose(poses[:, :3, i], poses[:, 3, i]) for i, name in enumerate(names)
-            }
+            truth = {name: make_pose(poses[:, :3, i], poses[:, 3, i]) for i, name in enumerate(names)}
             factor_depth = float(meta["factor_depth"].reshape(-1)[0])
             intrinsics = np.asarray(meta["intrinsic_matrix"], dtype=np.float64).reshape(3, 3)
         except KeyError as error:
-            raise DatasetError(f"expected the variables {', '.join(_META_VARIABLES)} in {path}, missing {error}") from error
+            raise DatasetError(
+                f"expected the variables {', '.join(_META_VARIABLES)} in {path}, missing {error}"
+            ) from error
         except Exception as error:  # scipy raises many kinds for a file that is cut short
             raise DatasetError(f"expected a complete MATLAB file at {path}: {error}; copy it again") from error
         return {"truth": truth, "factor_depth": factor_depth, "intrinsic_matrix": intrinsics}

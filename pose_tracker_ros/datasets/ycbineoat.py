@@ -141,7 +141,9 @@ def object_of_video(name: str) -> str:
     for word, object_name in OBJECT_OF_VIDEO.items():
         if word in name:
             return object_name
-    raise DatasetError(f"expected a video named after one of {', '.join(OBJECT_OF_VIDEO)}, got {name!r}; name its object")
+    raise DatasetError(
+        f"expected a video named after one of {', '.join(OBJECT_OF_VIDEO)}, got {name!r}; name its object"
+    )
 
 
 def _as_mask(image: np.ndarray) -> np.ndarray:

@@ -65,9 +65,7 @@ def translation_errors(estimates: np.ndarray, truths: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(errors), np.inf, errors)
 
 
-def rotation_errors(
-    estimates: np.ndarray, truths: np.ndarray, symmetries: np.ndarray | None = None
-) -> np.ndarray:
+def rotation_errors(estimates: np.ndarray, truths: np.ndarray, symmetries: np.ndarray | None = None) -> np.ndarray:
     """Angles (N,) in radians, 0..pi, from the truth to the estimate.
 
     ``symmetries``: transforms (K, 4, 4) from :func:`symmetry_transforms`; the error is then that to the

@@ -78,7 +78,9 @@ def _blend_object(image: np.ndarray, rendering: Rendering) -> None:
     shading = 0.35 + 0.65 * np.abs(rendering.normal[window][..., 2:])
     shaded = (0.5 * rendering.color[window] + 0.5 * TINT) * shading
     patch = image[window]
-    blended = cv2.addWeighted(patch.astype(np.float32), 1 - RENDER_OPACITY, shaded.astype(np.float32), RENDER_OPACITY, 0)
+    blended = cv2.addWeighted(
+        patch.astype(np.float32), 1 - RENDER_OPACITY, shaded.astype(np.float32), RENDER_OPACITY, 0
+    )
     np.copyto(patch, blended.astype(np.uint8), where=mask[..., None].astype(bool))
     contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(image, contours, -1, CONTOUR_COLOR, 1, cv2.LINE_AA, offset=(left, top))

@@ -91,7 +91,9 @@ def read_bop_results(path: str | Path) -> list[BopEstimate]:
             rotation = np.array(row["R"].split(), dtype=np.float64).reshape(3, 3)
             translation = np.array(row["t"].split(), dtype=np.float64).reshape(3) / MM_PER_METRE
             ids = (int(row["scene_id"]), int(row["im_id"]), int(row["obj_id"]))
-            estimates.append(BopEstimate(*ids, float(row["score"]), make_pose(rotation, translation), float(row["time"])))
+            estimates.append(
+                BopEstimate(*ids, float(row["score"]), make_pose(rotation, translation), float(row["time"]))
+            )
         except (TypeError, ValueError, AttributeError) as error:
             raise ValueError(
                 f"expected 3 ids, a score, 9 numbers for R, 3 for t and a time in {path}, line {line}: {error}"

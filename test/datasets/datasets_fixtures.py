@@ -109,7 +109,9 @@ def ycb_video(tmp_path):
         scipy.io.savemat(folder / f"{index:06d}-meta.mat", meta)
         (folder / f"{index:06d}-box.txt").write_text("025_mug 3.00 2.00 8.00 5.00\n")
     (tmp_path / "YCB_Video_Dataset" / "image_sets").mkdir()
-    (tmp_path / "YCB_Video_Dataset" / "image_sets" / "keyframe.txt").write_text("0048/000001\n0048/000003\n0049/000001\n")
+    (tmp_path / "YCB_Video_Dataset" / "image_sets" / "keyframe.txt").write_text(
+        "0048/000001\n0048/000003\n0049/000001\n"
+    )
     return folder
 
 

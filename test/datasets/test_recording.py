@@ -37,7 +37,19 @@ def camera_info(nanoseconds):
     region = STORE.types["sensor_msgs/msg/RegionOfInterest"](0, 0, 0, 0, False)
     kind = STORE.types["sensor_msgs/msg/CameraInfo"]
     projection = np.hstack([K, np.zeros((3, 1))]).ravel()
-    return kind(header(nanoseconds), HEIGHT, WIDTH, "plumb_bob", np.zeros(5), K.flatten(), np.eye(3).ravel(), projection, 0, 0, region)
+    return kind(
+        header(nanoseconds),
+        HEIGHT,
+        WIDTH,
+        "plumb_bob",
+        np.zeros(5),
+        K.flatten(),
+        np.eye(3).ravel(),
+        projection,
+        0,
+        0,
+        region,
+    )
 
 
 def write_bag(path, messages, plugin=StoragePlugin.MCAP):
@@ -162,7 +174,11 @@ def test_missing_intrinsics_are_named(tmp_path):
     time = 10**9
     info = camera_info(time)
     info.k[:] = 0
-    messages = [(1, INFO, info), (2, COLOR, image(time, color_of(0), "rgb8")), (3, DEPTH, image(time, depth_mm(0), "16UC1"))]
+    messages = [
+        (1, INFO, info),
+        (2, COLOR, image(time, color_of(0), "rgb8")),
+        (3, DEPTH, image(time, depth_mm(0), "16UC1")),
+    ]
     with pytest.raises(DatasetError, match="frame 0: expected camera intrinsics"):
         list(Recording(write_bag(tmp_path / "zero", messages)))
     with pytest.raises(DatasetError, match="one CameraInfo topic in .*none"):

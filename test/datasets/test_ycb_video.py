@@ -40,7 +40,9 @@ def test_a_damaged_file_stops_or_is_skipped(ycb_video, ending, fault):
 
 def test_meta_without_intrinsics_is_named(ycb_video):
     path = ycb_video / "000001-meta.mat"
-    meta = {key: value for key, value in scipy.io.loadmat(path).items() if key in ("cls_indexes", "factor_depth", "poses")}
+    meta = {
+        key: value for key, value in scipy.io.loadmat(path).items() if key in ("cls_indexes", "factor_depth", "poses")
+    }
     scipy.io.savemat(path, meta)
     with pytest.raises(DatasetError, match="000001-meta.mat.*intrinsic_matrix"):
         YcbVideoSequence(ycb_video).read(0)

@@ -1,0 +1,211 @@
+"""``pose-tracker evaluate``: estimated poses against true ones, as the field's benchmarks score them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.console import Console
+
+from pose_tracker_ros.datasets import DatasetError, FrameSequence, open_sequence
+from pose_tracker_ros.datasets.bop import find_scenes
+from pose_tracker_ros.evaluation import benchmarks, report
+from pose_tracker_ros.evaluation.bop_challenge import BopGroundTruth, evaluate_bop
+from pose_tracker_ros.evaluation.html_report import CaptionedImage, worst_frames, write_html
+from pose_tracker_ros.evaluation.plots import accuracy_figure, save_figures, track_figures
+from pose_tracker_ros.evaluation.protocol import ScoredObject, TrackErrors, evaluate_track, summarize_by_object
+from pose_tracker_ros.evaluation.published import PublishedTable, load_published
+from pose_tracker_ros.evaluation.trajectory import is_bop_results, read_bop_results, read_trajectory
+from pose_tracker_ros.objects import ObjectModel, load_mesh, load_object
+from pose_tracker_ros.rendering import create_renderer
+
+console = Console()
+_ERROR_KINDS = (("ADD", "add"), ("ADD-S", "adds"))
+
+
+def evaluate(
+    results: Annotated[
+        Path, typer.Argument(help="Trajectory CSV, BOP results CSV, or a folder with the results of a benchmark.")
+    ],
+    against: Annotated[
+        Path | None,
+        typer.Option(help="Sequence or data set with the true poses; not needed for YCB-Video keyframe results."),
+    ] = None,
+    object_name: Annotated[
+        str | None, typer.Option("--object", help="Object to score; not needed when the sequence shows one.")
+    ] = None,
+    mesh: Annotated[Path | None, typer.Option(help="Mesh of the object where the data set has none.")] = None,
+    mesh_unit: Annotated[str, typer.Option(help="Unit of --mesh: m, cm or mm.")] = "m",
+    models: Annotated[Path | None, typer.Option(help="Folder with the data set's models.")] = None,
+    method: Annotated[
+        list[str] | None, typer.Option(help="YCB-Video keyframe results: method to score (repeat for several).")
+    ] = None,
+    vsd: Annotated[bool, typer.Option(help="BOP: also VSD, which reads depth images and renders.")] = False,
+    partial: Annotated[
+        bool, typer.Option(help="Score only from the first to the last row of the trajectory, not the whole sequence.")
+    ] = False,
+    output: Annotated[Path | None, typer.Option(help="Folder for CSV files, plots and report.html.")] = None,
+) -> None:
+    """Score estimated poses against true ones: ADD, ADD-S, AUC, 5 deg/5 cm, losses, or BOP's average recalls."""
+    try:
+        if output is not None:
+            output.mkdir(parents=True, exist_ok=True)
+        if not results.exists():
+            raise DatasetError(f"expected results at {results}, but there is no such file or folder")
+        if results.is_dir() and benchmarks.is_keyframe_results(results):
+            _keyframe_results(results, method, output)
+        elif against is None:
+            raise DatasetError(f"expected --against SEQUENCE with the true poses to score {results}")
+        elif results.is_dir():
+            _video_results(results, against, models, output)
+        elif is_bop_results(results) and _is_bop_data_set(against):
+            _bop_results(results, against, models, vsd, output)
+        else:
+            _one_track(
+                results, against, object_name, _given_model(object_name, mesh, mesh_unit), models, partial, output
+            )
+    except (ValueError, OSError) as error:
+        Console(stderr=True, soft_wrap=True).print(f"error: {error}", style="red", markup=False, highlight=False)
+        raise typer.Exit(1) from error
+
+
+def _keyframe_results(results: Path, methods: Sequence[str] | None, output: Path | None) -> None:
+    """YCB-Video results with one row a keyframe, of one or several methods."""
+    published = load_published()["ycb_video"]
+    known = benchmarks.keyframe_methods(results)
+    unknown = sorted(set(methods or ()) - set(known))
+    if unknown:
+        raise DatasetError(f"expected methods among {', '.join(known)} in {results}, got {', '.join(unknown)}")
+    tracks = {}
+    with console.status("scoring") as status:
+        for name in methods or known:
+            status.update(f"scoring {name}")
+            tracks[name] = benchmarks.evaluate_keyframe_results(results, name)
+    ours = {name: summarize_by_object(errors) for name, errors in tracks.items()}
+    for name, rows in ours.items():
+        console.print(report.summary_table(rows, f"YCB-Video keyframes: {name}"))
+    console.print(report.comparison_table(ours, published))
+    if output is None:
+        return
+    for name, rows in ours.items():
+        report.write_summary_csv(output / f"summary_{name}.csv", rows)
+    curves = {f"{name} {kind}": _pooled(errors, key) for name, errors in tracks.items() for kind, key in _ERROR_KINDS}
+    figures = {"accuracy": accuracy_figure(curves, "YCB-Video keyframes")}
+    save_figures(figures, output)
+    first = next(iter(ours.values()))
+    write_html(output / "report.html", "YCB-Video keyframes", first, figures, published=published, ours=ours)
+    console.print(f"written to {output}")
+
+
+def _video_results(results: Path, against: Path, models: Path | None, output: Path | None) -> None:
+    """Results of whole videos: YCB-Video (0048_025_mug.csv) or YCBInEOAT (a file or folder a video)."""
+    if any(results.glob("[0-9][0-9][0-9][0-9]_*.csv")):
+        root = against.parent if against.name == "data" else against
+        tracks = benchmarks.evaluate_ycb_video(results, root / "data", models or root / "models")
+        published = load_published()["ycb_video"]
+    else:
+        tracks = benchmarks.evaluate_ycbineoat(results, against, models)
+        published = load_published()["ycbineoat"]
+    _report_tracks(tracks, published.title, output, published=published)
+
+
+def _bop_results(results: Path, against: Path, models: Path | None, vsd: bool, output: Path | None) -> None:
+    """The BOP challenge's localisation task."""
+    errors = ("vsd", "mssd", "mspd") if vsd else ("mssd", "mspd")
+    with console.status("scoring"):
+        scores = evaluate_bop(read_bop_results(results), BopGroundTruth(against, models_folder=models), errors)
+    console.print(report.bop_table(scores, f"{results.name}: {scores.target_count} targets"))
+    if scores.average_recall is not None:
+        console.print(f"AR {scores.average_recall:.4f}")
+    if output is not None:
+        report.write_bop_csv(output / "average_recalls.csv", scores)
+        console.print(f"written to {output}")
+
+
+def _one_track(
+    results: Path,
+    against: Path,
+    object_name: str | None,
+    model: ObjectModel | None,
+    models: Path | None,
+    partial: bool,
+    output: Path | None,
+) -> None:
+    """The track of one object through one sequence."""
+    sequence = open_sequence(against, on_error="skip", models_folder=models)
+    name = _choose_object(sequence, object_name)
+    model = model or _model_of(sequence, name)
+    if is_bop_results(results):
+        estimates = benchmarks.estimates_for_scene(read_bop_results(results), sequence, name)
+    else:
+        estimates = read_trajectory(results)
+    errors = evaluate_track(
+        estimates,
+        sequence.annotations(),
+        replace(ScoredObject.from_model(model), name=name),
+        sequence_name=sequence.name,
+        whole_sequence=not partial,
+    )
+    worst = []
+    if output is not None:
+        worst = worst_frames(errors, sequence, create_renderer("raycast", model.mesh))
+    _report_tracks([errors], f"{name} in {sequence.name}", output, worst)
+
+
+def _report_tracks(
+    tracks: Sequence[TrackErrors],
+    title: str,
+    output: Path | None,
+    worst: Sequence[CaptionedImage] = (),
+    published: PublishedTable | None = None,
+) -> None:
+    rows = summarize_by_object(tracks)
+    one_object = len(rows) == 2
+    console.print(report.summary_table(rows[:1] if one_object else rows, title))
+    if published is not None:
+        console.print(report.comparison_table({"this run": rows}, published))
+    if output is None:
+        return
+    report.write_summary_csv(output / "summary.csv", rows)
+    report.write_errors_csv(output / "errors.csv", tracks)
+    figures = track_figures(tracks)
+    save_figures(figures, output)
+    write_html(output / "report.html", title, rows, figures, worst, published)
+    console.print(f"written to {output}")
+
+
+def _pooled(tracks: Sequence[TrackErrors], key: str) -> np.ndarray:
+    return np.concatenate([getattr(track, key) for track in tracks])
+
+
+def _is_bop_data_set(path: Path) -> bool:
+    return not (path / "scene_camera.json").is_file() and bool(find_scenes(path))
+
+
+def _given_model(name: str | None, mesh: Path | None, unit: str) -> ObjectModel | None:
+    return None if mesh is None else ObjectModel.from_mesh(name or mesh.stem, load_mesh(mesh, unit))
+
+
+def _choose_object(sequence: FrameSequence, wanted: str | None) -> str:
+    known = sequence.object_names
+    if wanted in known:
+        return wanted
+    if wanted is None and len(known) == 1:
+        return known[0]
+    names = ", ".join(known) or "no object with a known pose"
+    raise DatasetError(f"expected --object with one of {names} of sequence {sequence.name!r}, got {wanted or 'none'}")
+
+
+def _model_of(sequence: FrameSequence, name: str) -> ObjectModel:
+    """The data set's model of an object, else the one of that name among the installed models."""
+    try:
+        return sequence.load_model(name)
+    except DatasetError as error:
+        try:
+            return load_object(name)
+        except FileNotFoundError:
+            raise DatasetError(f"{error}; give the object's mesh with --mesh") from error
