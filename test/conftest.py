@@ -4,7 +4,9 @@ import os
 from pathlib import Path
 
 import pytest
+from dataset_layouts import bop_scene, eoat_video, ycb_video
 
+__all__ = ["bop_scene", "eoat_video", "shared_data", "ycb_video"]
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 

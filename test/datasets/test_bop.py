@@ -2,7 +2,7 @@ import json
 
 import numpy as np
 import pytest
-from datasets_fixtures import HEIGHT, WIDTH, color_of, cut, depth_m_of, pose_of, write_png
+from dataset_layouts import HEIGHT, WIDTH, color_of, cut, depth_m_of, pose_of, write_png
 
 from pose_tracker_ros.datasets import DatasetError, open_sequence
 from pose_tracker_ros.datasets.bop import BopSequence

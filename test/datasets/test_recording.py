@@ -1,7 +1,7 @@
 import cv2
 import numpy as np
 import pytest
-from datasets_fixtures import HEIGHT, WIDTH, K, color_of, cut, depth_m_of
+from dataset_layouts import HEIGHT, WIDTH, K, color_of, cut, depth_m_of
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import scipy.io
-from datasets_fixtures import HEIGHT, WIDTH, K, color_of, cut, depth_m_of, pose_of, write_png
+from dataset_layouts import HEIGHT, WIDTH, K, color_of, cut, depth_m_of, pose_of, write_png
 
 from pose_tracker_ros.datasets import DatasetError, open_sequence
 from pose_tracker_ros.datasets.ycb_video import YcbVideoSequence, read_keyframes

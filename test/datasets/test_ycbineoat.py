@@ -2,7 +2,7 @@ import shutil
 
 import numpy as np
 import pytest
-from datasets_fixtures import K, color_of, cut, depth_m_of, pose_of
+from dataset_layouts import K, color_of, cut, depth_m_of, pose_of
 
 from pose_tracker_ros.datasets import DatasetError, open_sequence
 from pose_tracker_ros.datasets.ycbineoat import YcbInEoatSequence

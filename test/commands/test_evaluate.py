@@ -1,0 +1,92 @@
+"""The sub-command as a user calls it."""
+
+import csv
+
+import numpy as np
+import pytest
+import typer
+from dataset_layouts import pose_of
+from typer.testing import CliRunner
+
+from pose_tracker_ros.commands.evaluate import evaluate
+from pose_tracker_ros.datasets import open_sequence
+from pose_tracker_ros.evaluation.trajectory import BopEstimate, PoseEstimate, write_bop_results, write_trajectory
+
+
+def run(*arguments):
+    app = typer.Typer()
+    app.command()(evaluate)
+    return CliRunner(env={"COLUMNS": "220"}).invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def trajectory(tmp_path, bop_scene):
+    """The box, 10 mm off in every frame."""
+    rows = []
+    for annotation in open_sequence(bop_scene).annotations():
+        pose = annotation.truth["box"].copy()
+        pose[2, 3] += 0.01
+        rows.append(PoseEstimate(annotation.stamp, annotation.index, pose, latency_ms=7.0))
+    write_trajectory(tmp_path / "box.csv", rows)
+    return tmp_path / "box.csv"
+
+
+def read_rows(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_trajectory_is_scored_and_reported(tmp_path, bop_scene, trajectory):
+    result = run(trajectory, "--against", bop_scene, "--object", "box", "--output", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert "box" in result.output and "10.00" in result.output
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"summary.csv", "errors.csv", "report.html", "accuracy.png", "errors_000007_box.png"}
+    row = read_rows(tmp_path / "out" / "summary.csv")[0]
+    assert float(row["add_median"]) == pytest.approx(0.01) and float(row["add_auc_exact"]) == pytest.approx(0.9)
+    assert [int(row["index"]) for row in read_rows(tmp_path / "out" / "errors.csv")] == [3, 4, 5]
+
+
+def test_bop_results_are_scored_as_track_and_as_challenge(tmp_path, bop_scene):
+    path = tmp_path / "bop.csv"
+    write_bop_results(path, [BopEstimate(7, index, 1, 1.0, pose_of(index, 0.1), 0.01) for index in (3, 4, 5)])
+    track = run(path, "--against", bop_scene, "--object", "box")
+    assert track.exit_code == 0 and "100.00" in track.output
+    challenge = run(path, "--against", bop_scene.parent.parent, "--output", tmp_path / "out")
+    assert challenge.exit_code == 0, challenge.output
+    rows = {row["object"]: float(row["ar_mssd"]) for row in read_rows(tmp_path / "out" / "average_recalls.csv")}
+    assert rows == {"box": 1.0, "obj_000002": 0.0, "ALL": pytest.approx(1 / 3)}
+
+
+def test_keyframe_results_stand_beside_published_ones(tmp_path):
+    for name in ("ground_truth", "mine"):
+        (tmp_path / "poses" / name).mkdir(parents=True)
+        (tmp_path / "poses" / name / "0048_025_mug.txt").write_text("1 0 0 0 0 0 1\n")
+    (tmp_path / "points").mkdir()
+    np.savetxt(tmp_path / "points" / "025_mug.xyz", np.random.default_rng(0).normal(scale=0.05, size=(50, 3)))
+    result = run(tmp_path, "--output", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert "93.05" in result.output and "this run" in result.output
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "100.00 / 100.00" in page and "91.53 / 96.88" in page
+    assert "expected methods among mine" in run(tmp_path, "--method", "yours").output
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--object", "cup"], "one of box, obj_000002"),
+        ([], "expected --object"),
+        (["--object", "box", "--mesh", "nowhere.ply"], "nowhere.ply"),
+    ],
+)
+def test_mistakes_are_told_in_a_sentence(bop_scene, trajectory, options, reason):
+    result = run(trajectory, "--against", bop_scene, *options)
+    assert result.exit_code == 1
+    assert reason in result.output and "Traceback" not in result.output
+
+
+def test_missing_paths_are_told(tmp_path, bop_scene, trajectory):
+    assert "expected --against" in run(trajectory).output
+    assert "no such file or folder" in run(tmp_path / "none.csv", "--against", bop_scene).output
+    assert "no such file or folder" in run(trajectory, "--against", tmp_path / "none").output
