@@ -40,7 +40,7 @@ def write_png(path, image):
     assert cv2.imwrite(str(path), image[..., ::-1] if image.ndim == 3 else image)
 
 
-def write_cube_ply(path, side, colored=False):
+def write_cube_ply(path, side):
     """A cube of ``side`` file units around the origin."""
     corners = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]) * side / 2
     quads = [(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)]

@@ -38,8 +38,12 @@ def evaluate(
     object_name: Annotated[
         str | None, typer.Option("--object", help="Object to score; not needed when the sequence shows one.")
     ] = None,
-    mesh: Annotated[Path | None, typer.Option(help="Mesh of the object where the data set has none.")] = None,
-    mesh_unit: Annotated[str, typer.Option(help="Unit of --mesh: m, cm or mm.")] = "m",
+    model: Annotated[
+        str | None,
+        typer.Option(help="Object of models/ (name or folder) to measure on, instead of the data set's model."),
+    ] = None,
+    mesh: Annotated[Path | None, typer.Option(help="Mesh of the object; with --model, its mesh file.")] = None,
+    mesh_unit: Annotated[str | None, typer.Option(help="Unit of --mesh: m (default), cm or mm.")] = None,
     models: Annotated[Path | None, typer.Option(help="Folder with the data set's models.")] = None,
     method: Annotated[
         list[str] | None, typer.Option(help="YCB-Video keyframe results: method to score (repeat for several).")
@@ -65,9 +69,8 @@ def evaluate(
         elif is_bop_results(results) and _is_bop_data_set(against):
             _bop_results(results, against, models, vsd, output)
         else:
-            _one_track(
-                results, against, object_name, _given_model(object_name, mesh, mesh_unit), models, partial, output
-            )
+            given = _given_model(model, mesh, mesh_unit)
+            _one_track(results, against, object_name, given, models, partial, output)
     except (ValueError, OSError) as error:
         Console(stderr=True, soft_wrap=True).print(f"error: {error}", style="red", markup=False, highlight=False)
         raise typer.Exit(1) from error
@@ -186,8 +189,10 @@ def _is_bop_data_set(path: Path) -> bool:
     return not (path / "scene_camera.json").is_file() and bool(find_scenes(path))
 
 
-def _given_model(name: str | None, mesh: Path | None, unit: str) -> ObjectModel | None:
-    return None if mesh is None else ObjectModel.from_mesh(name or mesh.stem, load_mesh(mesh, unit))
+def _given_model(name: str | None, mesh: Path | None, unit: str | None) -> ObjectModel | None:
+    if name is not None:
+        return load_object(name, mesh, unit)
+    return None if mesh is None else ObjectModel.from_mesh(mesh.stem, load_mesh(mesh, unit or "m"))
 
 
 def _choose_object(sequence: FrameSequence, wanted: str | None) -> str:

@@ -5,7 +5,7 @@ import csv
 import numpy as np
 import pytest
 import typer
-from dataset_layouts import pose_of
+from dataset_layouts import pose_of, write_cube_ply
 from typer.testing import CliRunner
 
 from pose_tracker_ros.commands.evaluate import evaluate
@@ -45,6 +45,21 @@ def test_a_trajectory_is_scored_and_reported(tmp_path, bop_scene, trajectory):
     row = read_rows(tmp_path / "out" / "summary.csv")[0]
     assert float(row["add_median"]) == pytest.approx(0.01) and float(row["add_auc_exact"]) == pytest.approx(0.9)
     assert [int(row["index"]) for row in read_rows(tmp_path / "out" / "errors.csv")] == [3, 4, 5]
+
+
+def test_another_model_replaces_that_of_the_data_set(tmp_path, bop_scene, trajectory):
+    """Half as large, so that 10 mm are no longer below a tenth of the diameter."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    (folder / "object.yaml").write_text("mesh: nowhere.ply\n")
+    write_cube_ply(tmp_path / "cube.ply", 50)
+    options = ["--against", bop_scene, "--object", "box", "--output", tmp_path / "out"]
+    run(trajectory, *options)
+    assert float(read_rows(tmp_path / "out" / "summary.csv")[0]["add_01d"]) == 1
+    for choice in (["--mesh", tmp_path / "cube.ply"], ["--model", folder, "--mesh", tmp_path / "cube.ply"]):
+        result = run(trajectory, *options, *choice, "--mesh-unit", "mm")
+        assert result.exit_code == 0, result.output
+        assert float(read_rows(tmp_path / "out" / "summary.csv")[0]["add_01d"]) == 0
 
 
 def test_bop_results_are_scored_as_track_and_as_challenge(tmp_path, bop_scene):
