@@ -12,7 +12,10 @@ import numpy as np
 import trimesh
 import yaml
 
+from pose_tracker_ros.geometry import is_pose, transform_points
+
 METRES_PER_UNIT = {"m": 1.0, "cm": 0.01, "mm": 0.001}
+SHARP_EDGE_RAD = np.radians(40.0)
 PLAUSIBLE_DIAMETER_M = (0.01, 2.0)
 
 
@@ -137,8 +140,10 @@ def _convert(loaded: trimesh.Trimesh, scale: float) -> Mesh:
         loaded.unmerge_vertices()
         vertex_colors = np.repeat(np.asarray(visual.face_colors[:, :3], dtype=np.uint8), 3, axis=0)
     if uv is None and vertex_colors is None:
-        # STL and some PLY files repeat every vertex for every face, which would make all shading flat.
+        # STL and some PLY files repeat every vertex for every face, which would make all shading flat;
+        # sharing every vertex would make a cube's edges round. Edges sharper than this stay sharp.
         loaded.merge_vertices(merge_norm=True, merge_tex=True)
+        loaded = trimesh.graph.smooth_shade(loaded, angle=SHARP_EDGE_RAD)
     vertices = np.asarray(loaded.vertices, dtype=np.float64) * scale
     return Mesh(
         vertices=vertices.astype(np.float32),
@@ -172,7 +177,7 @@ def find_object_folder(name: str) -> Path:
     )
 
 
-OBJECT_KEYS = {"name", "mesh", "mesh_unit", "bop_id", "symmetries", "license", "description"}
+OBJECT_KEYS = {"name", "mesh", "mesh_unit", "object_T_mesh", "bop_id", "symmetries", "license", "description"}
 
 
 def read_object_description(folder: Path) -> dict:
@@ -209,6 +214,8 @@ def load_object(name: str, mesh_path: str | Path | None = None, mesh_unit: str |
             "put it there or name another one (--mesh on the command line, mesh_path as a node's parameter)"
         )
     mesh = load_mesh(path, mesh_unit or description.get("mesh_unit", "m"))
+    if "object_T_mesh" in description:
+        mesh = moved(mesh, _pose_of_description(description["object_T_mesh"], folder))
     discrete, continuous = parse_symmetries(description.get("symmetries") or {})
     return ObjectModel.from_mesh(
         description.get("name", folder.name),
@@ -216,6 +223,25 @@ def load_object(name: str, mesh_path: str | Path | None = None, mesh_unit: str |
         discrete_symmetries=discrete,
         continuous_symmetries=continuous,
         folder=folder,
+    )
+
+
+def _pose_of_description(rows: object, folder: Path) -> np.ndarray:
+    try:
+        pose = np.array(rows, dtype=np.float64).reshape(4, 4)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"expected object_T_mesh in {folder / 'object.yaml'} as 4 rows of 4 numbers") from error
+    if not is_pose(pose):
+        raise ValueError(f"expected object_T_mesh in {folder / 'object.yaml'} to be a rigid transform, got {rows}")
+    return pose
+
+
+def moved(mesh: Mesh, object_T_mesh: np.ndarray) -> Mesh:
+    """The mesh in another frame, for files whose frame is not the one in which poses are wanted."""
+    return replace(
+        mesh,
+        vertices=transform_points(object_T_mesh, mesh.vertices).astype(np.float32),
+        normals=(mesh.normals @ object_T_mesh[:3, :3].T).astype(np.float32),
     )
 
 

@@ -14,6 +14,7 @@ import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from pose_tracker_ros.configuration import option
+from pose_tracker_ros.networks.device import choose_device
 from pose_tracker_ros.networks.residual import NETWORKS, ResidualNetwork, create_network
 from pose_tracker_ros.networks.weights import WeightsInfo, load_weights, save_weights
 from pose_tracker_ros.objects import ObjectModel
@@ -40,22 +41,6 @@ class TrainConfig:
     validate_every: int = option(500, "Steps between validations on held-out pairs", minimum=1)
     checkpoint_every: int = option(250, "Steps between checkpoints", minimum=1)
     validation_pairs: int = option(512, "Held-out pairs", minimum=8)
-
-
-def choose_device(name: str) -> torch.device:
-    """The torch device of a name; ``auto`` takes a GPU when there is one.
-
-    Raises ValueError for a device that is not there.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise ValueError(f"expected device auto, cpu, cuda or cuda:N, got {name!r}") from error
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ValueError(f"device {name!r} asked for, but {torch.cuda.device_count()} CUDA devices are here; use device cpu")
-    return device
 
 
 def train(

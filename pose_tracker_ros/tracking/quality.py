@@ -1,0 +1,34 @@
+"""Is the pose still on the object? Agreement of the observed depth with the rendering."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pose_tracker_ros.tracking.crop import Crop
+
+# Depth agrees within this much: a floor for sensor noise, and a share of the object's size.
+MIN_TOLERANCE_M = 0.006
+TOLERANCE_SHARE = 0.05
+# Seeing this share of the rendered surface is as good as seeing all of it.
+ENOUGH_SUPPORT = 0.25
+
+
+def score(crop: Crop) -> float:
+    """Support of the rendered pose by the observed depth, 0 (contradicted or nothing seen) to 1.
+
+    Pixels that see farther than the rendered surface contradict the pose; pixels that see something
+    nearer are hidden and say nothing. The score is the share of agreement among those that speak, lowered when
+    agreement covers only a small part of the surface.
+    """
+    mask = crop.rendering.mask
+    total = int(mask.sum())
+    if total == 0:
+        return 0.0
+    observed = crop.depth[mask]
+    difference = (observed - crop.rendering.depth[mask])[observed > 0]
+    tolerance = max(MIN_TOLERANCE_M, TOLERANCE_SHARE * crop.diameter_m)
+    agreeing = int((np.abs(difference) <= tolerance).sum())
+    contradicting = int((difference > tolerance).sum())
+    if agreeing == 0:
+        return 0.0
+    return agreeing / (agreeing + contradicting) * min(1.0, agreeing / (ENOUGH_SUPPORT * total))
