@@ -1,5 +1,6 @@
 import json
 
+import cv2
 import numpy as np
 import pytest
 from dataset_layouts import HEIGHT, WIDTH, color_of, cut, depth_m_of, pose_of, write_png
@@ -75,6 +76,18 @@ def test_a_damaged_image_stops_or_is_skipped(bop_scene, folder, fault):
     sequence = BopSequence(bop_scene, on_error="skip")
     assert [frame.index for frame in sequence] == [3, 5]
     assert len(sequence.skipped) == 1 and "000004.png" in sequence.skipped[0]
+
+
+def test_a_cut_jpeg_is_no_image(bop_scene):
+    """Decoders give a cut JPEG with its lower rows grey and report no error."""
+    noise = np.random.default_rng(0).integers(0, 255, (HEIGHT, WIDTH, 3), np.uint8)
+    for path in (bop_scene / "rgb").glob("*.png"):
+        assert cv2.imwrite(str(path.with_suffix(".jpg")), noise)
+        path.unlink()
+    assert len(list(BopSequence(bop_scene))) == 3
+    cut(bop_scene / "rgb" / "000004.jpg", 0.8)
+    with pytest.raises(DatasetError, match="000004.jpg.*do not decode"):
+        list(BopSequence(bop_scene))
 
 
 def test_depth_of_another_size_names_the_frame(bop_scene):
