@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-# A file that was cut while it was copied still decodes, with the missing rows black or grey.
+# Some decoders take a file that was cut while it was copied and paint the missing rows black or grey.
 _ENDINGS = {".png": b"IEND\xaeB`\x82", ".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9"}
 _TAIL_BYTES = 64
 
