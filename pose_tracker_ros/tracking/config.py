@@ -20,6 +20,9 @@ class TrackerConfig:
     polish_iterations: int = option(
         6, "Iterations of the geometric polish per frame; 0 switches the polish off", minimum=0, maximum=50
     )
+    depth_bias_m: float = option(
+        0.003, "Systematic error of the depth camera; the larger, the less the polish moves the network's pose", minimum=0.0, maximum=0.1
+    )
     min_depth_m: float = option(0.1, "Depth below this is taken for no measurement", minimum=0.0, maximum=10.0)
     max_depth_m: float = option(4.0, "Depth beyond this is taken for no measurement", minimum=0.1, maximum=100.0)
     motion_prior: float = option(

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pose_tracker_ros.geometry import apply_residual, so3_exp, so3_log
+from pose_tracker_ros.geometry import so3_exp, so3_log
 from pose_tracker_ros.tracking.crop import Crop
 
 # Depth noise of a typical RGB-D camera at half a metre, and how many neighbouring pixels share one error.
@@ -17,36 +17,37 @@ MIN_POINTS = 30
 # The gate closes from a share of the diameter to a few deviations of the residuals.
 FIRST_GATE = 0.12
 MIN_GATE_M = 0.004
+# Standard deviation of a pose about which nothing is known: metres, radians.
+UNKNOWN_DEVIATION = np.array([0.1, 0.1, 0.1, 0.5, 0.5, 0.5])
 GATE_DEVIATIONS = 3.0
 
 
 class Polish(NamedTuple):
-    """Refined pose (4, 4) and the information (6, 6) that depth gave: translation in metres, rotation in radians."""
+    """Motion that the depth suggests, in camera axes, and the information (6, 6) about it.
 
-    camera_T_object: np.ndarray
+    translation: (3,) metres of the object centre; rotation: (3,) radians about it.
+    """
+
+    translation: np.ndarray
+    rotation: np.ndarray
     information: np.ndarray
 
 
-def polish(
-    crop: Crop,
-    camera_T_object: np.ndarray,
-    center: np.ndarray,
-    iterations: int,
-    prior: np.ndarray | None = None,
-) -> Polish:
-    """Refine the pose at which ``crop`` was rendered against its observed depth.
+def polish(crop: Crop, iterations: int, prior: np.ndarray | None = None, depth_bias_m: float = 0.0) -> Polish:
+    """Align the rendered surface of ``crop`` with its observed depth.
 
     Every rendered point is paired with the observed point on its ray (after the motion found so far), and
     the distances along the rendered normals are minimised with Tukey's weights, as in projective ICP
     (Blais and Levine 1995, Chen and Medioni 1992). Occluders and background fall outside the closing gate.
 
-    Parameters: ``center`` (3,) of the object in its own frame, metres; ``prior`` (6, 6) information about the
-    given pose: directions that the depth does not determine stay there.
+    Parameters: ``prior`` (6, 6) information about the rendered pose, which keeps directions that the depth
+    does not determine; ``depth_bias_m`` systematic error of the depth camera, beyond which more pixels make
+    the result no more certain. Without enough depth the motion and the information are zero.
     """
     points, normals = _surface(crop)
     information = np.zeros((6, 6))
     if len(points) < MIN_POINTS:
-        return Polish(camera_T_object, information)
+        return Polish(np.zeros(3), np.zeros(3), information)
     prior = np.zeros((6, 6)) if prior is None else prior
     arms = points - crop.center
     translation, rotation = np.zeros(3), np.eye(3)
@@ -71,7 +72,28 @@ def polish(
         rotation = so3_exp(step[3:]) @ rotation
         spread = 1.4826 * np.median(np.abs(distance[used]))
         gate = np.clip(GATE_DEVIATIONS * spread, MIN_GATE_M, gate)
-    return Polish(apply_residual(camera_T_object, translation, so3_log(rotation), center), information)
+    return Polish(translation, so3_log(rotation), _limited_by_bias(information, depth_bias_m, crop.diameter_m))
+
+
+def _limited_by_bias(information: np.ndarray, bias_m: float, diameter_m: float) -> np.ndarray:
+    """Information when the whole depth image may be off: along the ray, and by as much from one end to the other."""
+    if bias_m == 0 or not information.any():
+        return information
+    deviation = np.array([bias_m / 2, bias_m / 2, bias_m, *[bias_m / diameter_m] * 3])
+    return np.linalg.inv(np.linalg.inv(information + np.diag(UNKNOWN_DEVIATION**-2)) + np.diag(deviation**2))
+
+
+def fuse(prior: np.ndarray, polished: Polish) -> tuple[np.ndarray, np.ndarray]:
+    """The most likely motion (6,), translation before rotation, and its information (6, 6).
+
+    Product of two normal distributions: no motion with information ``prior``, and the polish's.
+    """
+    information = prior + polished.information
+    if not information.any():
+        return np.zeros(6), information
+    motion = np.concatenate([polished.translation, polished.rotation])
+    regular = information + np.diag(UNKNOWN_DEVIATION**-2) * 1e-3
+    return np.linalg.solve(regular, polished.information @ motion), information
 
 
 def _surface(crop: Crop) -> tuple[np.ndarray, np.ndarray]:

@@ -24,7 +24,7 @@ from pose_tracker_ros.rendering import Rendering, create_renderer
 from pose_tracker_ros.tracking.config import TrackerConfig
 from pose_tracker_ros.tracking.crop import Crop, cut, to_tensors
 from pose_tracker_ros.tracking.quality import score
-from pose_tracker_ros.tracking.refine import CORRELATED_PIXELS, polish
+from pose_tracker_ros.tracking.refine import CORRELATED_PIXELS, UNKNOWN_DEVIATION, fuse, polish
 
 # Crop of a tracker that runs without a network.
 POLISH_RESOLUTION = 128
@@ -35,8 +35,6 @@ ADDITIONAL_FIRST_PASSES = 3
 MAX_FRAME_GAP_S = 0.5
 # While nothing is seen, the assumed velocity fades by this factor with every frame.
 COASTING_FADE = 0.9
-# Standard deviation that is assumed of a pose that nothing supports: metres, radians.
-UNKNOWN_DEVIATION = np.array([0.1, 0.1, 0.1, 0.5, 0.5, 0.5])
 
 
 class TrackState(enum.Enum):
@@ -196,8 +194,9 @@ class Tracker:
         information = prior
         if self.config.polish_iterations:
             with self._timed("polish"):
-                polished = polish(crop, pose, self.model.center_m, self.config.polish_iterations, prior)
-            pose, information = polished.camera_T_object, prior + polished.information
+                polished = polish(crop, self.config.polish_iterations, prior, self.config.depth_bias_m)
+                motion, information = fuse(prior, polished)
+                pose = apply_residual(pose, motion[:3], motion[3:], self.model.center_m)
             crop = self._crop(frame, depth, pose)
         with self._timed("score"):
             return Estimate(pose, score(crop), information)

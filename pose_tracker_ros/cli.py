@@ -1,0 +1,24 @@
+"""The ``pose-tracker`` command."""
+
+from __future__ import annotations
+
+import typer
+
+from pose_tracker_ros.commands.demo import demo
+from pose_tracker_ros.commands.evaluate import evaluate
+from pose_tracker_ros.commands.run import run
+from pose_tracker_ros.commands.track import track
+from pose_tracker_ros.commands.train import train
+
+app = typer.Typer(
+    help="RGB-D 6D object pose tracking: follow a known object, train its network, score the result.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+)
+for command in (track, train, evaluate, run, demo):
+    app.command(command.__name__)(command)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()

@@ -1,0 +1,127 @@
+"""``pose-tracker track``: follow an object through a recorded sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.progress import track as progress
+
+from pose_tracker_ros.commands.errors import reported_errors
+from pose_tracker_ros.commands.overrides import parse_overrides
+from pose_tracker_ros.configuration import load_config
+from pose_tracker_ros.datasets import FrameSequence, open_sequence
+from pose_tracker_ros.datasets.bop import BopSequence, default_object_name
+from pose_tracker_ros.evaluation import report
+from pose_tracker_ros.evaluation.plots import save_figures, track_figures
+from pose_tracker_ros.evaluation.protocol import ScoredObject, evaluate_track, summarize_by_object
+from pose_tracker_ros.evaluation.track import perturbed, track_frames
+from pose_tracker_ros.evaluation.trajectory import PoseEstimate, to_bop_estimates, write_bop_results, write_trajectory
+from pose_tracker_ros.evaluation.video import write_overlay_video
+from pose_tracker_ros.geometry import make_pose, matrix_from_quaternion
+from pose_tracker_ros.objects import ObjectModel, find_object_folder, load_object, read_object_description
+from pose_tracker_ros.rendering import create_renderer
+from pose_tracker_ros.tracking import Tracker, TrackerConfig
+
+console = Console()
+
+
+def track(
+    object_name: Annotated[str, typer.Argument(metavar="OBJECT", help="Object of models/, by name or folder.")],
+    sequence: Annotated[Path, typer.Argument(help="BOP scene, YCB-Video or YCBInEOAT video, or rosbag2 recording.")],
+    output: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("track_output"),
+    initial_pose: Annotated[
+        str | None, typer.Option(help="First pose 'x y z qx qy qz qw' in metres; default the sequence's truth.")
+    ] = None,
+    offset_m: Annotated[float, typer.Option(help="Move the first pose by this much, in a random direction.")] = 0.0,
+    angle_deg: Annotated[float, typer.Option(help="Turn the first pose by this much, about a random axis.")] = 0.0,
+    truth_name: Annotated[str | None, typer.Option(help="The object's name in the sequence, where it differs.")] = None,
+    mesh: Annotated[Path | None, typer.Option(help="Mesh file instead of the object's own.")] = None,
+    mesh_unit: Annotated[str | None, typer.Option(help="Unit of --mesh: m, cm or mm; default the object's.")] = None,
+    weights: Annotated[Path | None, typer.Option(help="Network weights instead of the object's own.")] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML file with options of the tracker.")] = None,
+    set_option: Annotated[list[str] | None, typer.Option("--set", help="Option of the tracker as name=value.")] = None,
+    video: Annotated[bool, typer.Option(help="Write the overlay video.")] = True,
+) -> None:
+    """Follow an object through a sequence: writes poses, an overlay video, and errors where truth is known."""
+    with reported_errors():
+        frames = open_sequence(sequence, on_error="skip")
+        model = load_tracked_object(object_name, frames, mesh, mesh_unit)
+        tracker_config = load_config(TrackerConfig, config, parse_overrides(set_option))
+        tracker = Tracker.load(model, tracker_config, weights)
+        name = truth_name or model.name
+        first = parse_pose(initial_pose) if initial_pose else _true_first_pose(frames, name)
+        first = perturbed(model, first, offset_m, angle_deg)
+        output.mkdir(parents=True, exist_ok=True)
+
+        steps = track_frames(tracker, frames, first)
+        estimates = list(progress(steps, "tracking", total=len(frames), console=console))
+        write_results(output, estimates, frames, name)
+        if video:
+            renderer = create_renderer("raycast", model.mesh)
+            shown = progress(frames, "drawing", total=len(frames), console=console)
+            write_overlay_video(output / "overlay.mp4", shown, estimates, renderer, model.diameter_m, frames.rate_hz)
+        if name in frames.object_names:
+            report_errors(output, estimates, frames, replace(ScoredObject.from_model(model), name=name))
+        console.print(f"written to {output}")
+
+
+def load_tracked_object(
+    name: str, sequence: FrameSequence, mesh: Path | None = None, mesh_unit: str | None = None
+) -> ObjectModel:
+    """The object of models/; where its mesh is not distributed, with the mesh of the sequence's data set."""
+    folder = find_object_folder(name)
+    description = read_object_description(folder)
+    missing = mesh is None and not (folder / description["mesh"]).is_file()
+    if missing and "bop_id" in description and isinstance(sequence, BopSequence):
+        in_data_set = sequence.models.folder / f"{default_object_name(description['bop_id'])}.ply"
+        if in_data_set.is_file():
+            return load_object(name, in_data_set, "mm")
+    return load_object(name, mesh, mesh_unit)
+
+
+def parse_pose(text: str) -> np.ndarray:
+    """Pose (4, 4) of 'x y z qx qy qz qw'; raises ValueError for anything else."""
+    try:
+        numbers = np.array(text.replace(",", " ").split(), dtype=np.float64)
+    except ValueError as error:
+        raise ValueError(f"expected a pose as 7 numbers 'x y z qx qy qz qw', got {text!r}") from error
+    if numbers.shape != (7,) or not np.all(np.isfinite(numbers)):
+        raise ValueError(f"expected a pose as 7 numbers 'x y z qx qy qz qw', got {text!r}")
+    return make_pose(matrix_from_quaternion(numbers[3:]), numbers[:3])
+
+
+def _true_first_pose(sequence: FrameSequence, name: str) -> np.ndarray:
+    first = next(iter(sequence.annotations()), None)
+    if first is None or name not in first.truth:
+        known = ", ".join(first.truth) if first else ""
+        raise ValueError(
+            f"expected the true pose of {name!r} in the first frame of sequence {sequence.name!r}, which has "
+            f"{known or 'none'}; give --initial-pose, or --truth-name if it has another name there"
+        )
+    return first.truth[name]
+
+
+def write_results(output: Path, estimates: Sequence[PoseEstimate], sequence: FrameSequence, name: str) -> None:
+    """Trajectory CSV, and for BOP scenes that know the object also BOP's results CSV."""
+    write_trajectory(output / "trajectory.csv", estimates)
+    if isinstance(sequence, BopSequence) and name in sequence.obj_ids:
+        rows = to_bop_estimates(estimates, sequence.scene_id, sequence.obj_ids[name])
+        write_bop_results(output / "bop_results.csv", rows)
+
+
+def report_errors(
+    output: Path, estimates: Sequence[PoseEstimate], sequence: FrameSequence, scored: ScoredObject
+) -> None:
+    """Print the table, write plots and errors."""
+    errors = evaluate_track(estimates, sequence.annotations(), scored, sequence_name=sequence.name)
+    rows = summarize_by_object([errors])[:1]
+    console.print(report.summary_table(rows, f"{scored.name} in {sequence.name}"))
+    report.write_summary_csv(output / "summary.csv", rows)
+    report.write_errors_csv(output / "errors.csv", [errors])
+    save_figures(track_figures([errors]), output)

@@ -1,0 +1,75 @@
+"""``pose-tracker train``: from meshes to network weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from pose_tracker_ros.commands.errors import reported_errors
+from pose_tracker_ros.commands.overrides import parse_overrides, split_by_config
+from pose_tracker_ros.configuration import make_config
+from pose_tracker_ros.objects import load_object
+from pose_tracker_ros.training.scene import SceneConfig
+from pose_tracker_ros.training.train import TrainConfig
+
+console = Console()
+
+
+def train(
+    object_names: Annotated[
+        list[str], typer.Argument(metavar="OBJECT...", help="Objects of models/; several share one network.")
+    ],
+    output: Annotated[Path | None, typer.Option(help="Folder of checkpoints and log; default training/OBJECT.")] = None,
+    mesh: Annotated[
+        list[str] | None, typer.Option(help="Mesh for an object without its own, as OBJECT=FILE; may be repeated.")
+    ] = None,
+    initial_weights: Annotated[Path | None, typer.Option(help="Weights to start from, for fine-tuning.")] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML file with options of scenes and training.")] = None,
+    set_option: Annotated[
+        list[str] | None, typer.Option("--set", help="Option as name=value, e.g. steps=20000 or crop_margin=1.4.")
+    ] = None,
+    install: Annotated[bool, typer.Option(help="Copy the finished weights into the objects' folders.")] = True,
+) -> None:
+    """Train the residual network on pairs rendered on the fly; goes on where an interrupted run stopped."""
+    # Loaded late: workers import this module's parents again, and the other commands need no training.
+    from pose_tracker_ros.training.train import train as run_training
+
+    with reported_errors():
+        meshes = dict(_split_mesh(text) for text in mesh or ())
+        models = [load_object(name, meshes.get(name)) for name in object_names]
+        file_options = load_config_values(config)
+        scene_values, train_values = split_by_config({**file_options, **parse_overrides(set_option)}, SceneConfig, TrainConfig)
+        scene, training = make_config(SceneConfig, scene_values), make_config(TrainConfig, train_values)
+        folder = output or Path("training") / "_".join(model.name for model in models)
+        try:
+            weights = run_training(models, scene, training, folder, initial_weights)
+        except KeyboardInterrupt:
+            console.print(f"interrupted; the same command goes on from {folder}")
+            raise typer.Exit(130) from None
+        console.print(f"weights written to {weights}")
+        if install:
+            for model in models:
+                (model.folder / "residual.safetensors").write_bytes(weights.read_bytes())
+                console.print(f"installed in {model.folder}")
+
+
+def load_config_values(path: Path | None) -> dict:
+    """Options of a YAML file for scenes and training together; an empty mapping without a file."""
+    if path is None:
+        return {}
+    import yaml
+
+    values = yaml.safe_load(path.read_text()) or {}
+    if not isinstance(values, dict):
+        raise ValueError(f"expected {path} to map option names to values, got {type(values).__name__}")
+    return values
+
+
+def _split_mesh(text: str) -> tuple[str, str]:
+    name, separator, path = text.partition("=")
+    if not separator:
+        raise ValueError(f"expected --mesh as OBJECT=FILE, got {text!r}")
+    return name, path
