@@ -87,8 +87,8 @@ class Tracker:
         self.model = model
         self.config = config or TrackerConfig()
         self.info = info
-        self._device = choose_device(self.config.device)
-        self._network = None if network is None else network.to(self._device).eval()
+        self.device = choose_device(self.config.device)
+        self._network = None if network is None else network.to(self.device).eval()
         self._renderer = create_renderer(self.config.renderer, model.mesh)
         self._resolution = info.resolution if info else POLISH_RESOLUTION
         self._crop_side_m = (info.crop_margin if info else POLISH_CROP_MARGIN) * model.diameter_m
@@ -131,6 +131,16 @@ class Tracker:
         self._supported_pose = self._pose
         self._unsupported_frames = 0
         self._first_frame = True
+
+    def warm_up(self) -> None:
+        """Run network and renderer once, so that the first frame does not wait for what is set up lazily."""
+        pose = np.eye(4)
+        pose[:3, 3] = (0, 0, 4 * self.model.diameter_m) - self.model.center_m
+        camera = PinholeCamera(64, 48, 50.0, 50.0, 32.0, 24.0)
+        blank = Frame(np.zeros((48, 64, 3), np.uint8), np.zeros((48, 64), np.float32), camera, 0.0)
+        self.start(pose)
+        self.step(blank)
+        self.stop()
 
     def stop(self) -> None:
         """Forget the pose; ``start`` begins again."""
@@ -215,7 +225,7 @@ class Tracker:
         if not crop.rendering.mask.any():
             return pose, np.zeros((6, 6))
         with self._timed("network"):
-            residual = self._network.predict(to_tensors([crop]).to(self._device))
+            residual = self._network.predict(to_tensors([crop]).to(self.device))
             translation, rotation, information = (tensor[0].double().cpu().numpy() for tensor in residual)
         limit = self.info.max_translation * self.model.diameter_m
         moved = apply_residual(pose, _limited(translation, limit), _limited(rotation, self.info.max_rotation), self.model.center_m)

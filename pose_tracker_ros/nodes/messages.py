@@ -1,0 +1,136 @@
+"""Between ROS messages and the core's arrays."""
+
+from __future__ import annotations
+
+import array
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from geometry_msgs.msg import Pose, PoseStamped, PoseWithCovarianceStamped, TransformStamped
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
+
+from pose_tracker_ros.camera import PinholeCamera
+from pose_tracker_ros.datasets import Frame
+from pose_tracker_ros.datasets.image_messages import color_from_message, depth_from_message
+from pose_tracker_ros.geometry import make_pose, matrix_from_quaternion, quaternion_from_matrix
+
+
+def camera_from_info(info: CameraInfo) -> PinholeCamera:
+    """Intrinsics of a CameraInfo: P of a rectified image where it is set, K otherwise.
+
+    Raises ValueError when the camera is not calibrated.
+    """
+    projection = np.array(info.p, dtype=np.float64).reshape(3, 4)[:, :3]
+    matrix = projection if projection[0, 0] > 0 and projection[1, 1] > 0 else np.array(info.k).reshape(3, 3)
+    return PinholeCamera.from_matrix(matrix, info.width, info.height)
+
+
+def is_distorted(info: CameraInfo) -> bool:
+    """True when the image still has lens distortion: coefficients are given and the image is not rectified by P."""
+    return any(abs(value) > 1e-9 for value in info.d) and not info.p[0] > 0
+
+
+def frame_from_messages(color: Image, depth: Image, info: CameraInfo) -> Frame:
+    """The frame of one colour and one registered depth image.
+
+    Raises ValueError, in one sentence, for encodings, sizes or intrinsics that don't fit.
+    """
+    if (color.width, color.height) != (depth.width, depth.height):
+        raise ValueError(
+            f"expected depth of the colour image's size {color.width}x{color.height}, got {depth.width}x{depth.height}; "
+            "register depth to colour (realsense: align_depth.enable:=true, others: depth_image_proc register)"
+        )
+    camera = camera_from_info(info)
+    if (camera.width, camera.height) != (color.width, color.height):
+        raise ValueError(
+            f"expected CameraInfo of the image's size {color.width}x{color.height}, got {camera.width}x{camera.height}; "
+            "subscribe to the camera_info of the colour image"
+        )
+    return Frame(color_from_message(color), depth_from_message(depth), camera, seconds(color.header.stamp))
+
+
+def seconds(stamp: Time) -> float:
+    """A stamp in seconds."""
+    return stamp.sec + stamp.nanosec * 1e-9
+
+
+def image_message(pixels: np.ndarray, encoding: str, header: Header) -> Image:
+    """Image of contiguous pixels (H, W[, C]); the caller names the encoding that fits them."""
+    pixels = np.ascontiguousarray(pixels)
+    message = Image(header=header, height=pixels.shape[0], width=pixels.shape[1], encoding=encoding)
+    message.is_bigendian = 0
+    message.step = pixels.strides[0]
+    # rclpy copies an array.array as a whole but checks other sequences byte by byte.
+    message.data = array.array("B", pixels.tobytes())
+    return message
+
+
+def depth_message(depth: np.ndarray, encoding: str, header: Header) -> Image:
+    """Depth (H, W) float32 metres as ``16UC1`` millimetres or ``32FC1`` metres; raises ValueError for others."""
+    if encoding == "16UC1":
+        return image_message(np.rint(depth * 1000).clip(0, 65535).astype(np.uint16), encoding, header)
+    if encoding == "32FC1":
+        return image_message(depth.astype(np.float32), encoding, header)
+    raise ValueError(f"expected depth_encoding 16UC1 or 32FC1, got {encoding!r}")
+
+
+def info_message(camera: PinholeCamera, header: Header) -> CameraInfo:
+    """CameraInfo of a rectified camera."""
+    message = CameraInfo(header=header, width=camera.width, height=camera.height, distortion_model="plumb_bob")
+    message.d = [0.0] * 5
+    message.k = camera.matrix.ravel().tolist()
+    message.r = np.eye(3).ravel().tolist()
+    message.p = np.hstack([camera.matrix, np.zeros((3, 1))]).ravel().tolist()
+    return message
+
+
+def pose_message(a_T_b: np.ndarray) -> Pose:
+    """Pose of a transform (4, 4)."""
+    message = Pose()
+    message.position.x, message.position.y, message.position.z = (float(value) for value in a_T_b[:3, 3])
+    quaternion = quaternion_from_matrix(a_T_b[:3, :3])
+    orientation = message.orientation
+    orientation.x, orientation.y, orientation.z, orientation.w = (float(value) for value in quaternion)
+    return message
+
+
+def pose_from_message(message: Pose) -> np.ndarray:
+    """Transform (4, 4) of a pose; raises ValueError for a quaternion of no length or numbers that are not finite."""
+    position = np.array([message.position.x, message.position.y, message.position.z])
+    if not np.all(np.isfinite(position)):
+        raise ValueError(f"expected a pose of finite numbers, got position {position.tolist()}")
+    orientation = message.orientation
+    quaternion = np.array([orientation.x, orientation.y, orientation.z, orientation.w])
+    return make_pose(matrix_from_quaternion(quaternion), position)
+
+
+def pose_stamped(camera_T_object: np.ndarray, header: Header) -> PoseStamped:
+    """PoseStamped with the header of the image the pose was computed from."""
+    return PoseStamped(header=header, pose=pose_message(camera_T_object))
+
+
+def pose_with_covariance(camera_T_object: np.ndarray, covariance: np.ndarray, header: Header) -> PoseWithCovarianceStamped:
+    """The pose with its covariance (6, 6): x, y, z, rotation about x, y, z, in camera axes."""
+    message = PoseWithCovarianceStamped(header=header)
+    message.pose.pose = pose_message(camera_T_object)
+    message.pose.covariance = covariance.ravel().tolist()
+    return message
+
+
+def transform_stamped(parent_T_child: np.ndarray, header: Header, child_frame: str) -> TransformStamped:
+    """Transform from the header's frame to a child frame."""
+    pose = pose_message(parent_T_child)
+    message = TransformStamped(header=header, child_frame_id=child_frame)
+    message.transform.rotation = pose.orientation
+    translation = message.transform.translation
+    translation.x, translation.y, translation.z = pose.position.x, pose.position.y, pose.position.z
+    return message
+
+
+def transform_matrix(message: TransformStamped) -> np.ndarray:
+    """``parent_T_child`` (4, 4) of a transform."""
+    pose = Pose(orientation=message.transform.rotation)
+    translation = message.transform.translation
+    pose.position.x, pose.position.y, pose.position.z = translation.x, translation.y, translation.z
+    return pose_from_message(pose)

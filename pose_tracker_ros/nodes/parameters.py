@@ -1,0 +1,64 @@
+"""ROS parameters made from the fields of a configuration dataclass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import Field, fields
+from typing import Any, TypeVar
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from pose_tracker_ros.configuration import make_config
+
+Config = TypeVar("Config")
+
+
+def declare_config(node: Node, config_class: type, prefix: str = "") -> None:
+    """Declare every option as a parameter ``prefix + name`` with its description, range and default."""
+    for item in fields(config_class):
+        node.declare_parameter(prefix + item.name, item.default, _descriptor(item))
+
+
+def config_from_parameters(node: Node, config_class: type[Config], prefix: str = "", changed: Sequence[Parameter] = ()) -> Config:
+    """The configuration that the node's parameters say, with ``changed`` ones on top.
+
+    Raises ValueError for values out of range.
+    """
+    values = {item.name: node.get_parameter(prefix + item.name).value for item in fields(config_class)}
+    values.update({p.name.removeprefix(prefix): p.value for p in changed if p.name.removeprefix(prefix) in values})
+    return make_config(config_class, values)
+
+
+def apply_changes(node: Node, config_class: type[Config], apply: Callable[[Config], None]) -> None:
+    """Have parameter changes checked and applied; a change that is refused gets the reason as answer."""
+
+    def on_change(changed: list[Parameter]) -> SetParametersResult:
+        try:
+            apply(config_from_parameters(node, config_class, changed=changed))
+        except ValueError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        return SetParametersResult(successful=True)
+
+    node.add_on_set_parameters_callback(on_change)
+
+
+def declare(node: Node, name: str, default: Any, description: str) -> Any:
+    """Declare a read-only parameter and return its value."""
+    descriptor = ParameterDescriptor(description=description, read_only=True)
+    return node.declare_parameter(name, default, descriptor).value
+
+
+def _descriptor(item: Field) -> ParameterDescriptor:
+    description = item.metadata["description"]
+    if item.metadata.get("choices"):
+        description += f" (one of {', '.join(item.metadata['choices'])})"
+    descriptor = ParameterDescriptor(description=description, read_only=bool(item.metadata.get("read_only")))
+    minimum, maximum = item.metadata.get("minimum"), item.metadata.get("maximum")
+    if minimum is not None and maximum is not None and not isinstance(item.default, bool):
+        if isinstance(item.default, int):
+            descriptor.integer_range = [IntegerRange(from_value=int(minimum), to_value=int(maximum), step=1)]
+        elif isinstance(item.default, float):
+            descriptor.floating_point_range = [FloatingPointRange(from_value=float(minimum), to_value=float(maximum))]
+    return descriptor
