@@ -75,6 +75,15 @@ class TrackerNode(Node):
             f"on {self._tracker.device}; waiting for a first pose on {self.resolve_topic_name('~/initial_pose')}"
         )
 
+    def frame_counts(self) -> dict[str, int]:
+        """Frames that came synchronised, were processed, overtaken by newer ones, or failed."""
+        return {
+            "in": self._camera.received["synchronized"],
+            "processed": self._frames,
+            "dropped": self._worker.dropped,
+            "failed": self._failures,
+        }
+
     def destroy_node(self) -> None:
         """Stop the threads, then the node."""
         self._worker.stop()

@@ -77,9 +77,15 @@ def polish(crop: Crop, iterations: int, prior: np.ndarray | None = None, depth_b
 
 def _limited_by_bias(information: np.ndarray, bias_m: float, diameter_m: float) -> np.ndarray:
     """Information when the whole depth image may be off: along the ray, and by as much from one end to the other."""
-    if bias_m == 0 or not information.any():
+    if bias_m == 0:
         return information
-    deviation = np.array([bias_m / 2, bias_m / 2, bias_m, *[bias_m / diameter_m] * 3])
+    return limited(information, np.array([bias_m / 2, bias_m / 2, bias_m, *[bias_m / diameter_m] * 3]))
+
+
+def limited(information: np.ndarray, deviation: np.ndarray) -> np.ndarray:
+    """Information (6, 6) after adding independent errors of standard ``deviation`` (6,) that all pixels share."""
+    if not information.any():
+        return information
     return np.linalg.inv(np.linalg.inv(information + np.diag(UNKNOWN_DEVIATION**-2)) + np.diag(deviation**2))
 
 

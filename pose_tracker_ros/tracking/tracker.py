@@ -24,13 +24,16 @@ from pose_tracker_ros.rendering import Rendering, create_renderer
 from pose_tracker_ros.tracking.config import TrackerConfig
 from pose_tracker_ros.tracking.crop import Crop, cut, to_tensors
 from pose_tracker_ros.tracking.quality import score
-from pose_tracker_ros.tracking.refine import CORRELATED_PIXELS, UNKNOWN_DEVIATION, fuse, polish
+from pose_tracker_ros.tracking.refine import CORRELATED_PIXELS, UNKNOWN_DEVIATION, fuse, limited, polish
 
 # Crop of a tracker that runs without a network.
 POLISH_RESOLUTION = 128
 POLISH_CROP_MARGIN = 1.5
 # A first pose may be far off, so the first frame gets this many additional passes.
 ADDITIONAL_FIRST_PASSES = 3
+# Errors that all pixels of the network's prediction share: standard deviations.
+NETWORK_DEVIATION_DIAMETERS = 0.02
+NETWORK_DEVIATION_RAD = 0.03
 # Frames farther apart than this say nothing about the motion between them.
 MAX_FRAME_GAP_S = 0.5
 # While nothing is seen, the assumed velocity fades by this factor with every frame.
@@ -232,7 +235,8 @@ class Tracker:
         if self._center(moved)[2] <= 0.05:
             return pose, np.zeros((6, 6))
         to_metres = np.diag([1 / self.model.diameter_m] * 3 + [1.0] * 3)
-        return moved, to_metres @ information @ to_metres / CORRELATED_PIXELS
+        deviation = np.array([NETWORK_DEVIATION_DIAMETERS * self.model.diameter_m] * 3 + [NETWORK_DEVIATION_RAD] * 3)
+        return moved, limited(to_metres @ information @ to_metres / CORRELATED_PIXELS, deviation)
 
     def _judge(self, estimate: Estimate, predicted: np.ndarray, frame_gap: float) -> None:
         """Take the estimate when the image supports it, otherwise go on as before, in the end give up."""

@@ -1,0 +1,68 @@
+"""The tracker for a camera that runs already, by default a RealSense with aligned depth."""
+
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument
+from launch.conditions import IfCondition
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+from launch_ros.substitutions import FindPackageShare
+
+ARGUMENTS = {
+    "object": ("demo_jug", "Object to track: a name in models/ or a folder with object.yaml"),
+    "camera": ("/camera/camera", "Namespace of the camera's topics"),
+    "color_topic": ([LaunchConfiguration("camera"), "/color/image_raw"], "Colour image"),
+    "depth_topic": ([LaunchConfiguration("camera"), "/aligned_depth_to_color/image_raw"], "Depth registered to colour"),
+    "info_topic": ([LaunchConfiguration("camera"), "/color/camera_info"], "CameraInfo of the colour image"),
+    "initial_pose_topic": ("/tracker/initial_pose", "PoseStamped from which tracking starts"),
+    "device": ("auto", "Device of the network: auto, cpu, cuda or cuda:N"),
+    "mesh_path": ("", "Mesh file instead of the object's own"),
+    "mesh_unit": ("", "Unit of mesh_path: m, cm or mm"),
+    "weights_path": ("", "Network weights instead of the object's own"),
+    "object_frame": ("", "TF frame of the object; empty = its name"),
+    "use_sim_time": ("false", "Take the time from /clock, as for bags"),
+    "rviz": ("false", "Start RViz"),
+}
+
+
+def share(*parts):
+    """A file of the installed package."""
+    return PathJoinSubstitution([FindPackageShare("pose_tracker_ros"), *parts])
+
+
+def generate_launch_description():
+    """Tracker node, and RViz if asked for."""
+    declared = [
+        DeclareLaunchArgument(name, default_value=default, description=description)
+        for name, (default, description) in ARGUMENTS.items()
+    ]
+    declared.append(
+        DeclareLaunchArgument(
+            "params_file", default_value=share("config", "tracker.yaml"), description="ROS parameter file of the tracker"
+        )
+    )
+    texts = ("object", "device", "mesh_path", "mesh_unit", "weights_path", "object_frame")
+    tracker = Node(
+        package="pose_tracker_ros",
+        executable="tracker_node",
+        name="tracker",
+        output="screen",
+        parameters=[
+            LaunchConfiguration("params_file"),
+            {name: ParameterValue(LaunchConfiguration(name), value_type=str) for name in texts},
+            {"use_sim_time": ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)},
+        ],
+        remappings=[
+            ("~/color/image", LaunchConfiguration("color_topic")),
+            ("~/depth/image", LaunchConfiguration("depth_topic")),
+            ("~/color/camera_info", LaunchConfiguration("info_topic")),
+            ("~/initial_pose", LaunchConfiguration("initial_pose_topic")),
+        ],
+    )
+    rviz = Node(
+        package="rviz2",
+        executable="rviz2",
+        arguments=["-d", share("config", "tracker.rviz")],
+        condition=IfCondition(LaunchConfiguration("rviz")),
+    )
+    return LaunchDescription([*declared, tracker, rviz])

@@ -1,0 +1,53 @@
+"""``pose-tracker run``: the tracker node, and if wanted the camera node, without ``ros2 launch``."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from pose_tracker_ros.commands.errors import reported_errors
+from pose_tracker_ros.resources import share_folder
+
+console = Console()
+
+
+def run(
+    object_name: Annotated[str, typer.Option("--object", help="Object of models/, by name or folder.")] = "demo_jug",
+    camera: Annotated[str, typer.Option(help="Namespace of the camera's topics.")] = "/camera/camera",
+    play: Annotated[
+        str | None, typer.Option(help="Also run the camera node with this sequence, or 'simulation'.")
+    ] = None,
+    mesh_path: Annotated[str, typer.Option(help="Mesh file instead of the object's own.")] = "",
+    mesh_unit: Annotated[str, typer.Option(help="Unit of --mesh-path: m, cm or mm.")] = "",
+    weights_path: Annotated[str, typer.Option(help="Network weights instead of the object's own.")] = "",
+    params_file: Annotated[
+        list[Path] | None, typer.Option(help="ROS parameter file; default those of the package.")
+    ] = None,
+) -> None:
+    """Run the nodes of tracker.launch.py in one process, for machines without ros2 launch; stops on Ctrl-C."""
+    # ROS is loaded only by the commands that need it.
+    from pose_tracker_ros.nodes.camera_node import CameraNode
+    from pose_tracker_ros.nodes.single_process import NodeGroup, command_line, tracker_remappings
+    from pose_tracker_ros.nodes.tracker_node import TrackerNode
+
+    config = share_folder("config")
+    files = params_file or [config / "tracker.yaml", config / "camera.yaml"]
+    remappings = tracker_remappings(camera)
+    if play:
+        remappings.append(("~/initial_pose", f"{camera}/camera/initial_pose"))
+    parameters = {"object": object_name, "mesh_path": mesh_path, "mesh_unit": mesh_unit, "weights_path": weights_path}
+    with reported_errors(), NodeGroup() as group:
+        group.start(TrackerNode, command_line(remappings, files), parameters)
+        if play:
+            source = {"source": play, "object": object_name}
+            group.start(CameraNode, command_line(parameter_files=files, namespace=camera), source)
+        console.print("running; Ctrl-C stops")
+        try:
+            while True:
+                time.sleep(0.5)
+        except KeyboardInterrupt:
+            console.print("stopped")

@@ -1,0 +1,89 @@
+"""Several nodes in one process, each with its own thread: what launch files do, on machines without ``ros2 launch``."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import rclpy
+from rclpy.context import Context
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+# The names that realsense-ros gives its topics below the camera's namespace.
+COLOR, DEPTH, INFO = "color/image_raw", "aligned_depth_to_color/image_raw", "color/camera_info"
+
+
+def tracker_remappings(camera_namespace: str) -> list[tuple[str, str]]:
+    """From the tracker's camera topics to those of a realsense-like camera."""
+    return [
+        ("~/color/image", f"{camera_namespace}/{COLOR}"),
+        ("~/depth/image", f"{camera_namespace}/{DEPTH}"),
+        ("~/color/camera_info", f"{camera_namespace}/{INFO}"),
+    ]
+
+
+def command_line(
+    remappings: Sequence[tuple[str, str]] = (), parameter_files: Sequence[Path] = (), namespace: str = ""
+) -> list[str]:
+    """ROS arguments of one node."""
+    arguments = ["--ros-args"]
+    if namespace:
+        arguments += ["-r", f"__ns:={namespace}"]
+    for source, target in remappings:
+        arguments += ["-r", f"{source}:={target}"]
+    for file in parameter_files:
+        arguments += ["--params-file", str(file)]
+    return arguments
+
+
+class NodeGroup:
+    """Runs nodes until it is left; use it with ``with``.
+
+    A node's callbacks run one after the other in the node's own thread, as in a process of its own.
+    """
+
+    def __init__(self) -> None:
+        self.context = Context()
+        self.nodes: list[Node] = []
+        self._executors: list[SingleThreadedExecutor] = []
+        self._threads: list[threading.Thread] = []
+
+    def __enter__(self) -> NodeGroup:
+        rclpy.init(context=self.context)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for executor in self._executors:
+            executor.shutdown(timeout_sec=5.0)
+        for thread in self._threads:
+            thread.join(timeout=5.0)
+        for node in self.nodes:
+            node.destroy_node()
+        rclpy.try_shutdown(context=self.context)
+
+    def start(
+        self, make_node: Callable[..., Node], arguments: Sequence[str] = (), parameters: dict[str, object] | None = None
+    ) -> Node:
+        """Make a node with ROS arguments and parameters and run it; errors of its constructor pass."""
+        overrides = [Parameter(name, value=value) for name, value in (parameters or {}).items()]
+        node = make_node(
+            context=self.context, cli_args=list(arguments) or None, use_global_arguments=False, parameter_overrides=overrides
+        )
+        executor = SingleThreadedExecutor(context=self.context)
+        executor.add_node(node)
+        thread = threading.Thread(target=_spin, args=(executor,), name=node.get_name(), daemon=True)
+        self.nodes.append(node)
+        self._executors.append(executor)
+        self._threads.append(thread)
+        thread.start()
+        return node
+
+
+def _spin(executor: SingleThreadedExecutor) -> None:
+    try:
+        executor.spin()
+    except ExternalShutdownException:
+        pass
