@@ -9,6 +9,7 @@ import open3d as o3d
 from pose_tracker_ros.camera import PinholeCamera
 from pose_tracker_ros.objects import Mesh, texture_pyramid
 from pose_tracker_ros.rendering.protocol import UNKNOWN_COLOR, Rendering
+from pose_tracker_ros.rendering.texture_level import pyramid_level, texels_per_metre
 
 
 class RaycastRenderer:
@@ -30,7 +31,7 @@ class RaycastRenderer:
         self._corners = np.array([[x, y, z] for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])])
         if mesh.texture is not None:
             self._pyramid = texture_pyramid(mesh.texture)
-            self._texels_per_metre = _texels_per_metre(mesh)
+            self._texels_per_metre = texels_per_metre(mesh)
 
     def render(self, camera: PinholeCamera, camera_T_object: np.ndarray) -> Rendering:
         """See :class:`pose_tracker_ros.rendering.Renderer`."""
@@ -66,7 +67,8 @@ class RaycastRenderer:
         rendering.depth[rows, columns] = window_depth
         rendering.mask[rows, columns] = mask
         rendering.normal[rows, columns][mask] = np.where(facing > 0, -normal, normal)
-        rendering.color[rows, columns][mask] = self._albedo(corners, barycentric, camera.fx / np.mean(depth[mask]) if mask.any() else 1.0)
+        if mask.any():
+            rendering.color[rows, columns][mask] = self._albedo(corners, barycentric, camera.fx, float(depth[mask].mean()))
         return rendering
 
     def _window(self, camera: PinholeCamera, camera_T_object: np.ndarray) -> tuple[slice, slice] | None:
@@ -83,11 +85,10 @@ class RaycastRenderer:
             return None
         return slice(top, bottom), slice(left, right)
 
-    def _albedo(self, corners: np.ndarray, barycentric: np.ndarray, pixels_per_metre: float) -> np.ndarray:
+    def _albedo(self, corners: np.ndarray, barycentric: np.ndarray, focal_px: float, mean_depth_m: float) -> np.ndarray:
         mesh = self._mesh
         if mesh.texture is not None:
-            ratio = max(self._texels_per_metre / pixels_per_metre, 1.0)
-            level = min(int(np.log2(ratio)), len(self._pyramid) - 1)
+            level = min(pyramid_level(self._texels_per_metre, focal_px, mean_depth_m), len(self._pyramid) - 1)
             return _sample(self._pyramid[level], _interpolate(mesh.uv, corners, barycentric))
         if mesh.vertex_colors is not None:
             return np.rint(_interpolate(mesh.vertex_colors, corners, barycentric)).astype(np.uint8)
@@ -131,12 +132,3 @@ def _sample(texture: np.ndarray, uv: np.ndarray) -> np.ndarray:
         texture, u.reshape(-1, columns), v.reshape(-1, columns), cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP
     )
     return colors.reshape(-1, 3)[: len(uv)]
-
-
-def _texels_per_metre(mesh: Mesh) -> float:
-    """Typical texture resolution on the surface: square root of texel area over surface area."""
-    corners, uv = mesh.vertices[mesh.faces], mesh.uv[mesh.faces] * (mesh.texture.shape[1], mesh.texture.shape[0])
-    surface = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1).sum()
-    edge_a, edge_b = uv[:, 1] - uv[:, 0], uv[:, 2] - uv[:, 0]
-    texels = np.abs(edge_a[:, 0] * edge_b[:, 1] - edge_a[:, 1] * edge_b[:, 0]).sum()
-    return float(np.sqrt(texels / max(surface, 1e-12)))
