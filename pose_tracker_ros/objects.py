@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import trimesh
 import yaml
+from scipy.spatial.distance import cdist
 
 from pose_tracker_ros.geometry import is_pose, transform_points
 
@@ -99,9 +100,9 @@ def mesh_diameter(vertices: np.ndarray) -> float:
         hull = trimesh.convex.convex_hull(vertices).vertices
     except Exception as error:
         raise ValueError("expected a mesh with volume, but its vertices lie in one plane or point") from error
-    squared = np.sum(hull**2, axis=1)
-    distances = squared[:, None] + squared[None] - 2 * hull @ hull.T
-    return float(np.sqrt(max(distances.max(), 0.0)))
+    # In parts, since all pairs of a round scan's hull would not fit into memory.
+    parts = (hull[first : first + 1000] for first in range(0, len(hull), 1000))
+    return max(float(cdist(part, hull).max()) for part in parts)
 
 
 def load_mesh(path: str | Path, unit: str = "m") -> Mesh:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
+import yaml
 from rich.console import Console
 from rich.progress import Progress
 from rich.progress import track as progress
@@ -32,6 +38,7 @@ from pose_tracker_ros.tracking import Tracker, TrackerConfig
 if TYPE_CHECKING:
     from geometry_msgs.msg import PoseStamped
     from rclpy.node import Node
+    from rclpy.qos import QoSProfile
 
 console = Console()
 CAMERA = "/demo/camera"
@@ -39,26 +46,42 @@ OFFSET_M, ANGLE_DEG = 0.02, 10.0
 SETTLE_S = 1.0
 
 
-@dataclass
 class Recorder:
-    """Poses of /object_pose by their stamp, with the time from image to pose."""
+    """Listens to /object_pose and to the camera's truth; everything is kept by the stamp of its image."""
 
-    poses: dict[int, np.ndarray] = field(default_factory=dict)
-    latency_ms: dict[int, float] = field(default_factory=dict)
-
-    def subscribe(self, node: Node) -> None:
-        """Listen on a node."""
+    def __init__(self, node: Node, camera: str) -> None:
         from geometry_msgs.msg import PoseStamped
+        from std_msgs.msg import Bool
 
+        self.poses: dict[int, np.ndarray] = {}
+        self.latency_ms: dict[int, float] = {}
+        self.published: list[int] = []
+        self.finished = threading.Event()
         self._clock = node.get_clock()
-        node.create_subscription(PoseStamped, "/object_pose", self._on_pose, 50)
+        latched = _latched()
+        node.create_subscription(PoseStamped, "/object_pose", self._on_pose, 100)
+        node.create_subscription(PoseStamped, f"{camera}/camera/ground_truth", self._on_truth, 100)
+        node.create_subscription(Bool, f"{camera}/camera/finished", lambda _: self.finished.set(), latched)
 
     def _on_pose(self, message: PoseStamped) -> None:
         from pose_tracker_ros.nodes.messages import pose_from_message
 
-        stamp = message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
-        self.poses[stamp] = pose_from_message(message.pose)
+        stamp = _nanoseconds(message)
         self.latency_ms[stamp] = (self._clock.now().nanoseconds - stamp) * 1e-6
+        self.poses[stamp] = pose_from_message(message.pose)
+
+    def _on_truth(self, message: PoseStamped) -> None:
+        self.published.append(_nanoseconds(message))
+
+
+def _nanoseconds(message: PoseStamped) -> int:
+    return message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
+
+
+def _latched() -> QoSProfile:
+    from rclpy.qos import DurabilityPolicy, QoSProfile
+
+    return QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 def demo(
@@ -66,7 +89,7 @@ def demo(
     seconds: Annotated[float, typer.Option(help="Length of the live part.", min=2.0)] = 20.0,
     object_name: Annotated[str, typer.Option("--object", help="Object of models/.")] = "demo_jug",
     compare: Annotated[bool, typer.Option(help="Also track with the network alone and the polish alone.")] = True,
-    blank_frames: Annotated[int, typer.Option(help="Length of a blackout near the end, in frames.", min=0)] = 10,
+    blank_frames: Annotated[int, typer.Option(help="Length of a blackout near the end, in frames.", min=0)] = 5,
 ) -> None:
     """Simulated camera and tracker node over real DDS for 20 seconds, then a table, a video and plots."""
     with reported_errors():
@@ -76,10 +99,13 @@ def demo(
         frames = round(seconds * config.rate_hz)
         config = replace(config, frames=frames, blank_frames=blank_frames, blank_first_frame=round(0.85 * frames))
         console.print(f"simulated camera and tracker over DDS for {seconds:.0f} s")
-        estimates, counts = run_live(object_name, config)
+        estimates, counts = run_live(object_name, config, output)
 
         sequence = SimulatedSequence(model, config)
-        live = score(estimates, sequence, model)
+        # Frames that were overtaken are counted as dropped; without a pose for a processed one nothing is left out.
+        all_processed_have_poses = counts["processed"] == counts["poses received"]
+        answered = {e.index for e in estimates if e.camera_T_object is not None} if all_processed_have_poses else None
+        live = score(estimates, sequence, model, answered)
         console.print(report.summary_table([summarize([live], "live, over ROS 2")], "demo"))
         console.print(counts_table(counts))
         if compare:
@@ -93,51 +119,79 @@ def demo(
         console.print(f"look at {output / 'overlay.mp4'} and {output / 'errors_simulation_demo_jug.png'}", soft_wrap=True)
 
 
-def run_live(object_name: str, config: SimulationConfig) -> tuple[list[PoseEstimate], dict[str, int]]:
-    """Camera and tracker as ROS nodes; poses as a subscriber of /object_pose receives them, and frame counts."""
+def run_live(object_name: str, config: SimulationConfig, folder: Path) -> tuple[list[PoseEstimate], dict[str, int]]:
+    """Camera and tracker as ROS nodes in two processes; what a subscriber of /object_pose receives, and frame counts.
+
+    Raises OSError when the camera process ends before its time.
+    """
     from rclpy.node import Node
 
-    from pose_tracker_ros.nodes.camera_node import CameraNode
     from pose_tracker_ros.nodes.single_process import NodeGroup, command_line, tracker_remappings
     from pose_tracker_ros.nodes.tracker_node import TrackerNode
 
-    recorder = Recorder()
-    parameter_file = [share_folder("config") / "tracker.yaml"]
+    # Images of 640x480 don't fit in the middleware's default shared memory.
+    os.environ.setdefault("FASTRTPS_DEFAULT_PROFILES_FILE", str(share_folder("config") / "fastdds.xml"))
     remappings = [*tracker_remappings(CAMERA), ("~/initial_pose", f"{CAMERA}/camera/initial_pose")]
-    simulation = {f"simulation.{name}": value for name, value in vars(config).items()}
-    camera_parameters = {
-        "object": object_name, "initial_offset_m": OFFSET_M, "initial_angle_deg": ANGLE_DEG, **simulation
-    }
+    tracker_arguments = command_line(remappings, [share_folder("config") / "tracker.yaml"])
     with NodeGroup() as group:
-        tracker = group.start(TrackerNode, command_line(remappings, parameter_file), {"object": object_name})
-        listener = group.start(lambda **options: Node("demo_listener", **options))
-        recorder.subscribe(listener)
-        camera = group.start(CameraNode, command_line(namespace=CAMERA), camera_parameters)
-        _show_progress(camera.finished, lambda: len(camera.published), config.frames)
-        time.sleep(SETTLE_S)
-        published = dict(camera.published)
-        counts = {"published": len(published), **tracker.frame_counts(), "poses received": len(recorder.poses)}
+        tracker = group.start(TrackerNode, tracker_arguments, {"object": object_name, "depth_bias_m": config.depth_bias_mm * 1e-3})
+        recorder = Recorder(group.start(lambda **options: Node("demo_listener", **options)), CAMERA)
+        with camera_process(object_name, config, folder) as camera:
+            _watch(camera, recorder, config.frames)
+        counts = {"published": len(recorder.published), **tracker.frame_counts(), "poses received": len(recorder.poses)}
     estimates = [
         PoseEstimate(
             number / config.rate_hz, number, recorder.poses.get(stamp), latency_ms=recorder.latency_ms.get(stamp, float("nan"))
         )
-        for stamp, number in published.items()
+        for number, stamp in enumerate(recorder.published)
     ]
     return estimates, counts
 
 
-def _show_progress(finished: threading.Event, done, total: int) -> None:
+@contextmanager
+def camera_process(object_name: str, config: SimulationConfig, folder: Path) -> Iterator[subprocess.Popen]:
+    """The camera node in a process of its own, with its parameters in ``folder``; ended on leaving."""
+    parameters = {
+        "object": object_name,
+        "initial_offset_m": OFFSET_M,
+        "initial_angle_deg": ANGLE_DEG,
+        "simulation": dict(vars(config)),
+    }
+    file = folder / "camera.yaml"
+    file.write_text(yaml.safe_dump({"/**/camera": {"ros__parameters": parameters}}))
+    module = "pose_tracker_ros.nodes.camera_node"
+    ros_arguments = ["--ros-args", "-r", f"__ns:={CAMERA}", "--params-file", str(file)]
+    process = subprocess.Popen([sys.executable, "-m", module, *ros_arguments])
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def _watch(camera: subprocess.Popen, recorder: Recorder, total: int) -> None:
+    """Show progress until the camera has finished and the last pose has had time to arrive."""
     with Progress(console=console, transient=True) as bar:
         task = bar.add_task("tracking", total=total)
-        while not finished.wait(0.2):
-            bar.update(task, completed=done())
+        while not recorder.finished.wait(0.2):
+            bar.update(task, completed=len(recorder.published))
+            if camera.poll() is not None:
+                raise OSError(f"the simulated camera ended with exit status {camera.returncode}; see its message above")
+    time.sleep(SETTLE_S)
 
 
-def score(estimates: Sequence[PoseEstimate], sequence: SimulatedSequence, model: ObjectModel) -> TrackErrors:
-    """Errors against the simulation's truth."""
-    return evaluate_track(
-        estimates, sequence.annotations(), ScoredObject.from_model(model), sequence_name=sequence.name, whole_sequence=False
-    )
+def score(
+    estimates: Sequence[PoseEstimate],
+    sequence: SimulatedSequence,
+    model: ObjectModel,
+    frames: Collection[int] | None = None,
+) -> TrackErrors:
+    """Errors against the simulation's truth, in all frames or only in the given ones."""
+    scored = ScoredObject.from_model(model)
+    return evaluate_track(estimates, sequence.annotations(), scored, sequence_name=sequence.name, frames=frames)
 
 
 def counts_table(counts: dict[str, int]) -> Table:
@@ -151,7 +205,7 @@ def counts_table(counts: dict[str, int]) -> Table:
 
 def compare_parts(model: ObjectModel, sequence: SimulatedSequence) -> None:
     """The same frames offline: network and polish together, and each alone."""
-    base = TrackerConfig()
+    base = TrackerConfig(depth_bias_m=sequence.config.depth_bias_mm * 1e-3)
     variants = {
         "network and polish": base,
         "network alone": replace(base, polish_iterations=0),

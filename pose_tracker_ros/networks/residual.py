@@ -8,11 +8,13 @@ least-squares fit, so that what has to be learnt is local and shared by all obje
 
 from __future__ import annotations
 
+import copy
 from typing import NamedTuple
 
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from pose_tracker_ros.networks.crops import OBSERVED_CHANNELS, RENDERED_CHANNELS, Crops, Residual
 from pose_tracker_ros.networks.rigid_fit import fit_rigid_motion, pixel_motion, surface_points
@@ -194,6 +196,19 @@ class PublishedNetwork(ResidualNetwork):
         return functional.mse_loss(predicted_translation, target_translation) + functional.mse_loss(
             predicted_rotation, target_rotation
         )
+
+
+def folded_for_inference(network: ResidualNetwork) -> ResidualNetwork:
+    """A copy in which batch normalisations are part of the convolutions before them: same output, faster."""
+    network = copy.deepcopy(network).eval().to(memory_format=torch.channels_last)
+    for module in network.modules():
+        names = list(module._modules)
+        for name, following in zip(names, names[1:]):
+            layer, norm = module._modules[name], module._modules[following]
+            if isinstance(layer, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                module._modules[name] = fuse_conv_bn_eval(layer, norm)
+                module._modules[following] = nn.Identity()
+    return network
 
 
 NETWORKS: dict[str, type[ResidualNetwork]] = {"compact": CompactNetwork, "published": PublishedNetwork}

@@ -53,8 +53,6 @@ class CameraNode(Node):
         declare_config(self, SimulationConfig, "simulation.")
         self.sequence = self._open(source)
         self._period_s = 1.0 / (rate or self.sequence.rate_hz)
-        # Stamp of every published frame in nanoseconds -> its number, for who wants to compare with the truth.
-        self.published: dict[int, int] = {}
         self._color = self.create_publisher(Image, "color/image_raw", IMAGES)
         self._depth = self.create_publisher(Image, "aligned_depth_to_color/image_raw", IMAGES)
         self._info = self.create_publisher(CameraInfo, "color/camera_info", IMAGES)
@@ -63,7 +61,6 @@ class CameraNode(Node):
         self._finished = self.create_publisher(Bool, "~/finished", LATCHED)
         self._broadcaster = TransformBroadcaster(self)
         self._stopped = threading.Event()
-        self.finished = threading.Event()
         self._thread = threading.Thread(target=self._play, name="playing", daemon=True)
         if declare(self, "autostart", True, "Play at once"):
             self._thread.start()
@@ -93,7 +90,6 @@ class CameraNode(Node):
         finally:
             if self.context.ok() and not self._stopped.is_set():
                 self._finished.publish(Bool(data=True))
-            self.finished.set()
 
     def _wait_for_subscriber(self) -> None:
         deadline = time.monotonic() + self._wait_s
@@ -112,9 +108,7 @@ class CameraNode(Node):
             due = max(due + self._period_s, time.monotonic() - self._period_s)
 
     def _publish(self, frame: Frame, first: bool) -> None:
-        now = self.get_clock().now()
-        header = Header(stamp=now.to_msg(), frame_id=self._frame_id)
-        self.published[now.nanoseconds] = frame.index
+        header = Header(stamp=self.get_clock().now().to_msg(), frame_id=self._frame_id)
         truth = frame.truth.get(self._object)
         if first and truth is not None:
             self._publish_initial_pose(truth, header)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import message_filters
 from rclpy.node import Node
-from rclpy.qos import qos_profile_sensor_data
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 
 from pose_tracker_ros.nodes.messages import is_distorted, seconds
@@ -30,7 +30,10 @@ class CameraSubscriber:
     Counts what came, so that a user reads why nothing happens.
     """
 
-    def __init__(self, node: Node, slop_s: float, queue_size: int, on_frame: Callable[[RgbdMessages], None]) -> None:
+    def __init__(
+        self, node: Node, slop_s: float, queue_size: int, reliable: bool, on_frame: Callable[[RgbdMessages], None]
+    ) -> None:
+        """``reliable``: have lost images sent again; otherwise sensor-data quality of service, as drivers expect."""
         self.received = {"color": 0, "depth": 0, "camera_info": 0, "synchronized": 0}
         self._node = node
         self._on_frame = on_frame
@@ -39,14 +42,17 @@ class CameraSubscriber:
         self._last_stamp = {"color": 0.0, "depth": 0.0}
         self._last_counts = dict(self.received)
         self._warned_of_distortion = False
-        color = message_filters.Subscriber(node, Image, COLOR_TOPIC, qos_profile=qos_profile_sensor_data)
-        depth = message_filters.Subscriber(node, Image, DEPTH_TOPIC, qos_profile=qos_profile_sensor_data)
+        quality = QoSProfile(
+            depth=5, reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
+        )
+        color = message_filters.Subscriber(node, Image, COLOR_TOPIC, qos_profile=quality)
+        depth = message_filters.Subscriber(node, Image, DEPTH_TOPIC, qos_profile=quality)
         color.registerCallback(lambda message: self._count("color", message))
         depth.registerCallback(lambda message: self._count("depth", message))
         self._synchronizer = message_filters.ApproximateTimeSynchronizer([color, depth], queue_size, slop_s)
         self._synchronizer.registerCallback(self._on_pair)
         self._subscribers = (color, depth)
-        node.create_subscription(CameraInfo, INFO_TOPIC, self._on_info, qos_profile_sensor_data)
+        node.create_subscription(CameraInfo, INFO_TOPIC, self._on_info, quality)
         node.create_timer(WATCH_PERIOD_S, self._watch)
 
     def missing(self) -> str | None:

@@ -99,6 +99,7 @@ class TrackerNode(Node):
         declare(self, "publish_tf", True, "Publish the transform from camera to object")
         declare(self, "sync_slop", 0.02, "Largest difference of colour and depth stamps, seconds")
         declare(self, "queue_size", 10, "Images that wait for their partner")
+        declare(self, "reliable", False, "Have lost images sent again; needs a camera that publishes reliably")
         declare(self, "initial_pose", [0.0] * 7, "First pose x y z qx qy qz qw in the camera frame; all zero = wait for a message")
         declare_config(self, TrackerConfig)
 
@@ -131,7 +132,11 @@ class TrackerNode(Node):
         self._worker = NewestFirstWorker(self._track, "tracking")
         self._drawer = NewestFirstWorker(self._draw, "drawing")
         self._camera = CameraSubscriber(
-            self, self.get_parameter("sync_slop").value, self.get_parameter("queue_size").value, self._worker.put
+            self,
+            self.get_parameter("sync_slop").value,
+            self.get_parameter("queue_size").value,
+            self.get_parameter("reliable").value,
+            self._worker.put,
         )
         self.create_subscription(PoseStamped, "~/initial_pose", self._on_initial_pose, 1)
         self.create_service(Trigger, "~/reset", self._on_reset)

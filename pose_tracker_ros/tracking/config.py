@@ -13,6 +13,9 @@ class TrackerConfig:
     """Options of :class:`pose_tracker_ros.tracking.Tracker`."""
 
     device: str = option("auto", "Device of the network: auto, cpu, cuda or cuda:N", read_only=True)
+    threads: int = option(
+        1, "CPU threads of the network, for the whole process; 0 = as many as torch likes", minimum=0, maximum=256, read_only=True
+    )
     renderer: str = option("raycast", "Renderer of the estimate", choices=RENDERERS, read_only=True)
     network_passes: int = option(
         2, "Render-and-compare passes of the residual network per frame; 0 switches the network off", minimum=0, maximum=10

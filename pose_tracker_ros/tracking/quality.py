@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from pose_tracker_ros.tracking.crop import Crop
+from pose_tracker_ros.geometry import so3_exp
+from pose_tracker_ros.tracking.crop import Crop, depth_at, surface
 
 # Depth agrees within this much: a floor for sensor noise, and a share of the object's size.
 MIN_TOLERANCE_M = 0.006
@@ -13,22 +14,26 @@ TOLERANCE_SHARE = 0.05
 ENOUGH_SUPPORT = 0.25
 
 
-def score(crop: Crop) -> float:
+def score(crop: Crop, motion: np.ndarray | None = None) -> float:
     """Support of the rendered pose by the observed depth, 0 (contradicted or nothing seen) to 1.
 
     Pixels that see farther than the rendered surface contradict the pose; pixels that see something
     nearer are hidden and say nothing. The score is the share of agreement among those that speak, lowered when
     agreement covers only a small part of the surface.
+
+    Parameters: ``motion`` (6,) small motion of the object since the rendering, translation in metres before
+    the rotation vector about its centre, both in camera axes.
     """
-    mask = crop.rendering.mask
-    total = int(mask.sum())
-    if total == 0:
+    points, _ = surface(crop)
+    if len(points) == 0:
         return 0.0
-    observed = crop.depth[mask]
-    difference = (observed - crop.rendering.depth[mask])[observed > 0]
+    if motion is not None:
+        points = (points - crop.center) @ so3_exp(motion[3:]).T + crop.center + motion[:3]
+    observed, valid = depth_at(crop, points)
+    difference = (observed - points[:, 2])[valid]
     tolerance = max(MIN_TOLERANCE_M, TOLERANCE_SHARE * crop.diameter_m)
     agreeing = int((np.abs(difference) <= tolerance).sum())
     contradicting = int((difference > tolerance).sum())
     if agreeing == 0:
         return 0.0
-    return agreeing / (agreeing + contradicting) * min(1.0, agreeing / (ENOUGH_SUPPORT * total))
+    return agreeing / (agreeing + contradicting) * min(1.0, agreeing / (ENOUGH_SUPPORT * len(points)))

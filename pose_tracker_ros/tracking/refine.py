@@ -7,12 +7,11 @@ from typing import NamedTuple
 import numpy as np
 
 from pose_tracker_ros.geometry import so3_exp, so3_log
-from pose_tracker_ros.tracking.crop import Crop
+from pose_tracker_ros.tracking.crop import Crop, depth_at, surface
 
 # Depth noise of a typical RGB-D camera at half a metre, and how many neighbouring pixels share one error.
 DEPTH_DEVIATION_M = 0.002
 CORRELATED_PIXELS = 20.0
-MAX_POINTS = 2000
 MIN_POINTS = 30
 # The gate closes from a share of the diameter to a few deviations of the residuals.
 FIRST_GATE = 0.12
@@ -44,7 +43,7 @@ def polish(crop: Crop, iterations: int, prior: np.ndarray | None = None, depth_b
     does not determine; ``depth_bias_m`` systematic error of the depth camera, beyond which more pixels make
     the result no more certain. Without enough depth the motion and the information are zero.
     """
-    points, normals = _surface(crop)
+    points, normals = surface(crop)
     information = np.zeros((6, 6))
     if len(points) < MIN_POINTS:
         return Polish(np.zeros(3), np.zeros(3), information)
@@ -57,7 +56,8 @@ def polish(crop: Crop, iterations: int, prior: np.ndarray | None = None, depth_b
         moved_arms = arms @ rotation.T
         moved = moved_arms + crop.center + translation
         moved_normals = normals @ rotation.T
-        observed, valid = _observed_on_ray(crop, moved)
+        depth, valid = depth_at(crop, moved)
+        observed = moved * (depth / np.maximum(moved[:, 2], 1e-3))[:, None]
         distance = np.einsum("ij,ij->i", moved_normals, observed - moved)
         used = valid & (np.abs(distance) < gate)
         if used.sum() < MIN_POINTS:
@@ -100,26 +100,3 @@ def fuse(prior: np.ndarray, polished: Polish) -> tuple[np.ndarray, np.ndarray]:
     motion = np.concatenate([polished.translation, polished.rotation])
     regular = information + np.diag(UNKNOWN_DEVIATION**-2) * 1e-3
     return np.linalg.solve(regular, polished.information @ motion), information
-
-
-def _surface(crop: Crop) -> tuple[np.ndarray, np.ndarray]:
-    """Rendered points and normals (N, 3), thinned out regularly to at most MAX_POINTS."""
-    rows, columns = np.nonzero(crop.rendering.mask)
-    keep = slice(None, None, max(1, -(-len(rows) // MAX_POINTS)))
-    rows, columns = rows[keep], columns[keep]
-    depth = crop.rendering.depth[rows, columns].astype(np.float64)
-    camera = crop.camera
-    points = np.stack([(columns - camera.cx) / camera.fx, (rows - camera.cy) / camera.fy, np.ones(len(rows))], axis=1)
-    return points * depth[:, None], crop.rendering.normal[rows, columns].astype(np.float64)
-
-
-def _observed_on_ray(crop: Crop, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Observed points (N, 3) on the rays of the given ones, and where there is one."""
-    camera = crop.camera
-    z = np.maximum(points[:, 2], 1e-3)
-    columns = np.rint(camera.fx * points[:, 0] / z + camera.cx).astype(int)
-    rows = np.rint(camera.fy * points[:, 1] / z + camera.cy).astype(int)
-    inside = (columns >= 0) & (columns < camera.width) & (rows >= 0) & (rows < camera.height)
-    depth = np.zeros(len(points))
-    depth[inside] = crop.depth[rows[inside], columns[inside]]
-    return points * (depth / z)[:, None], depth > 0

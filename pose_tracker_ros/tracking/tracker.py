@@ -17,7 +17,7 @@ from pose_tracker_ros.camera import PinholeCamera, crop_camera
 from pose_tracker_ros.datasets.frame import Frame
 from pose_tracker_ros.geometry import apply_residual, is_pose, residual_between
 from pose_tracker_ros.networks.device import choose_device
-from pose_tracker_ros.networks.residual import ResidualNetwork
+from pose_tracker_ros.networks.residual import ResidualNetwork, folded_for_inference
 from pose_tracker_ros.networks.weights import WeightsInfo, load_weights
 from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.rendering import Rendering, create_renderer
@@ -34,6 +34,9 @@ ADDITIONAL_FIRST_PASSES = 3
 # Errors that all pixels of the network's prediction share: standard deviations.
 NETWORK_DEVIATION_DIAMETERS = 0.02
 NETWORK_DEVIATION_RAD = 0.03
+# A pass that moves the pose less than this needs no other one after it.
+SETTLED_DIAMETERS = 0.01
+SETTLED_RAD = 0.02
 # Frames farther apart than this say nothing about the motion between them.
 MAX_FRAME_GAP_S = 0.5
 # While nothing is seen, the assumed velocity fades by this factor with every frame.
@@ -91,7 +94,9 @@ class Tracker:
         self.config = config or TrackerConfig()
         self.info = info
         self.device = choose_device(self.config.device)
-        self._network = None if network is None else network.to(self.device).eval()
+        if self.config.threads:
+            torch.set_num_threads(self.config.threads)
+        self._network = None if network is None else folded_for_inference(network).to(self.device)
         self._renderer = create_renderer(self.config.renderer, model.mesh)
         self._resolution = info.resolution if info else POLISH_RESOLUTION
         self._crop_side_m = (info.crop_margin if info else POLISH_CROP_MARGIN) * model.diameter_m
@@ -202,17 +207,19 @@ class Tracker:
             passes += ADDITIONAL_FIRST_PASSES
         for _ in range(passes):
             crop = self._crop(frame, depth, pose)
-            pose, prior = self._network_pass(crop, pose)
+            moved, prior = self._network_pass(crop, pose)
+            motion, pose = residual_between(pose, moved, self.model.center_m), moved
+            if np.linalg.norm(motion[0]) < SETTLED_DIAMETERS * self.model.diameter_m and np.linalg.norm(motion[1]) < SETTLED_RAD:
+                break
         crop = self._crop(frame, depth, pose)
-        information = prior
+        motion, information = np.zeros(6), prior
         if self.config.polish_iterations:
             with self._timed("polish"):
                 polished = polish(crop, self.config.polish_iterations, prior, self.config.depth_bias_m)
                 motion, information = fuse(prior, polished)
-                pose = apply_residual(pose, motion[:3], motion[3:], self.model.center_m)
-            crop = self._crop(frame, depth, pose)
         with self._timed("score"):
-            return Estimate(pose, score(crop), information)
+            agreement = score(crop, motion)
+        return Estimate(apply_residual(pose, motion[:3], motion[3:], self.model.center_m), agreement, information)
 
     def _crop(self, frame: Frame, depth: np.ndarray, pose: np.ndarray) -> Crop:
         center = self._center(pose)

@@ -40,11 +40,12 @@ def augment_depth(depth: np.ndarray, distance: float, generator: np.random.Gener
 
     Noise correlated over a few pixels and growing with the square of the distance, bias, quantisation,
     foreground fattening, misregistration to colour, lost edges and holes. The bias is what real cameras
-    show: depth of a calibrated RealSense is up to a centimetre off where colour says the object is.
+    show: depth of a calibrated RealSense is up to a centimetre off where colour says the object is, along
+    the ray and, since colour and depth are not exposed at the same moment, across it.
     """
     size = depth.shape[0]
-    if generator.random() < 0.5:
-        depth = _shifted(depth, generator.normal(0, 2.0, 2))
+    if generator.random() < 0.7:
+        depth = _shifted(depth, generator.normal(0, 3.5, 2) * size / 128)
     if generator.random() < 0.4:
         kernel = int(generator.choice([3, 5]))
         # A stereo matcher gives the foreground's depth to pixels around it: nearest depth wins.
@@ -56,7 +57,7 @@ def augment_depth(depth: np.ndarray, distance: float, generator: np.random.Gener
     cells = max(2, int(size / generator.uniform(1, 6)))
     noise = generator.normal(0, deviation, (cells, cells)).astype(np.float32)
     depth = depth + cv2.resize(noise, (size, size), interpolation=cv2.INTER_LINEAR)
-    depth += np.float32(generator.normal(0, 0.001 if generator.random() < 0.4 else 0.006))
+    depth += np.float32(generator.normal(0, 0.001 if generator.random() < 0.3 else 0.008))
     if generator.random() < 0.3:
         step = np.float32(generator.uniform(0.0005, 0.004))
         depth = np.rint(depth / step) * step
