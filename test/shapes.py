@@ -19,9 +19,9 @@ def square(side: float, texture: np.ndarray | None = None) -> Mesh:
     return Mesh(vertices, faces, normals, uv=np.float32([[0, 1], [1, 1], [1, 0], [0, 0]]), texture=texture)
 
 
-def sphere(radius: float) -> Mesh:
+def sphere(radius: float, subdivisions: int = 5) -> Mesh:
     """A finely triangulated ball with exact normals and colours that say where on the ball a point is."""
-    ball = trimesh.creation.icosphere(subdivisions=5, radius=radius)
+    ball = trimesh.creation.icosphere(subdivisions=subdivisions, radius=radius)
     normals = np.float32(ball.vertices / radius)
     colors = np.uint8(np.rint(127.5 + 127.5 * normals))
     return Mesh(np.float32(ball.vertices), np.int32(ball.faces), normals, vertex_colors=colors)
