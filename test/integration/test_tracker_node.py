@@ -1,0 +1,205 @@
+"""The real tracker node over real DDS: what it publishes, what it answers, what it survives."""
+
+import time
+from collections import defaultdict
+
+import numpy as np
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
+from rcl_interfaces.srv import SetParameters
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header, String
+from std_srvs.srv import Trigger
+from tf2_ros import Buffer, TransformListener
+from tracking_scenes import CAMERA, START, frame_of
+
+from pose_tracker_ros.geometry import pose_errors
+from pose_tracker_ros.nodes import messages
+from pose_tracker_ros.nodes.single_process import NodeGroup
+from pose_tracker_ros.nodes.tracker_node import TrackerNode
+from pose_tracker_ros.objects import load_object
+
+OPTICAL_FRAME = "camera_color_optical_frame"
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+class Partner(Node):
+    """Plays the camera and the robot."""
+
+    def __init__(self, **options):
+        super().__init__("partner", **options)
+        self.color = self.create_publisher(Image, "/tracker/color/image", 5)
+        self.depth = self.create_publisher(Image, "/tracker/depth/image", 5)
+        self.info = self.create_publisher(CameraInfo, "/tracker/color/camera_info", 5)
+        self.initial_pose = self.create_publisher(PoseStamped, "/tracker/initial_pose", 1)
+        self.received = defaultdict(list)
+        for kind, topic, quality in (
+            (PoseStamped, "/object_pose", 10),
+            (PoseWithCovarianceStamped, "/tracker/pose_with_covariance", 10),
+            (String, "/tracker/state", LATCHED),
+            (DiagnosticArray, "/diagnostics", 10),
+        ):
+            self.create_subscription(kind, topic, self.received[topic].append, quality)
+        self.reset = self.create_client(Trigger, "/tracker/reset")
+        self.set_parameters_client = self.create_client(SetParameters, "/tracker/set_parameters")
+        self.buffer = Buffer()
+        self.listener = TransformListener(self.buffer, self)
+
+    def send(self, color, depth, with_info=True):
+        header = Header(stamp=self.get_clock().now().to_msg(), frame_id=OPTICAL_FRAME)
+        color.header = depth.header = header
+        if with_info:
+            self.info.publish(messages.info_message(CAMERA, header))
+        self.depth.publish(depth)
+        self.color.publish(color)
+        return header
+
+    def send_frame(self, frame):
+        color = messages.image_message(frame.color, "rgb8", Header())
+        return self.send(color, messages.depth_message(frame.depth, "16UC1", Header()))
+
+    def states(self):
+        return [message.data for message in self.received["/tracker/state"]]
+
+
+def wait_until(condition, seconds=20.0):
+    """True as soon as the condition holds."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+@pytest.fixture(scope="module")
+def cube():
+    return load_object("cube")
+
+
+@pytest.fixture
+def robot():
+    """Tracker node of the cube without network, so that the tests are about the node; and its partner."""
+    with NodeGroup() as group:
+        tracker = group.start(TrackerNode, parameters={"object": "cube", "network_passes": 0})
+        partner = group.start(Partner)
+        assert wait_until(lambda: partner.color.get_subscription_count() and partner.depth.get_subscription_count())
+        assert wait_until(lambda: partner.info.get_subscription_count() and partner.initial_pose.get_subscription_count())
+        assert wait_until(lambda: partner.count_publishers("/object_pose") > 0)
+        yield tracker, partner
+
+
+def start_tracking(partner, cube):
+    """Give the true pose and the first frames until a pose comes back."""
+    partner.initial_pose.publish(messages.pose_stamped(START, Header(frame_id=OPTICAL_FRAME)))
+    poses = partner.received["/object_pose"]
+
+    def answered():
+        partner.send_frame(frame_of(cube, START))
+        return wait_until(lambda: len(poses) > 0, 0.5)
+
+    assert wait_until(answered)
+
+
+def test_pose_has_the_stamp_and_frame_of_its_image_and_tf_agrees(robot, cube):
+    _, partner = robot
+    start_tracking(partner, cube)
+    time.sleep(0.5)
+    partner.received["/object_pose"].clear()
+    header = partner.send_frame(frame_of(cube, START))
+    assert wait_until(lambda: partner.received["/object_pose"])
+    pose = partner.received["/object_pose"][-1]
+    assert pose.header.frame_id == OPTICAL_FRAME
+    assert pose.header.stamp == header.stamp
+    translation, rotation = pose_errors(messages.pose_from_message(pose.pose), START)
+    assert translation < 0.002
+    assert np.degrees(rotation) < 1.0
+    assert wait_until(lambda: partner.buffer.can_transform(OPTICAL_FRAME, "cube", header.stamp))
+    transform = partner.buffer.lookup_transform(OPTICAL_FRAME, "cube", header.stamp)
+    assert np.allclose(messages.transform_matrix(transform), messages.pose_from_message(pose.pose), atol=1e-9)
+    covariance = np.array(partner.received["/tracker/pose_with_covariance"][-1].pose.covariance).reshape(6, 6)
+    assert np.all(np.linalg.eigvalsh(covariance) > 0)
+
+
+def test_reset_forgets_the_pose(robot, cube):
+    _, partner = robot
+    start_tracking(partner, cube)
+    assert partner.reset.wait_for_service(10)
+    answer = partner.reset.call_async(Trigger.Request())
+    assert wait_until(answer.done)
+    assert answer.result().success
+    assert wait_until(lambda: partner.states()[-1:] == ["uninitialised"])
+    partner.received["/object_pose"].clear()
+    partner.send_frame(frame_of(cube, START))
+    time.sleep(0.5)
+    assert not partner.received["/object_pose"]
+
+
+def test_lives_on_after_every_kind_of_bad_frame(robot, cube):
+    tracker, partner = robot
+    start_tracking(partner, cube)
+    good = frame_of(cube, START)
+    nan_depth = messages.image_message(np.full(good.depth.shape, np.nan, np.float32), "32FC1", Header())
+    good_color = messages.image_message(good.color, "rgb8", Header())
+    good_depth = messages.depth_message(good.depth, "16UC1", Header())
+    zero_color = messages.image_message(np.zeros_like(good.color), "rgb8", Header())
+    zero_depth = messages.depth_message(np.zeros_like(good.depth), "16UC1", Header())
+    failures = [
+        (good_color, messages.image_message(np.zeros(good.depth.shape, np.uint8), "mono8", Header())),
+        (good_color, messages.depth_message(good.depth[:100], "16UC1", Header())),
+        (messages.image_message(good.color, "yuv422", Header()), good_depth),
+    ]
+    for number, (color, depth) in enumerate(failures, start=1):
+        assert wait_until(lambda c=color, d=depth, n=number: partner.send(c, d) and wait_until(lambda: tracker.frame_counts()["failed"] >= n, 0.5))
+    for color, depth in ((good_color, nan_depth), (zero_color, zero_depth)):
+        assert wait_until(lambda c=color, d=depth: partner.send(c, d) and wait_until(lambda: partner.states()[-1] == "coasting", 0.5))
+
+    def tracked_again():
+        partner.send_frame(good)
+        return wait_until(lambda: partner.states()[-1] == "tracking", 0.5)
+
+    assert wait_until(tracked_again)
+
+
+def test_says_what_it_waits_for(robot):
+    tracker, partner = robot
+    assert "waiting for color images on /tracker/color/image" in tracker._camera.missing()
+    assert wait_until(lambda: partner.received["/diagnostics"])
+    assert "CameraInfo" in partner.received["/diagnostics"][-1].status[0].message
+
+
+def test_a_parameter_out_of_range_is_refused_and_a_good_one_taken(robot):
+    tracker, partner = robot
+    assert partner.set_parameters_client.wait_for_service(10)
+
+    def set_to(name, value):
+        request = SetParameters.Request(parameters=[Parameter(name, value=value).to_parameter_msg()])
+        answer = partner.set_parameters_client.call_async(request)
+        assert wait_until(answer.done)
+        return answer.result().results[0]
+
+    refused = set_to("polish_iterations", 1000)
+    assert not refused.successful
+    assert refused.reason
+    assert not set_to("network_passes", 2).successful
+    assert set_to("polish_iterations", 3).successful
+    assert tracker._tracker.config.polish_iterations == 3
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"object": "teapot"}, "teapot"),
+        ({"object": "cube", "mesh_path": "no/such/mesh.ply"}, "no such file"),
+        ({"object": "cube", "weights_path": "no/such.safetensors"}, "no such file"),
+        ({"object": "cube", "mesh_unit": "m"}, "mesh_unit"),
+    ],
+)
+def test_a_start_that_cannot_work_is_refused_in_one_sentence(parameters, words):
+    with NodeGroup() as group, pytest.raises((ValueError, OSError), match=words) as error:
+        group.start(TrackerNode, parameters=parameters)
+    assert "\n" not in str(error.value)

@@ -1,0 +1,23 @@
+"""The parameter files list every parameter with the default that the code has."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pose_tracker_ros.datasets.simulation import SimulationConfig
+from pose_tracker_ros.tracking import TrackerConfig
+
+CONFIG = Path(__file__).resolve().parents[2] / "config"
+
+
+@pytest.mark.parametrize(
+    ("file", "node", "section", "config_class"),
+    [("tracker.yaml", "/**/tracker", None, TrackerConfig), ("camera.yaml", "/**/camera", "simulation", SimulationConfig)],
+)
+def test_defaults_are_those_of_the_code(file, node, section, config_class):
+    parameters = yaml.safe_load((CONFIG / file).read_text())[node]["ros__parameters"]
+    parameters = parameters[section] if section else parameters
+    for item in fields(config_class):
+        assert parameters[item.name] == item.default, item.name
