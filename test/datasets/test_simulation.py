@@ -155,6 +155,15 @@ def test_frames_are_the_same_in_any_order_and_differ_by_seed(ball):
     assert not np.allclose(other.annotation(0).truth["ball"], again.annotation(0).truth["ball"])
 
 
+def test_noise_is_new_in_every_frame(ball):
+    """Of a scene in which nothing moves."""
+    config = SimulationConfig(frames=4, speed_mm=0.0, speed_deg=0.0, bar_width_px=0)
+    frames = list(SimulatedSequence(ball, config))
+    for one, other in zip(frames, frames[1:]):
+        assert np.mean(one.color != other.color) > 0.8
+        assert np.mean((one.depth == 0) != (other.depth == 0)) > 0.01
+
+
 def test_it_reads_like_a_data_set(ball):
     sequence = SimulatedSequence(ball, replace(PERFECT, frames=5, rate_hz=15.0))
     frames = list(sequence)
