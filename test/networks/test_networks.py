@@ -1,0 +1,146 @@
+"""Networks against what is published about them, and the rigid fit against motions that are known exactly."""
+
+import numpy as np
+import pytest
+import torch
+
+from pose_tracker_ros.networks.crops import Crops
+from pose_tracker_ros.networks.residual import create_network, folded_for_inference
+from pose_tracker_ros.networks.rigid_fit import fit_rigid_motion, pixel_motion
+from pose_tracker_ros.networks.weights import WeightsInfo, load_weights, save_weights
+
+RESOLUTION = 64
+INFO = WeightsInfo(
+    objects={"thing": 0.15},
+    architecture="compact",
+    resolution=RESOLUTION,
+    crop_margin=1.5,
+    max_translation=0.2,
+    max_rotation=0.35,
+)
+
+
+def dome_crops(batch=2):
+    """Crops of a tilted dome off the optical axis, with random observations."""
+    generator = torch.Generator().manual_seed(0)
+    row, column = torch.meshgrid(*[torch.linspace(-1, 1, RESOLUTION)] * 2, indexing="ij")
+    radius = row**2 + column**2
+    rendered = torch.zeros(batch, 8, RESOLUTION, RESOLUTION)
+    rendered[:, 3] = torch.where(radius < 0.5, radius - 0.5 + 0.2 * column, torch.tensor(2.0))
+    rendered[:, 4] = (radius < 0.5).float()
+    observed = torch.rand(batch, 5, RESOLUTION, RESOLUTION, generator=generator)
+    center = torch.tensor([[0.05, 0.1, 0.6]]).repeat(batch, 1)
+    focal = RESOLUTION * 0.6 / (0.15 * 1.5)
+    middle = (RESOLUTION - 1) / 2
+    intrinsics = torch.tensor([[focal, focal, middle - focal * 0.05 / 0.6, middle - focal * 0.1 / 0.6]]).repeat(batch, 1)
+    return Crops(rendered, observed, intrinsics, center, torch.full((batch,), 0.15))
+
+
+def random_residual(batch=2):
+    generator = torch.Generator().manual_seed(1)
+    return torch.randn(batch, 3, generator=generator) * 0.01, torch.randn(batch, 3, generator=generator) * 0.15
+
+
+def test_published_network_has_the_published_size_and_output():
+    network = create_network("published", 0.2, 0.3).eval()
+    assert sum(parameter.numel() for parameter in network.parameters()) == 13_533_446
+    translation, rotation = network(dome_crops())
+    assert translation.shape == rotation.shape == (2, 3)
+    assert translation.abs().max() <= 1
+
+
+def test_rigid_fit_finds_the_motion_that_made_the_pixels_move():
+    crops, (translation, rotation) = dome_crops(), random_residual()
+    motion = pixel_motion(crops, translation, rotation, 4)
+    found = fit_rigid_motion(crops, motion, torch.full_like(motion, 100.0), 4)
+    assert torch.allclose(found.translation, translation, atol=1e-5)
+    assert torch.allclose(found.rotation, rotation, atol=1e-4)
+
+
+def test_rigid_fit_is_not_moved_by_a_few_wrong_pixels():
+    crops, (translation, rotation) = dome_crops(), random_residual()
+    motion = pixel_motion(crops, translation, rotation, 4)
+    motion[:, ::10] += 0.3
+    found = fit_rigid_motion(crops, motion, torch.full_like(motion, 500.0), 4, iterations=20)
+    assert (found.translation - translation).abs().max() < 0.002
+    assert (found.rotation - rotation).abs().max() < 0.03
+
+
+def test_less_certain_pixels_give_less_information():
+    crops = dome_crops()
+    motion = pixel_motion(crops, *random_residual(), 4)
+    sure, unsure = (fit_rigid_motion(crops, motion, torch.full_like(motion, p), 4).information for p in (100.0, 10.0))
+    assert torch.linalg.eigvalsh(sure).min() > 50 * torch.linalg.eigvalsh(unsure).min() > 0
+
+
+@pytest.mark.parametrize("architecture", ["compact", "published"])
+def test_one_batch_can_be_learnt(architecture):
+    torch.manual_seed(0)
+    crops, residual = dome_crops(6), random_residual(6)
+    network = create_network(architecture, 0.2, 0.35).train()
+    network.set_statistics(crops)
+    optimizer = torch.optim.Adam(network.parameters(), lr=3e-4)
+    losses = []
+    for _ in range(25):
+        loss = network.loss(crops, *residual)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.6 * losses[0]
+
+
+def test_folding_batch_norm_changes_nothing():
+    torch.manual_seed(0)
+    crops = dome_crops()
+    network = create_network("compact", 0.2, 0.35)
+    network.train()(crops)
+    with torch.inference_mode():
+        plain, folded = network.eval()(crops), folded_for_inference(network)(crops)
+    assert torch.allclose(plain.motion, folded.motion, atol=1e-5)
+    assert any(isinstance(m, torch.nn.BatchNorm2d) for m in network.modules())
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in folded_for_inference(network).modules())
+
+
+@pytest.fixture
+def weights(tmp_path):
+    torch.manual_seed(0)
+    path = tmp_path / "residual.safetensors"
+    save_weights(path, create_network("compact", INFO.max_translation, INFO.max_rotation), INFO)
+    return path
+
+
+def test_weights_come_back_as_they_were_saved(weights):
+    torch.manual_seed(0)
+    original = create_network("compact", INFO.max_translation, INFO.max_rotation).eval()
+    network, info = load_weights(weights)
+    assert info.objects == INFO.objects
+    assert (info.resolution, info.crop_margin) == (INFO.resolution, INFO.crop_margin)
+    with torch.inference_mode():
+        assert torch.allclose(network(dome_crops()).motion, original(dome_crops()).motion, atol=2e-3)
+
+
+def test_faulty_weights_are_refused_with_a_reason(weights, tmp_path):
+    with pytest.raises(FileNotFoundError, match="train"):
+        load_weights(tmp_path / "none.safetensors")
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match="complete safetensors"):
+        load_weights(weights)
+    with pytest.raises(ValueError, match="network to be one of"):
+        create_network("unknown", 0.2, 0.3)
+
+
+def test_weights_say_which_object_they_are_for(weights):
+    _, info = load_weights(weights)
+    info.check_object("thing", 0.1505, weights)
+    with pytest.raises(ValueError, match="trained for thing"):
+        info.check_object("other", 0.15, weights)
+    with pytest.raises(ValueError, match="diameter"):
+        info.check_object("thing", 0.18, weights)
+
+
+def test_information_has_the_shape_and_units_of_the_residual():
+    residual = create_network("compact", 0.2, 0.35).eval().predict(dome_crops())
+    assert residual.information.shape == (2, 6, 6)
+    assert np.isfinite(residual.information.detach().numpy()).all()

@@ -1,0 +1,106 @@
+"""Pairs are what they say, and training resumes where it stopped."""
+
+import csv
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from pose_tracker_ros.geometry import apply_residual, so3_exp
+from pose_tracker_ros.networks.weights import load_weights
+from pose_tracker_ros.objects import load_object
+from pose_tracker_ros.training.augment import augment_depth
+from pose_tracker_ros.training.scene import PairGenerator, SceneConfig
+from pose_tracker_ros.training.train import TrainConfig, train
+
+SCENE = SceneConfig(resolution=32)
+QUICK = TrainConfig(
+    steps=4, batch_size=4, workers=0, device="cpu", validate_every=4, checkpoint_every=2, validation_pairs=8, curriculum_steps=0
+)
+
+
+@pytest.fixture(scope="module")
+def jug():
+    return load_object("demo_jug")
+
+
+def generator_of(model, seed=0):
+    return PairGenerator([model], SceneConfig(), seed, images=5)
+
+
+def test_the_residual_leads_to_the_observed_pose(jug):
+    """A surface point moved by the residual lies where the clean observation has that depth."""
+    pairs = generator_of(jug)
+    pairs.difficulty = 0.0
+    for _ in range(5):
+        crop, translation, rotation = pairs.sample()
+        rays = crop.camera.rays()
+        points = (rays * crop.rendering.depth[..., None])[crop.rendering.mask][::7]
+        moved = (points - crop.center) @ so3_exp(rotation).T + crop.center + translation
+        pixels = np.rint(crop.camera.project(moved)).astype(int)
+        inside = np.all((pixels >= 0) & (pixels < crop.camera.width), axis=1)
+        seen = crop.depth[pixels[inside, 1], pixels[inside, 0]]
+        difference = (seen - moved[inside, 2])[seen > 0]
+        assert np.median(np.abs(difference)) < 0.002
+
+
+def test_same_seed_same_pairs_other_seed_other_pairs(jug):
+    first, again, other = (generator_of(jug, seed).sample() for seed in (3, 3, 4))
+    assert np.array_equal(first.crop.color, again.crop.color)
+    assert np.array_equal(first.crop.depth, again.crop.depth)
+    assert np.array_equal(first.rotation, again.rotation)
+    assert not np.array_equal(first.rotation, other.rotation)
+
+
+def test_residuals_stay_within_the_normalisers(jug):
+    pairs, config = generator_of(jug), SceneConfig()
+    samples = [pairs.sample() for _ in range(30)]
+    assert max(np.linalg.norm(pair.translation) for pair in samples) <= config.max_translation * jug.diameter_m
+    assert max(np.linalg.norm(pair.rotation) for pair in samples) <= np.radians(config.max_rotation_deg)
+
+
+def test_depth_defects_leave_a_measurement_or_none():
+    generator = np.random.default_rng(0)
+    depth = np.full((64, 64), 0.6, np.float32)
+    spoilt = [augment_depth(depth, 0.6, generator) for _ in range(50)]
+    assert all(image.dtype == np.float32 and np.isfinite(image).all() and (image >= 0).all() for image in spoilt)
+    assert np.median([np.abs(image[image > 0] - 0.6).mean() for image in spoilt if image.any()]) < 0.02
+    assert any((image == 0).any() for image in spoilt)
+
+
+def test_a_resumed_run_ends_where_it_would_have_ended(jug, tmp_path):
+    train([jug], SCENE, replace(QUICK, steps=2), tmp_path)
+    assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == 2
+    path = train([jug], SCENE, QUICK, tmp_path)
+    assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == 4
+    _, info = load_weights(path)
+    assert info.pairs == 16
+    assert info.objects == {"demo_jug": pytest.approx(jug.diameter_m)}
+    with (tmp_path / "log.csv").open() as file:
+        assert [int(row[0]) for row in csv.reader(file)] == [2, 4]
+
+
+def test_a_checkpoint_of_another_network_is_refused(jug, tmp_path):
+    train([jug], SCENE, replace(QUICK, steps=1), tmp_path)
+    with pytest.raises(ValueError, match="remove it"):
+        train([jug], SCENE, replace(QUICK, network="published"), tmp_path)
+
+
+def test_initial_weights_must_fit(jug, tmp_path):
+    path = train([jug], SCENE, replace(QUICK, steps=1), tmp_path / "first")
+    other = replace(SCENE, crop_margin=1.3)
+    with pytest.raises(ValueError, match="crop_margin"):
+        train([jug], other, QUICK, tmp_path / "second", path)
+
+
+def test_an_unknown_device_is_refused(jug, tmp_path):
+    with pytest.raises(ValueError, match="device"):
+        train([jug], SCENE, replace(QUICK, device="abacus"), tmp_path)
+
+
+def test_apply_residual_is_what_pairs_mean(jug):
+    pose = np.eye(4)
+    pose[2, 3] = 0.6
+    moved = apply_residual(pose, np.array([0.01, 0, 0]), np.zeros(3), jug.center_m)
+    assert np.allclose(moved[:3, 3] - pose[:3, 3], [0.01, 0, 0])
