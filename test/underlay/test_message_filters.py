@@ -2,7 +2,7 @@
 
 import pytest
 from builtin_interfaces.msg import Time
-from message_filters import ApproximateTimeSynchronizer, SimpleFilter
+from message_filters import ApproximateTimeSynchronizer, SimpleFilter, TimeSynchronizer
 from std_msgs.msg import Header
 
 MILLISECOND = 1_000_000
@@ -18,9 +18,15 @@ class Message:
 
 
 def pairs_of(sequence, *, queue_size=10, slop=0.010, inputs=2):
-    """Names of the combinations that come out when messages (input, name, milliseconds) come in one after the other."""
+    """Names of the combinations that come out when messages (input, name, milliseconds) come in one after the other.
+
+    With slop None stamps have to be equal.
+    """
     filters = [SimpleFilter() for _ in range(inputs)]
-    synchronizer = ApproximateTimeSynchronizer(filters, queue_size, slop)
+    if slop is None:
+        synchronizer = TimeSynchronizer(filters, queue_size)
+    else:
+        synchronizer = ApproximateTimeSynchronizer(filters, queue_size, slop)
     out = []
     synchronizer.registerCallback(lambda *messages: out.append("".join(message.name for message in messages)))
     for which, name, milliseconds in sequence:
@@ -67,6 +73,12 @@ def test_camera_and_slower_depth_stream():
 def test_three_inputs_need_all_within_the_slop():
     # A-a and A-x are 8 ms apart each, but a-x are 16 ms apart; y closes the gap.
     assert pairs_of([(1, "a", 92), (2, "x", 108), (0, "A", 100), (2, "y", 101)], inputs=3) == ["Aay"]
+
+
+def test_without_slop_only_equal_stamps_pair():
+    stream = [(0, "A", 0), (1, "a", 0.001), (1, "b", 33), (0, "B", 33), (1, "c", 66), (1, "d", 99), (0, "C", 66)]
+    assert pairs_of(stream, slop=None) == ["Bb", "Cc"]
+    assert pairs_of(stream, slop=None, queue_size=1) == ["Bb"]
 
 
 def test_callback_gets_its_extra_arguments():

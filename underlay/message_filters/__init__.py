@@ -14,7 +14,7 @@ from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.time import Time
 
-__all__ = ["ApproximateTimeSynchronizer", "SimpleFilter", "Subscriber"]
+__all__ = ["ApproximateTimeSynchronizer", "SimpleFilter", "Subscriber", "TimeSynchronizer"]
 
 
 class SimpleFilter:
@@ -61,19 +61,16 @@ class Subscriber(SimpleFilter):
         return getattr(self.sub, name)
 
 
-class ApproximateTimeSynchronizer(SimpleFilter):
-    """Puts out one message of every input whenever their header stamps are less than ``slop`` seconds apart.
+class TimeSynchronizer(SimpleFilter):
+    """Puts out one message of every input whenever all have the same header stamp.
 
-    Each input keeps its ``queue_size`` messages with the newest stamps. A message that comes is matched at once:
-    candidates of each other input lie within the slop of it, the nearest in time first; the first combination whose
-    whole spread is below the slop is put out and taken from the queues. What was never matched is dropped when newer
+    Each input keeps its ``queue_size`` messages with the newest stamps; what was never matched is dropped when newer
     messages fill its queue. Callbacks run while the queues are locked, in the thread that brought the last message.
     """
 
-    def __init__(self, fs: Sequence[SimpleFilter], queue_size: int, slop: float) -> None:
+    def __init__(self, fs: Sequence[SimpleFilter], queue_size: int) -> None:
         super().__init__()
         self.queue_size = queue_size
-        self.slop = Duration(seconds=slop)
         self.lock = threading.Lock()
         self.queues: list[dict[int, Any]] = [{} for _ in fs]  # stamp in nanoseconds -> message
         self.input_connections = [
@@ -84,22 +81,38 @@ class ApproximateTimeSynchronizer(SimpleFilter):
         """Take a message of one input, and put out the combination that it completes."""
         stamp = msg.header.stamp
         now = stamp.nanoseconds if isinstance(stamp, Time) else Time.from_msg(stamp).nanoseconds
-        slop = self.slop.nanoseconds
         with self.lock:
             my_queue[now] = msg
             while len(my_queue) > self.queue_size:
                 del my_queue[min(my_queue)]
             if now not in my_queue:  # older than all of a full queue
                 return
-            candidates = [
-                [now]
-                if queue is my_queue
-                else sorted((t for t in queue if abs(t - now) <= slop), key=lambda t: abs(t - now))
-                for queue in self.queues
-            ]
-            for stamps in product(*candidates):
-                if max(stamps) - min(stamps) < slop:
-                    self.signalMessage(*(queue[t] for queue, t in zip(self.queues, stamps)))
-                    for queue, t in zip(self.queues, stamps):
-                        del queue[t]
-                    return
+            stamps = self._match(now, my_queue)
+            if stamps is not None:
+                self.signalMessage(*(queue[t] for queue, t in zip(self.queues, stamps)))
+                for queue, t in zip(self.queues, stamps):
+                    del queue[t]
+
+    def _match(self, now: int, my_queue: dict[int, Any]) -> Sequence[int] | None:
+        """One stamp of every queue that go with the new message's, or None."""
+        return [now] * len(self.queues) if all(now in queue for queue in self.queues) else None
+
+
+class ApproximateTimeSynchronizer(TimeSynchronizer):
+    """Puts out one message of every input whenever their header stamps are less than ``slop`` seconds apart.
+
+    A message that comes is matched at once: candidates of each other input lie within the slop of it, the nearest in
+    time first; the first combination whose whole spread is below the slop is put out and taken from the queues.
+    """
+
+    def __init__(self, fs: Sequence[SimpleFilter], queue_size: int, slop: float) -> None:
+        super().__init__(fs, queue_size)
+        self.slop = Duration(seconds=slop)
+
+    def _match(self, now: int, my_queue: dict[int, Any]) -> Sequence[int] | None:
+        slop = self.slop.nanoseconds
+        candidates = [
+            [now] if queue is my_queue else sorted((t for t in queue if abs(t - now) <= slop), key=lambda t: abs(t - now))
+            for queue in self.queues
+        ]
+        return next((stamps for stamps in product(*candidates) if max(stamps) - min(stamps) < slop), None)
