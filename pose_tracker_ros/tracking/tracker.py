@@ -34,9 +34,9 @@ ADDITIONAL_FIRST_PASSES = 3
 # Errors that all pixels of the network's prediction share: standard deviations.
 NETWORK_DEVIATION_DIAMETERS = 0.02
 NETWORK_DEVIATION_RAD = 0.03
-# A pass that moves the pose less than this needs no other one after it.
-SETTLED_DIAMETERS = 0.01
-SETTLED_RAD = 0.02
+# After a pass that moves the pose less than this the polish finds the rest.
+SETTLED_DIAMETERS = 0.03
+SETTLED_RAD = 0.05
 # Frames farther apart than this say nothing about the motion between them.
 MAX_FRAME_GAP_S = 0.5
 # While nothing is seen, the assumed velocity fades by this factor with every frame.
