@@ -17,8 +17,8 @@ import numpy as np
 
 from pose_tracker_ros.camera import PinholeCamera
 from pose_tracker_ros.datasets.files import DatasetError, read_color, read_depth, read_image, read_json
-from pose_tracker_ros.datasets.frame import Frame
 from pose_tracker_ros.datasets.sequence import Annotation, IndexedSequence, make_frame
+from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.geometry import make_pose
 from pose_tracker_ros.objects import ObjectModel, load_mesh, parse_symmetries
 

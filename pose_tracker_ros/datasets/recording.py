@@ -15,9 +15,9 @@ from rosbags.typesys import Stores, get_typestore
 
 from pose_tracker_ros.camera import PinholeCamera
 from pose_tracker_ros.datasets.files import DatasetError
-from pose_tracker_ros.datasets.frame import Frame
 from pose_tracker_ros.datasets.image_messages import color_from_message, depth_from_message
 from pose_tracker_ros.datasets.sequence import Annotation, FrameSequence, make_frame
+from pose_tracker_ros.frame import Frame
 
 IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 INFO_TYPE = "sensor_msgs/msg/CameraInfo"

@@ -12,7 +12,7 @@ import numpy as np
 
 from pose_tracker_ros.camera import PinholeCamera
 from pose_tracker_ros.datasets.files import DatasetError
-from pose_tracker_ros.datasets.frame import Frame
+from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.objects import ObjectModel
 
 ON_ERROR = ("stop", "skip")

@@ -12,9 +12,9 @@ from pose_tracker_ros.camera import PinholeCamera
 from pose_tracker_ros.configuration import option
 from pose_tracker_ros.datasets.depth_noise import DepthNoise
 from pose_tracker_ros.datasets.files import DatasetError
-from pose_tracker_ros.datasets.frame import Frame
 from pose_tracker_ros.datasets.motion import hand_motion, read_trajectory_poses
 from pose_tracker_ros.datasets.sequence import Annotation, IndexedSequence
+from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.geometry import random_rotation
 from pose_tracker_ros.objects import Mesh, ObjectModel
 from pose_tracker_ros.rendering.raycast import RaycastRenderer

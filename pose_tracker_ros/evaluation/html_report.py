@@ -13,13 +13,13 @@ import cv2
 import numpy as np
 from matplotlib.figure import Figure
 
-from pose_tracker_ros.datasets.frame import Frame
 from pose_tracker_ros.datasets.sequence import FrameSequence
 from pose_tracker_ros.evaluation.overlay import draw_overlay
 from pose_tracker_ros.evaluation.plots import DOTS_PER_INCH
 from pose_tracker_ros.evaluation.protocol import Summary, TrackErrors
 from pose_tracker_ros.evaluation.published import PublishedTable
 from pose_tracker_ros.evaluation.report import SUMMARY_COLUMNS, comparison_rows, summary_cells
+from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.rendering.protocol import Renderer
 
 JPEG_QUALITY = 85

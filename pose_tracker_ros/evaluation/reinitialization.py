@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pose_tracker_ros.datasets.frame import Frame
 from pose_tracker_ros.datasets.sequence import FrameSequence
 from pose_tracker_ros.evaluation import metrics
 from pose_tracker_ros.evaluation.trajectory import PoseEstimate
+from pose_tracker_ros.frame import Frame
 
 LostRule = Callable[[np.ndarray, np.ndarray], bool]
 

@@ -10,9 +10,9 @@ from typing import Protocol
 import imageio_ffmpeg
 import numpy as np
 
-from pose_tracker_ros.datasets.frame import Frame
 from pose_tracker_ros.evaluation.overlay import draw_overlay, draw_text
 from pose_tracker_ros.evaluation.trajectory import PoseEstimate
+from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.rendering.protocol import Renderer
 
 QUALITY = 7

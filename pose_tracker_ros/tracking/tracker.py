@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from pose_tracker_ros.camera import PinholeCamera, crop_camera
-from pose_tracker_ros.datasets.frame import Frame
+from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.geometry import apply_residual, is_pose, residual_between
 from pose_tracker_ros.networks.device import choose_device
 from pose_tracker_ros.networks.residual import ResidualNetwork, folded_for_inference
