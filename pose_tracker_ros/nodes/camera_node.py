@@ -85,8 +85,10 @@ class CameraNode(Node):
                 self._play_once()
                 if not self._loop or self._stopped.is_set():
                     break
-        except (ValueError, OSError) as error:
-            self.get_logger().error(f"cannot go on playing: {error}")
+        except (ValueError, OSError, RuntimeError) as error:
+            # Publishing fails while the process is being shut down; that is nobody's fault.
+            if self.context.ok():
+                self.get_logger().error(f"cannot go on playing: {error}")
         finally:
             if self.context.ok() and not self._stopped.is_set():
                 self._finished.publish(Bool(data=True))

@@ -191,15 +191,13 @@ class TrackerNode(Node):
                 self._latencies_s.append(time.perf_counter() - start)
             if self._overlay_publisher.get_subscription_count():
                 self._drawer.put((frame, result, header))
-        except (ValueError, RuntimeError) as error:
-            self._failures += 1
-            self.get_logger().error(f"frame dropped: {error}", throttle_duration_sec=ERROR_PERIOD_S)
         except Exception as error:
+            # Publishing fails while the process is being shut down; that is nobody's fault.
             if self.context.ok():
                 self._failures += 1
-                self.get_logger().error(
-                    f"frame dropped by a fault of the tracker, please report it: {error!r}", throttle_duration_sec=ERROR_PERIOD_S
-                )
+                known = isinstance(error, ValueError | RuntimeError)
+                text = str(error) if known else f"a fault of the tracker, please report it: {error!r}"
+                self.get_logger().error(f"frame dropped: {text}", throttle_duration_sec=ERROR_PERIOD_S)
 
     def _start_if_asked(self, header: Header) -> None:
         pending, self._pending_pose = self._pending_pose, None
