@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 
@@ -10,12 +12,14 @@ DISPARITY_STEP_PX = 1 / 32
 REFERENCE_M = 0.6
 HOLE_SHARE = 0.02
 EDGE_M = 0.03
+# The two cameras do not match surfaces that they see flatter than 80 degrees from head-on.
+GRAZING_TANGENT = math.tan(math.radians(80))
 POOL = 4
 PADDING = 64
 
 
 class DepthNoise:
-    """Noise that grows with the square of the depth, disparity steps, lost edges, stereo shadows and holes.
+    """Noise that grows with the square of the depth, disparity steps, lost edges and grazed surfaces, stereo shadows, holes.
 
     Random fields are drawn once and shifted at random from frame to frame, which is fast enough for 30 Hz.
     """
@@ -40,7 +44,7 @@ class DepthNoise:
         measured = depth + noise * (depth * depth * scale)
         product = np.float32(self._focal * BASELINE_M / DISPARITY_STEP_PX)
         measured = product / np.maximum(np.rint(product / np.maximum(measured, np.float32(1e-3))), 1)
-        lost = holes | self._shadow(depth) | _edges(depth) | (depth == 0)
+        lost = holes | self._shadow(depth) | self._steep(depth) | (depth == 0)
         measured[lost] = 0
         return measured
 
@@ -52,10 +56,13 @@ class DepthNoise:
             shadow[:, :-shift] |= disparity[:, shift:] - disparity[:, :-shift] > shift
         return shadow
 
-
-def _edges(depth: np.ndarray) -> np.ndarray:
-    kernel = np.ones((3, 3), np.uint8)
-    return cv2.dilate(depth, kernel) - cv2.erode(depth, kernel) > EDGE_M
+    def _steep(self, depth: np.ndarray) -> np.ndarray:
+        """Pixels beside depth steps and on grazed surfaces, told by how far depth spreads over 3x3 pixels."""
+        kernel = np.ones((3, 3), np.uint8)
+        spread = cv2.dilate(depth, kernel) - cv2.erode(depth, kernel)
+        # Two pixels are 2 depth / focal apart.
+        grazing = depth * np.float32(2 * GRAZING_TANGENT / self._focal)
+        return spread > np.minimum(grazing, np.float32(EDGE_M))
 
 
 def _correlated(size: tuple[int, int], generator: np.random.Generator) -> np.ndarray:
@@ -67,7 +74,9 @@ def _correlated(size: tuple[int, int], generator: np.random.Generator) -> np.nda
 
 
 def _patches(size: tuple[int, int], generator: np.random.Generator) -> np.ndarray:
-    field = cv2.resize(generator.random((size[0] // 6, size[1] // 6), dtype=np.float32), size[::-1], interpolation=cv2.INTER_CUBIC)
+    field = cv2.resize(
+        generator.random((size[0] // 6, size[1] // 6), dtype=np.float32), size[::-1], interpolation=cv2.INTER_CUBIC
+    )
     return field < np.quantile(field, HOLE_SHARE)
 
 

@@ -67,6 +67,16 @@ def test_edges_are_lost_and_nothing_flies_between_them():
     assert np.all(near | far | (measured == 0))
 
 
+@pytest.mark.parametrize(("angle_deg", "seen"), [(60, True), (75, True), (84, False)])
+def test_what_is_grazed_is_not_seen(angle_deg, seen):
+    """A plane turned by an angle from head-on about the image's vertical, by its equation."""
+    slope = np.tan(np.radians(angle_deg))
+    ray = (np.arange(WIDTH) - WIDTH / 2) / FOCAL
+    depth = np.tile(0.6 / (1 - slope * ray), (HEIGHT, 1)).astype(np.float32)
+    middle = np.mean([measure(depth, number)[:, WIDTH // 2 - 4 : WIDTH // 2 + 4] > 0 for number in range(4)])
+    assert middle > 0.9 if seen else middle < 0.05
+
+
 def test_the_shadow_falls_to_the_left_of_what_is_nearer():
     depth = wall(1.5)
     depth[:, 150:] = 0.6
@@ -101,6 +111,8 @@ def test_the_true_depth_is_left_alone_and_the_type_kept():
 
 
 def test_crops_of_any_size_are_taken():
-    crop = DepthNoise(128, 96, 300.0, DEVIATION_M, 0).apply(np.full((128, 96), 0.6, np.float32), np.random.default_rng(0))
+    crop = DepthNoise(128, 96, 300.0, DEVIATION_M, 0).apply(
+        np.full((128, 96), 0.6, np.float32), np.random.default_rng(0)
+    )
     assert crop.shape == (128, 96)
     assert crop[crop > 0].std() == pytest.approx(DEVIATION_M, rel=0.25)

@@ -1,6 +1,7 @@
 """Pairs are what they say, and training resumes where it stopped."""
 
 import csv
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -11,12 +12,20 @@ from pose_tracker_ros.geometry import apply_residual, so3_exp
 from pose_tracker_ros.networks.weights import load_weights
 from pose_tracker_ros.objects import load_object
 from pose_tracker_ros.training.augment import augment_depth
+from pose_tracker_ros.training.pairs import make_batch
 from pose_tracker_ros.training.scene import PairGenerator, SceneConfig
 from pose_tracker_ros.training.train import TrainConfig, train
 
 SCENE = SceneConfig(resolution=32)
 QUICK = TrainConfig(
-    steps=4, batch_size=4, workers=0, device="cpu", validate_every=4, checkpoint_every=2, validation_pairs=8, curriculum_steps=0
+    steps=4,
+    batch_size=4,
+    workers=0,
+    device="cpu",
+    validate_every=4,
+    checkpoint_every=2,
+    validation_pairs=8,
+    curriculum_steps=0,
 )
 
 
@@ -79,6 +88,27 @@ def test_a_resumed_run_ends_where_it_would_have_ended(jug, tmp_path):
     assert info.objects == {"demo_jug": pytest.approx(jug.diameter_m)}
     with (tmp_path / "log.csv").open() as file:
         assert [int(row[0]) for row in csv.reader(file)] == [2, 4]
+
+
+def test_an_interruption_changes_nothing_but_the_pairs(jug, tmp_path, monkeypatch):
+    """With the same pairs, four steps end with the weights of two steps and two more after a restart."""
+    pairs = generator_of(jug)
+    pairs_of_steps = [make_batch(pairs, 4) for _ in range(4)]
+    module = sys.modules["pose_tracker_ros.training.train"]
+    monkeypatch.setattr(
+        module, "PairStream", lambda models, scene, size, seed, first, curriculum: pairs_of_steps[first:]
+    )
+    monkeypatch.setattr(module, "loader", lambda stream, workers: stream)
+    scene, config = SceneConfig(), replace(QUICK, learning_rate=0.05)
+    train([jug], scene, config, tmp_path / "whole")
+    train([jug], scene, replace(config, steps=2), tmp_path / "parts")
+    halfway = torch.load(tmp_path / "parts" / "checkpoint.pt", weights_only=True)
+    train([jug], scene, config, tmp_path / "parts")
+    whole, parts = (torch.load(tmp_path / name / "checkpoint.pt", weights_only=True) for name in ("whole", "parts"))
+    for name in ("network", "average"):
+        for key, value in whole[name].items():
+            assert torch.allclose(value.double(), parts[name][key].double(), rtol=1e-4, atol=1e-6), key
+        assert any(not torch.equal(value, halfway[name][key]) for key, value in whole[name].items())
 
 
 def test_a_checkpoint_of_another_network_is_refused(jug, tmp_path):
