@@ -38,7 +38,9 @@ def generate_launch_description():
     ]
     declared.append(
         DeclareLaunchArgument(
-            "params_file", default_value=share("config", "tracker.yaml"), description="ROS parameter file of the tracker"
+            "params_file",
+            default_value=share("config", "tracker.yaml"),
+            description="ROS parameter file of the tracker",
         )
     )
     texts = ("object", "device", "mesh_path", "mesh_unit", "weights_path", "object_frame")

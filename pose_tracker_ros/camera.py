@@ -38,9 +38,7 @@ class PinholeCamera:
     def from_matrix(cls, matrix: np.ndarray, width: int, height: int) -> PinholeCamera:
         """Camera of a 3x3 (or flat 9) intrinsic matrix K and an image size in pixels."""
         matrix = np.asarray(matrix, dtype=np.float64).reshape(3, 3)
-        return cls(
-            int(width), int(height), *(float(matrix[i, j]) for i, j in ((0, 0), (1, 1), (0, 2), (1, 2)))
-        )
+        return cls(int(width), int(height), *(float(matrix[i, j]) for i, j in ((0, 0), (1, 1), (0, 2), (1, 2))))
 
     @property
     def matrix(self) -> np.ndarray:
@@ -60,9 +58,7 @@ class PinholeCamera:
     def project(self, points: np.ndarray) -> np.ndarray:
         """Pixels (..., 2) of points (..., 3) in the camera frame; NaN for points not in front."""
         z = np.where(points[..., 2] > 0, points[..., 2], np.nan)
-        return np.stack(
-            [self.fx * points[..., 0] / z + self.cx, self.fy * points[..., 1] / z + self.cy], axis=-1
-        )
+        return np.stack([self.fx * points[..., 0] / z + self.cx, self.fy * points[..., 1] / z + self.cy], axis=-1)
 
     def back_project(self, depth: np.ndarray) -> np.ndarray:
         """Points (height, width, 3) in metres of a depth image (height, width); zero where depth is zero."""

@@ -15,4 +15,6 @@ def share_folder(name: str) -> Path:
     for folder in candidates:
         if folder.is_dir():
             return folder
-    raise FileNotFoundError(f"expected the folder {name} of pose_tracker_ros beside {parents[1]}; install the package again")
+    raise FileNotFoundError(
+        f"expected the folder {name} of pose_tracker_ros beside {parents[1]}; install the package again"
+    )

@@ -52,8 +52,14 @@ def test_scaling_moves_pixels_as_image_resizing_does(factor, u, v):
 
 @pytest.mark.parametrize(
     "numbers",
-    [(0, 48, 60, 60, 30, 20), (64, -1, 60, 60, 30, 20), (64, 48, 0, 60, 30, 20), (64, 48, 60, -5, 30, 20),
-     (64, 48, np.nan, 60, 30, 20), (64, 48, 60, 60, np.inf, 20)],
+    [
+        (0, 48, 60, 60, 30, 20),
+        (64, -1, 60, 60, 30, 20),
+        (64, 48, 0, 60, 30, 20),
+        (64, 48, 60, -5, 30, 20),
+        (64, 48, np.nan, 60, 30, 20),
+        (64, 48, 60, 60, np.inf, 20),
+    ],
 )
 def test_an_impossible_camera_is_refused_with_what_to_check(numbers):
     with pytest.raises(ValueError, match="expected camera intrinsics.*CameraInfo"):

@@ -51,7 +51,9 @@ def test_invert_is_the_matrix_inverse(pose):
 
 
 def test_invert_takes_batches():
-    batch = np.stack([geometry.make_pose(geometry.so3_exp(np.array([a, 0.2, 0])), np.array([a, 1, 2])) for a in (0.1, 2.0)])
+    batch = np.stack(
+        [geometry.make_pose(geometry.so3_exp(np.array([a, 0.2, 0])), np.array([a, 1, 2])) for a in (0.1, 2.0)]
+    )
     assert geometry.invert(batch) == pytest.approx(np.linalg.inv(batch), abs=1e-12)
 
 

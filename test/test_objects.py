@@ -73,7 +73,9 @@ def test_object_frame_may_differ_from_the_mesh_frame(folder):
 
 def test_symmetries_are_read(folder):
     half_turn = "[-1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1]"
-    text = f"mesh: box.ply\nmesh_unit: mm\nsymmetries:\n  discrete: [{half_turn}]\n  continuous: [{{axis: [0, 0, 1]}}]\n"
+    text = (
+        f"mesh: box.ply\nmesh_unit: mm\nsymmetries:\n  discrete: [{half_turn}]\n  continuous: [{{axis: [0, 0, 1]}}]\n"
+    )
     model = load_object(rewrite(folder, text))
     assert model.discrete_symmetries == pytest.approx(np.diag([-1.0, -1, 1, 1])[None])
     assert model.continuous_symmetries[0].axis.tolist() == [0, 0, 1]

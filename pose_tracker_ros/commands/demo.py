@@ -117,7 +117,9 @@ def demo(
         shown = progress(sequence, "drawing the video", total=len(sequence), console=console)
         renderer = create_renderer("raycast", model.mesh)
         write_overlay_video(output / "overlay.mp4", shown, estimates, renderer, model.diameter_m, config.rate_hz)
-        console.print(f"look at {output / 'overlay.mp4'} and {output / 'errors_simulation_demo_jug.png'}", soft_wrap=True)
+        console.print(
+            f"look at {output / 'overlay.mp4'} and {output / 'errors_simulation_demo_jug.png'}", soft_wrap=True
+        )
 
 
 def run_live(object_name: str, config: SimulationConfig, folder: Path) -> tuple[list[PoseEstimate], dict[str, int]]:
@@ -135,14 +137,19 @@ def run_live(object_name: str, config: SimulationConfig, folder: Path) -> tuple[
     remappings = [*tracker_remappings(CAMERA), ("~/initial_pose", f"{CAMERA}/camera/initial_pose")]
     tracker_arguments = command_line(remappings, [share_folder("config") / "tracker.yaml"])
     with NodeGroup() as group:
-        tracker = group.start(TrackerNode, tracker_arguments, {"object": object_name, "depth_bias_m": config.depth_bias_mm * 1e-3})
+        tracker = group.start(
+            TrackerNode, tracker_arguments, {"object": object_name, "depth_bias_m": config.depth_bias_mm * 1e-3}
+        )
         recorder = Recorder(group.start(lambda **options: Node("demo_listener", **options)), CAMERA)
         with camera_process(object_name, config, folder) as camera:
             _watch(camera, recorder, config.frames)
         counts = {"published": len(recorder.published), **tracker.frame_counts(), "poses received": len(recorder.poses)}
     estimates = [
         PoseEstimate(
-            number / config.rate_hz, number, recorder.poses.get(stamp), latency_ms=recorder.latency_ms.get(stamp, float("nan"))
+            number / config.rate_hz,
+            number,
+            recorder.poses.get(stamp),
+            latency_ms=recorder.latency_ms.get(stamp, float("nan")),
         )
         for number, stamp in enumerate(recorder.published)
     ]
@@ -218,4 +225,6 @@ def compare_parts(model: ObjectModel, sequence: SimulatedSequence) -> None:
         steps = track_frames(Tracker.load(model, config), sequence, first)
         estimates = list(progress(steps, name, total=len(sequence), console=console, transient=True))
         rows.append(summarize([score(estimates, sequence, model)], name))
-    console.print(report.summary_table(rows, f"fast motion ({FAST_MM:g} mm, {FAST_DEG:g} deg a frame), offline, every frame"))
+    console.print(
+        report.summary_table(rows, f"fast motion ({FAST_MM:g} mm, {FAST_DEG:g} deg a frame), offline, every frame")
+    )

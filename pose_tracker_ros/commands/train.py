@@ -41,7 +41,9 @@ def train(
         meshes = dict(_split_mesh(text) for text in mesh or ())
         models = [load_object(name, meshes.get(name)) for name in object_names]
         file_options = load_config_values(config)
-        scene_values, train_values = split_by_config({**file_options, **parse_overrides(set_option)}, SceneConfig, TrainConfig)
+        scene_values, train_values = split_by_config(
+            {**file_options, **parse_overrides(set_option)}, SceneConfig, TrainConfig
+        )
         scene, training = make_config(SceneConfig, scene_values), make_config(TrainConfig, train_values)
         folder = output or Path("training") / "_".join(model.name for model in models)
         try:

@@ -47,7 +47,9 @@ class SimulationConfig:
     bar_sweep_frames: int = option(60, "Frames that a sweep takes", minimum=1, maximum=1_000_000)
     blank_first_frame: int = option(480, "First of the blank frames", minimum=0, maximum=1_000_000)
     blank_frames: int = option(5, "Number of frames without colour and depth", minimum=0, maximum=1000)
-    depth_noise_mm: float = option(1.2, "Standard deviation of depth at 0.6 m; 0 = perfect depth", minimum=0.0, maximum=50.0)
+    depth_noise_mm: float = option(
+        1.2, "Standard deviation of depth at 0.6 m; 0 = perfect depth", minimum=0.0, maximum=50.0
+    )
     depth_bias_mm: float = option(0.0, "What all depth is too far", minimum=-50.0, maximum=50.0)
     color_noise: float = option(3.0, "Standard deviation of colour in grey levels", minimum=0.0, maximum=100.0)
 

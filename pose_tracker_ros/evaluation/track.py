@@ -29,7 +29,9 @@ def estimate_of(result: TrackResult, stamp: float, index: int, latency_ms: float
     return PoseEstimate(stamp, index, pose, result.state.value, result.score, latency_ms)
 
 
-def perturbed(model: ObjectModel, camera_T_object: np.ndarray, offset_m: float, angle_deg: float, seed: int = 0) -> np.ndarray:
+def perturbed(
+    model: ObjectModel, camera_T_object: np.ndarray, offset_m: float, angle_deg: float, seed: int = 0
+) -> np.ndarray:
     """The pose moved by ``offset_m`` and turned about the object's centre by ``angle_deg``, both in random directions."""
     generator = np.random.default_rng(seed)
     translation = random_unit_vector(generator) * offset_m

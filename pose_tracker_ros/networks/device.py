@@ -17,5 +17,7 @@ def choose_device(name: str) -> torch.device:
     except RuntimeError as error:
         raise ValueError(f"expected device auto, cpu, cuda or cuda:N, got {name!r}") from error
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ValueError(f"device {name!r} asked for, but {torch.cuda.device_count()} CUDA devices are here; use device cpu")
+        raise ValueError(
+            f"device {name!r} asked for, but {torch.cuda.device_count()} CUDA devices are here; use device cpu"
+        )
     return device

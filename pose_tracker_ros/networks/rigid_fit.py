@@ -47,9 +47,7 @@ def pixel_motion(crops: Crops, translation: torch.Tensor, rotation: torch.Tensor
     pixels, points, _ = surface_points(crops, stride)
     moved = points @ so3_exp_torch(rotation).transpose(1, 2) + (translation / crops.diameter[:, None])[:, None]
     moved_pixels, _ = _project(crops, moved)
-    return torch.cat(
-        [(moved_pixels - pixels) / crops.rendered.shape[-1], moved[..., 2:] - points[..., 2:]], dim=-1
-    )
+    return torch.cat([(moved_pixels - pixels) / crops.rendered.shape[-1], moved[..., 2:] - points[..., 2:]], dim=-1)
 
 
 def fit_rigid_motion(

@@ -72,13 +72,17 @@ def load_weights(path: str | Path, device: torch.device | str = "cpu") -> tuple[
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"expected network weights at {path}, but there is no such file; train them: pose-tracker train")
+        raise FileNotFoundError(
+            f"expected network weights at {path}, but there is no such file; train them: pose-tracker train"
+        )
     try:
         with safe_open(path, framework="pt") as file:
             metadata = json.loads((file.metadata() or {}).get(METADATA_KEY, "null"))
             tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, ValueError) as error:
-        raise ValueError(f"expected complete safetensors weights at {path}: {error}; copy or train them again") from error
+        raise ValueError(
+            f"expected complete safetensors weights at {path}: {error}; copy or train them again"
+        ) from error
     if not isinstance(metadata, dict) or metadata.get("version") != FORMAT_VERSION:
         raise ValueError(f"expected weights of this package in format {FORMAT_VERSION} at {path}; train them again")
     info = WeightsInfo(**metadata)
@@ -89,5 +93,7 @@ def load_weights(path: str | Path, device: torch.device | str = "cpu") -> tuple[
         state = network.state_dict()
         network.load_state_dict({name: value.to(state[name].dtype) for name, value in tensors.items()})
     except (RuntimeError, KeyError) as error:
-        raise ValueError(f"the weights {path} do not fit the network {info.architecture!r} they name: {error}") from error
+        raise ValueError(
+            f"the weights {path} do not fit the network {info.architecture!r} they name: {error}"
+        ) from error
     return network.to(device).eval(), info

@@ -84,7 +84,9 @@ class CameraSubscriber:
         self._info = info
         if is_distorted(info) and not self._warned_of_distortion:
             self._warned_of_distortion = True
-            self._node.get_logger().warning("the images are distorted; poses will be off at the border: rectify them with image_proc")
+            self._node.get_logger().warning(
+                "the images are distorted; poses will be off at the border: rectify them with image_proc"
+            )
 
     def _on_pair(self, color: Image, depth: Image) -> None:
         if self._info is None:

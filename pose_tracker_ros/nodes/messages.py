@@ -110,7 +110,9 @@ def pose_stamped(camera_T_object: np.ndarray, header: Header) -> PoseStamped:
     return PoseStamped(header=header, pose=pose_message(camera_T_object))
 
 
-def pose_with_covariance(camera_T_object: np.ndarray, covariance: np.ndarray, header: Header) -> PoseWithCovarianceStamped:
+def pose_with_covariance(
+    camera_T_object: np.ndarray, covariance: np.ndarray, header: Header
+) -> PoseWithCovarianceStamped:
     """The pose with its covariance (6, 6): x, y, z, rotation about x, y, z, in camera axes."""
     message = PoseWithCovarianceStamped(header=header)
     message.pose.pose = pose_message(camera_T_object)

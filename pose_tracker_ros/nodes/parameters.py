@@ -21,7 +21,9 @@ def declare_config(node: Node, config_class: type, prefix: str = "") -> None:
         node.declare_parameter(prefix + item.name, item.default, _descriptor(item))
 
 
-def config_from_parameters(node: Node, config_class: type[Config], prefix: str = "", changed: Sequence[Parameter] = ()) -> Config:
+def config_from_parameters(
+    node: Node, config_class: type[Config], prefix: str = "", changed: Sequence[Parameter] = ()
+) -> Config:
     """The configuration that the node's parameters say, with ``changed`` ones on top.
 
     Raises ValueError for values out of range.

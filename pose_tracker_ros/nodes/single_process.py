@@ -70,7 +70,10 @@ class NodeGroup:
         """Make a node with ROS arguments and parameters and run it; errors of its constructor pass."""
         overrides = [Parameter(name, value=value) for name, value in (parameters or {}).items()]
         node = make_node(
-            context=self.context, cli_args=list(arguments) or None, use_global_arguments=False, parameter_overrides=overrides
+            context=self.context,
+            cli_args=list(arguments) or None,
+            use_global_arguments=False,
+            parameter_overrides=overrides,
         )
         executor = SingleThreadedExecutor(context=self.context)
         executor.add_node(node)

@@ -100,7 +100,12 @@ class TrackerNode(Node):
         declare(self, "sync_slop", 0.02, "Largest difference of colour and depth stamps, seconds")
         declare(self, "queue_size", 10, "Images that wait for their partner")
         declare(self, "reliable", False, "Have lost images sent again; needs a camera that publishes reliably")
-        declare(self, "initial_pose", [0.0] * 7, "First pose x y z qx qy qz qw in the camera frame; all zero = wait for a message")
+        declare(
+            self,
+            "initial_pose",
+            [0.0] * 7,
+            "First pose x y z qx qy qz qw in the camera frame; all zero = wait for a message",
+        )
         declare_config(self, TrackerConfig)
 
     def _load_model(self) -> ObjectModel:
@@ -228,7 +233,9 @@ class TrackerNode(Node):
             messages.pose_with_covariance(result.camera_T_object, result.covariance, header)
         )
         if self.get_parameter("publish_tf").value:
-            self._broadcaster.sendTransform(messages.transform_stamped(result.camera_T_object, header, self._object_frame))
+            self._broadcaster.sendTransform(
+                messages.transform_stamped(result.camera_T_object, header, self._object_frame)
+            )
         if header.stamp.sec:
             now_s = self.get_clock().now().nanoseconds * 1e-9
             self._end_to_end_s.append(now_s - messages.seconds(header.stamp))
@@ -249,11 +256,15 @@ class TrackerNode(Node):
         marker.header.frame_id = self._object_frame
         marker.mesh_resource = f"file://{path}"
         marker.mesh_use_embedded_materials = self._model.mesh.has_color
-        unit = {"m": 1.0, "cm": 0.01, "mm": 0.001}[self.get_parameter("mesh_unit").value or description.get("mesh_unit", "m")]
+        unit = {"m": 1.0, "cm": 0.01, "mm": 0.001}[
+            self.get_parameter("mesh_unit").value or description.get("mesh_unit", "m")
+        ]
         marker.scale.x = marker.scale.y = marker.scale.z = unit
         if "object_T_mesh" in description:
             marker.pose = messages.pose_message(np.array(description["object_T_mesh"], dtype=np.float64).reshape(4, 4))
-        marker.color.r, marker.color.g, marker.color.b, marker.color.a = (0.3, 0.8, 0.5, 1.0) if not marker.mesh_use_embedded_materials else (0.0, 0.0, 0.0, 0.0)
+        marker.color.r, marker.color.g, marker.color.b, marker.color.a = (
+            (0.3, 0.8, 0.5, 1.0) if not marker.mesh_use_embedded_materials else (0.0, 0.0, 0.0, 0.0)
+        )
         self._marker_publisher.publish(marker)
 
     def _draw(self, item: tuple[Frame, TrackResult | None, Header]) -> None:

@@ -37,7 +37,10 @@ class OpenGLRenderer:
         self._texture = None if mesh.texture is None else _level_texture(mesh.texture)
         self._texels_per_metre = 0.0 if mesh.texture is None else texels_per_metre(mesh)
         with self._canvas.lock:
-            self._nodes = self._canvas.add(_albedo_primitive(mesh, self._texture)), self._canvas.add(_normal_primitive(mesh))
+            self._nodes = (
+                self._canvas.add(_albedo_primitive(mesh, self._texture)),
+                self._canvas.add(_normal_primitive(mesh)),
+            )
         weakref.finalize(self, self._canvas.discard, self._nodes)
 
     def render(self, camera: PinholeCamera, camera_T_object: np.ndarray) -> Rendering:
@@ -208,5 +211,8 @@ def _normals(colors: np.ndarray, mask: np.ndarray, camera: PinholeCamera, camera
 def _empty(camera: PinholeCamera) -> Rendering:
     size = (camera.height, camera.width)
     return Rendering(
-        np.zeros((*size, 3), np.uint8), np.zeros(size, np.float32), np.zeros((*size, 3), np.float32), np.zeros(size, bool)
+        np.zeros((*size, 3), np.uint8),
+        np.zeros(size, np.float32),
+        np.zeros((*size, 3), np.float32),
+        np.zeros(size, bool),
     )

@@ -28,7 +28,9 @@ class RaycastRenderer:
             o3d.core.Tensor(np.ascontiguousarray(mesh.faces, dtype=np.uint32)),
         )
         low, high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
-        self._corners = np.array([[x, y, z] for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])])
+        self._corners = np.array(
+            [[x, y, z] for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])]
+        )
         if mesh.texture is not None:
             self._pyramid = texture_pyramid(mesh.texture)
             self._texels_per_metre = texels_per_metre(mesh)
@@ -68,7 +70,9 @@ class RaycastRenderer:
         rendering.mask[rows, columns] = mask
         rendering.normal[rows, columns][mask] = np.where(facing > 0, -normal, normal)
         if mask.any():
-            rendering.color[rows, columns][mask] = self._albedo(corners, barycentric, camera.fx, float(depth[mask].mean()))
+            rendering.color[rows, columns][mask] = self._albedo(
+                corners, barycentric, camera.fx, float(depth[mask].mean())
+            )
         return rendering
 
     def _window(self, camera: PinholeCamera, camera_T_object: np.ndarray) -> tuple[slice, slice] | None:

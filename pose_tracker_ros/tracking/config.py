@@ -14,24 +14,39 @@ class TrackerConfig:
 
     device: str = option("auto", "Device of the network: auto, cpu, cuda or cuda:N", read_only=True)
     threads: int = option(
-        1, "CPU threads of the network, for the whole process; 0 = as many as torch likes", minimum=0, maximum=256, read_only=True
+        1,
+        "CPU threads of the network, for the whole process; 0 = as many as torch likes",
+        minimum=0,
+        maximum=256,
+        read_only=True,
     )
     renderer: str = option("raycast", "Renderer of the estimate", choices=RENDERERS, read_only=True)
     network_passes: int = option(
-        2, "Render-and-compare passes of the residual network per frame; 0 switches the network off", minimum=0, maximum=10
+        2,
+        "Render-and-compare passes of the residual network per frame; 0 switches the network off",
+        minimum=0,
+        maximum=10,
     )
     polish_iterations: int = option(
         6, "Iterations of the geometric polish per frame; 0 switches the polish off", minimum=0, maximum=50
     )
     depth_bias_m: float = option(
-        0.003, "Systematic error of the depth camera; the larger, the less the polish moves the network's pose", minimum=0.0, maximum=0.1
+        0.003,
+        "Systematic error of the depth camera; the larger, the less the polish moves the network's pose",
+        minimum=0.0,
+        maximum=0.1,
     )
     min_depth_m: float = option(0.1, "Depth below this is taken for no measurement", minimum=0.0, maximum=10.0)
     max_depth_m: float = option(4.0, "Depth beyond this is taken for no measurement", minimum=0.1, maximum=100.0)
     motion_prior: float = option(
-        0.5, "Share of the last motion that is expected again: 0 = at rest, 1 = constant velocity", minimum=0.0, maximum=1.0
+        0.5,
+        "Share of the last motion that is expected again: 0 = at rest, 1 = constant velocity",
+        minimum=0.0,
+        maximum=1.0,
     )
-    lost_score: float = option(0.3, "A score below this means that the pose is not supported by the image", minimum=0.0, maximum=1.0)
+    lost_score: float = option(
+        0.3, "A score below this means that the pose is not supported by the image", minimum=0.0, maximum=1.0
+    )
     recover_score: float = option(
         0.45, "A score above this ends coasting, or accepts a pose after loss", minimum=0.0, maximum=1.0
     )

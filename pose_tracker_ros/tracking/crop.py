@@ -33,7 +33,9 @@ class Crop(NamedTuple):
     diameter_m: float
 
 
-def cut(color: np.ndarray, depth: np.ndarray, camera: PinholeCamera, crop: PinholeCamera) -> tuple[np.ndarray, np.ndarray]:
+def cut(
+    color: np.ndarray, depth: np.ndarray, camera: PinholeCamera, crop: PinholeCamera
+) -> tuple[np.ndarray, np.ndarray]:
     """The images as the crop camera sees them; black and without depth beyond the border.
 
     Parameters: ``color`` (H, W, 3) uint8 and ``depth`` (H, W) float32 taken by ``camera``.
@@ -101,8 +103,12 @@ def to_tensors(crops: Sequence[Crop]) -> Crops:
     """A batch of crops for the network, on the CPU."""
     return Crops(
         rendered=torch.from_numpy(np.stack([rendered_channels(c.rendering, c.center[2], c.diameter_m) for c in crops])),
-        observed=torch.from_numpy(np.stack([observed_channels(c.color, c.depth, c.center[2], c.diameter_m) for c in crops])),
-        intrinsics=torch.tensor([[c.camera.fx, c.camera.fy, c.camera.cx, c.camera.cy] for c in crops], dtype=torch.float32),
+        observed=torch.from_numpy(
+            np.stack([observed_channels(c.color, c.depth, c.center[2], c.diameter_m) for c in crops])
+        ),
+        intrinsics=torch.tensor(
+            [[c.camera.fx, c.camera.fy, c.camera.cx, c.camera.cy] for c in crops], dtype=torch.float32
+        ),
         center=torch.from_numpy(np.stack([c.center for c in crops]).astype(np.float32)),
         diameter=torch.tensor([c.diameter_m for c in crops], dtype=torch.float32),
     )

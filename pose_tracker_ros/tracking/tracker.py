@@ -115,7 +115,9 @@ class Tracker:
             return cls(model, config)
         path = Path(weights_path) if weights_path else model.weights_path
         if path is None:
-            raise FileNotFoundError(f"expected network weights for object {model.name!r}; name a file, or set network_passes to 0")
+            raise FileNotFoundError(
+                f"expected network weights for object {model.name!r}; name a file, or set network_passes to 0"
+            )
         network, info = load_weights(path)
         info.check_object(model.name, model.diameter_m, path)
         return cls(model, config, network, info)
@@ -126,7 +128,9 @@ class Tracker:
         Raises ValueError for a matrix that is no rigid transform or a pose behind the camera.
         """
         if not is_pose(camera_T_object):
-            raise ValueError(f"expected an initial pose as a finite rigid 4x4 transform, got {np.asarray(camera_T_object).tolist()}")
+            raise ValueError(
+                f"expected an initial pose as a finite rigid 4x4 transform, got {np.asarray(camera_T_object).tolist()}"
+            )
         if self._center(camera_T_object)[2] <= 0:
             raise ValueError(
                 f"expected the object in front of the camera (optical frame, z forward), got a first pose at z = "
@@ -179,7 +183,9 @@ class Tracker:
             self._judge(estimate, predicted, frame_gap)
             self._stamp = frame.stamp
             self._first_frame = False
-        return TrackResult(self.state, self._pose.copy(), estimate.score, self._covariance(estimate), dict(self._seconds))
+        return TrackResult(
+            self.state, self._pose.copy(), estimate.score, self._covariance(estimate), dict(self._seconds)
+        )
 
     def render(self, camera: PinholeCamera, camera_T_object: np.ndarray) -> Rendering:
         """The object in a full image, for overlays."""
@@ -209,7 +215,10 @@ class Tracker:
             crop = self._crop(frame, depth, pose)
             moved, prior = self._network_pass(crop, pose)
             motion, pose = residual_between(pose, moved, self.model.center_m), moved
-            if np.linalg.norm(motion[0]) < SETTLED_DIAMETERS * self.model.diameter_m and np.linalg.norm(motion[1]) < SETTLED_RAD:
+            if (
+                np.linalg.norm(motion[0]) < SETTLED_DIAMETERS * self.model.diameter_m
+                and np.linalg.norm(motion[1]) < SETTLED_RAD
+            ):
                 break
         crop = self._crop(frame, depth, pose)
         motion, information = np.zeros(6), prior
@@ -238,7 +247,9 @@ class Tracker:
             residual = self._network.predict(to_tensors([crop]).to(self.device))
             translation, rotation, information = (tensor[0].double().cpu().numpy() for tensor in residual)
         limit = self.info.max_translation * self.model.diameter_m
-        moved = apply_residual(pose, _limited(translation, limit), _limited(rotation, self.info.max_rotation), self.model.center_m)
+        moved = apply_residual(
+            pose, _limited(translation, limit), _limited(rotation, self.info.max_rotation), self.model.center_m
+        )
         if self._center(moved)[2] <= 0.05:
             return pose, np.zeros((6, 6))
         to_metres = np.diag([1 / self.model.diameter_m] * 3 + [1.0] * 3)

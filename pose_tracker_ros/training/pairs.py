@@ -35,7 +35,13 @@ class PairStream(IterableDataset):
     """
 
     def __init__(
-        self, models: Sequence[ObjectModel], config: SceneConfig, batch_size: int, seed: int, first_batch: int, curriculum: int
+        self,
+        models: Sequence[ObjectModel],
+        config: SceneConfig,
+        batch_size: int,
+        seed: int,
+        first_batch: int,
+        curriculum: int,
     ) -> None:
         self._models, self._config = list(models), config
         self._batch_size, self._seed = batch_size, seed

@@ -182,7 +182,9 @@ class PairGenerator:
         span = int(generator.integers(size // 3, min(size, image.shape[0]) + 1))
         row, column = generator.integers(0, image.shape[0] - span + 1, 2)
         part = image[row : row + span, column : column + span]
-        return cv2.resize(part, (size, size)).astype(np.float32)[:: generator.choice([-1, 1]), :: generator.choice([-1, 1])]
+        return cv2.resize(part, (size, size)).astype(np.float32)[
+            :: generator.choice([-1, 1]), :: generator.choice([-1, 1])
+        ]
 
     def _neighbours(self, camera: PinholeCamera, model: ObjectModel, distance: float) -> list[Layer]:
         """Other things behind, beside and in front of the object."""
@@ -204,7 +206,9 @@ class PairGenerator:
         matrix[:, 2] += random_unit_vector(generator)[:2] * size * generator.uniform(0.3, 0.8)
         color = cv2.warpAffine(layer.color, matrix, (size, size))
         depth = cv2.warpAffine(layer.depth, matrix, (size, size), flags=cv2.INTER_NEAREST)
-        return Layer(color, np.where(depth > 0, np.maximum(depth - old_distance + distance + offset, 0.05), 0).astype(np.float32))
+        return Layer(
+            color, np.where(depth > 0, np.maximum(depth - old_distance + distance + offset, 0.05), 0).astype(np.float32)
+        )
 
     def _occluder(self, size: int, distance: float) -> Layer:
         """A bar, an ellipse or a polygon with its own texture and a slanted depth."""
@@ -219,11 +223,17 @@ class PairGenerator:
             cv2.line(mask, ends[0], ends[1], 1, int(width))
         elif kind == 1:
             axes = generator.uniform(0.08, 0.35, 2) * size
-            cv2.ellipse(mask, center.astype(int).tolist(), axes.astype(int).tolist(), generator.uniform(0, 180), 0, 360, 1, -1)
+            cv2.ellipse(
+                mask, center.astype(int).tolist(), axes.astype(int).tolist(), generator.uniform(0, 180), 0, 360, 1, -1
+            )
         else:
             corners = center + generator.normal(0, 0.25 * size, (generator.integers(3, 7), 2))
             cv2.fillPoly(mask, [corners.astype(np.int32)], 1)
-        color = self._image_cut(size) if generator.random() < 0.5 else np.broadcast_to(random_color(generator), (size, size, 3))
+        color = (
+            self._image_cut(size)
+            if generator.random() < 0.5
+            else np.broadcast_to(random_color(generator), (size, size, 3))
+        )
         slope = np.linspace(-1, 1, size, dtype=np.float32) * np.float32(generator.normal(0, 0.02))
         depth = np.maximum(distance + slope, 0.05)[None].repeat(size, axis=0)
         return Layer(color.astype(np.float32), np.where(mask > 0, depth, np.float32(0)).astype(np.float32))

@@ -29,11 +29,15 @@ class TrainConfig:
     network: str = option("compact", "Architecture of the network", choices=tuple(NETWORKS))
     steps: int = option(6000, "Optimisation steps", minimum=1)
     batch_size: int = option(32, "Pairs per step", minimum=1)
-    learning_rate: float = option(1.5e-3, "Peak learning rate of AdamW, reached after the warm-up, then a cosine to zero")
+    learning_rate: float = option(
+        1.5e-3, "Peak learning rate of AdamW, reached after the warm-up, then a cosine to zero"
+    )
     warmup_steps: int = option(200, "Steps over which the learning rate rises", minimum=0)
     weight_decay: float = option(1e-4, "Weight decay of AdamW", minimum=0.0)
     curriculum_steps: int = option(600, "Steps over which scenes go from clean to fully randomised", minimum=0)
-    average_decay: float = option(0.998, "Decay of the running average of the weights that is kept", minimum=0.0, maximum=0.99999)
+    average_decay: float = option(
+        0.998, "Decay of the running average of the weights that is kept", minimum=0.0, maximum=0.99999
+    )
     workers: int = option(1, "Processes that render pairs", minimum=0, maximum=256)
     threads: int = option(1, "CPU threads of the optimisation; 0 = all", minimum=0)
     device: str = option("auto", "Device: auto, cpu, cuda or cuda:N")
@@ -113,7 +117,9 @@ def train(
                     f"translation {errors[0]:.1%}, rotation {errors[1]:.1%}"
                 )
                 pairs = (step + 1) * config.batch_size
-                save_weights(output / "residual.safetensors", average.module, WeightsInfo(**{**vars(info), "pairs": pairs}))
+                save_weights(
+                    output / "residual.safetensors", average.module, WeightsInfo(**{**vars(info), "pairs": pairs})
+                )
     return output / "residual.safetensors"
 
 
@@ -127,7 +133,14 @@ def validate(network: ResidualNetwork, batches: Sequence[Batch], device: torch.d
         batch = batch.to(device)
         residual = network.predict(batch.crops)
         errors.append(
-            torch.stack([(residual.translation - batch.translation).norm(dim=1), (residual.rotation - batch.rotation).norm(dim=1)]).cpu().numpy()
+            torch.stack(
+                [
+                    (residual.translation - batch.translation).norm(dim=1),
+                    (residual.rotation - batch.rotation).norm(dim=1),
+                ]
+            )
+            .cpu()
+            .numpy()
         )
         lengths.append(torch.stack([batch.translation.norm(dim=1), batch.rotation.norm(dim=1)]).cpu().numpy())
     shares = np.median(np.hstack(errors), axis=1) / np.median(np.hstack(lengths), axis=1)
@@ -160,17 +173,28 @@ def _learning_rate(config: TrainConfig, step: int) -> float:
     return config.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
 
 
-def _save_checkpoint(path: Path, step: int, network: torch.nn.Module, average: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
+def _save_checkpoint(
+    path: Path, step: int, network: torch.nn.Module, average: torch.nn.Module, optimizer: torch.optim.Optimizer
+) -> None:
     temporary = path.with_suffix(".partial")
     torch.save(
-        {"step": step, "network": network.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict()},
+        {
+            "step": step,
+            "network": network.state_dict(),
+            "average": average.state_dict(),
+            "optimizer": optimizer.state_dict(),
+        },
         temporary,
     )
     temporary.replace(path)
 
 
 def _resume(
-    path: Path, network: torch.nn.Module, average: torch.nn.Module, optimizer: torch.optim.Optimizer, device: torch.device
+    path: Path,
+    network: torch.nn.Module,
+    average: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    device: torch.device,
 ) -> int:
     """Load a checkpoint if there is one; returns the step to go on with."""
     if not path.is_file():
@@ -181,7 +205,9 @@ def _resume(
         average.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])
     except (RuntimeError, KeyError, EOFError) as error:
-        raise ValueError(f"the checkpoint {path} does not fit this training: {error}; remove it to start over") from error
+        raise ValueError(
+            f"the checkpoint {path} does not fit this training: {error}; remove it to start over"
+        ) from error
     return int(state["step"])
 
 

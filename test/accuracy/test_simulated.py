@@ -42,7 +42,9 @@ def test_ten_blank_frames_do_not_lose_it(jug):
 
 
 def test_network_and_polish_together_beat_each_alone_under_fast_motion(jug):
-    fast = replace(PLAIN, frames=100, speed_mm=22.0, speed_deg=9.5, bar_width_px=50, bar_first_frame=20, bar_sweep_frames=60)
+    fast = replace(
+        PLAIN, frames=100, speed_mm=22.0, speed_deg=9.5, bar_width_px=50, bar_first_frame=20, bar_sweep_frames=60
+    )
     area = {
         name: summarize([run(jug, fast, config)], name).add_auc
         for name, config in (

@@ -92,7 +92,9 @@ def test_the_object_stays_clear_of_the_table(ball, seed):
 
 
 def test_no_speed_is_no_motion(ball):
-    poses = [a.truth["ball"] for a in SimulatedSequence(ball, replace(PERFECT, speed_mm=0.0, speed_deg=0.0)).annotations()]
+    poses = [
+        a.truth["ball"] for a in SimulatedSequence(ball, replace(PERFECT, speed_mm=0.0, speed_deg=0.0)).annotations()
+    ]
     assert np.ptp(np.stack(poses), axis=0).max() < 1e-12
 
 

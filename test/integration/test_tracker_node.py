@@ -88,7 +88,9 @@ def robot():
         tracker = group.start(TrackerNode, parameters={"object": "cube", "network_passes": 0})
         partner = group.start(Partner)
         assert wait_until(lambda: partner.color.get_subscription_count() and partner.depth.get_subscription_count())
-        assert wait_until(lambda: partner.info.get_subscription_count() and partner.initial_pose.get_subscription_count())
+        assert wait_until(
+            lambda: partner.info.get_subscription_count() and partner.initial_pose.get_subscription_count()
+        )
         assert wait_until(lambda: partner.count_publishers("/object_pose") > 0)
         yield tracker, partner
 
@@ -154,9 +156,15 @@ def test_lives_on_after_every_kind_of_bad_frame(robot, cube):
         (messages.image_message(good.color, "yuv422", Header()), good_depth),
     ]
     for number, (color, depth) in enumerate(failures, start=1):
-        assert wait_until(lambda c=color, d=depth, n=number: partner.send(c, d) and wait_until(lambda: tracker.frame_counts()["failed"] >= n, 0.5))
+        assert wait_until(
+            lambda c=color, d=depth, n=number: (
+                partner.send(c, d) and wait_until(lambda: tracker.frame_counts()["failed"] >= n, 0.5)
+            )
+        )
     for color, depth in ((good_color, nan_depth), (zero_color, zero_depth)):
-        assert wait_until(lambda c=color, d=depth: partner.send(c, d) and wait_until(lambda: partner.states()[-1] == "coasting", 0.5))
+        assert wait_until(
+            lambda c=color, d=depth: partner.send(c, d) and wait_until(lambda: partner.states()[-1] == "coasting", 0.5)
+        )
 
     def tracked_again():
         partner.send_frame(good)

@@ -32,7 +32,9 @@ def dome_crops(batch=2):
     center = torch.tensor([[0.05, 0.1, 0.6]]).repeat(batch, 1)
     focal = RESOLUTION * 0.6 / (0.15 * 1.5)
     middle = (RESOLUTION - 1) / 2
-    intrinsics = torch.tensor([[focal, focal, middle - focal * 0.05 / 0.6, middle - focal * 0.1 / 0.6]]).repeat(batch, 1)
+    intrinsics = torch.tensor([[focal, focal, middle - focal * 0.05 / 0.6, middle - focal * 0.1 / 0.6]]).repeat(
+        batch, 1
+    )
     return Crops(rendered, observed, intrinsics, center, torch.full((batch,), 0.15))
 
 

@@ -14,7 +14,10 @@ CONFIG = Path(__file__).resolve().parents[2] / "config"
 
 @pytest.mark.parametrize(
     ("file", "node", "section", "config_class"),
-    [("tracker.yaml", "/**/tracker", None, TrackerConfig), ("camera.yaml", "/**/camera", "simulation", SimulationConfig)],
+    [
+        ("tracker.yaml", "/**/tracker", None, TrackerConfig),
+        ("camera.yaml", "/**/camera", "simulation", SimulationConfig),
+    ],
 )
 def test_defaults_are_those_of_the_code(file, node, section, config_class):
     parameters = yaml.safe_load((CONFIG / file).read_text())[node]["ros__parameters"]

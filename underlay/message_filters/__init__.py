@@ -112,7 +112,9 @@ class ApproximateTimeSynchronizer(TimeSynchronizer):
     def _match(self, now: int, my_queue: dict[int, Any]) -> Sequence[int] | None:
         slop = self.slop.nanoseconds
         candidates = [
-            [now] if queue is my_queue else sorted((t for t in queue if abs(t - now) <= slop), key=lambda t: abs(t - now))
+            [now]
+            if queue is my_queue
+            else sorted((t for t in queue if abs(t - now) <= slop), key=lambda t: abs(t - now))
             for queue in self.queues
         ]
         return next((stamps for stamps in product(*candidates) if max(stamps) - min(stamps) < slop), None)
