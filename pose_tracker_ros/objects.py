@@ -178,6 +178,12 @@ def find_object_folder(name: str) -> Path:
     )
 
 
+def generic_weights_path() -> Path | None:
+    """Weights of the residual network that fits any object, None when they are not installed."""
+    candidates = (folder / "generic" / "residual.safetensors" for folder in models_folders())
+    return next((path for path in candidates if path.is_file()), None)
+
+
 OBJECT_KEYS = {"name", "mesh", "mesh_unit", "object_T_mesh", "bop_id", "symmetries", "license", "description"}
 
 

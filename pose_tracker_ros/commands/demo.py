@@ -216,7 +216,7 @@ def compare_parts(model: ObjectModel, sequence: SimulatedSequence) -> None:
     base = TrackerConfig(depth_bias_m=sequence.config.depth_bias_mm * 1e-3)
     variants = {
         "network and polish": base,
-        "network alone": replace(base, polish_iterations=0),
+        "network alone": replace(base, polish_iterations=0, contour_iterations=0),
         "polish alone": replace(base, network_passes=0),
     }
     first = perturbed(model, sequence.annotation(0).truth[model.name], OFFSET_M, ANGLE_DEG)

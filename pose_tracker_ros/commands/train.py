@@ -11,7 +11,7 @@ from rich.console import Console
 from pose_tracker_ros.commands.errors import reported_errors
 from pose_tracker_ros.commands.overrides import parse_overrides, split_by_config
 from pose_tracker_ros.configuration import make_config
-from pose_tracker_ros.objects import load_object
+from pose_tracker_ros.objects import load_object, models_folders
 from pose_tracker_ros.training.scene import SceneConfig
 from pose_tracker_ros.training.train import TrainConfig
 
@@ -20,9 +20,14 @@ console = Console()
 
 def train(
     object_names: Annotated[
-        list[str], typer.Argument(metavar="OBJECT...", help="Objects of models/; several share one network.")
-    ],
-    output: Annotated[Path | None, typer.Option(help="Folder of checkpoints and log; default training/OBJECT.")] = None,
+        list[str] | None, typer.Argument(metavar="OBJECT...", help="Objects of models/; several share one network.")
+    ] = None,
+    any_object: Annotated[
+        bool, typer.Option(help="Train for any object, on procedural shapes and on the named objects.")
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder of checkpoints and log; default training/OBJECT or training/generic.")
+    ] = None,
     mesh: Annotated[
         list[str] | None, typer.Option(help="Mesh for an object without its own, as OBJECT=FILE; may be repeated.")
     ] = None,
@@ -39,13 +44,18 @@ def train(
 
     with reported_errors():
         meshes = dict(_split_mesh(text) for text in mesh or ())
-        models = [load_object(name, meshes.get(name)) for name in object_names]
+        models = [load_object(name, meshes.get(name)) for name in object_names or ()]
+        if not models and not any_object:
+            raise ValueError("expected the name of at least one object, or --any-object for a network that fits all")
         file_options = load_config_values(config)
         scene_values, train_values = split_by_config(
             {**file_options, **parse_overrides(set_option)}, SceneConfig, TrainConfig
         )
+        if any_object:
+            scene_values.setdefault("random_shapes", 0.7 if models else 1.0)
         scene, training = make_config(SceneConfig, scene_values), make_config(TrainConfig, train_values)
-        folder = output or Path("training") / "_".join(model.name for model in models)
+        name = "generic" if any_object else "_".join(model.name for model in models)
+        folder = output or Path("training") / name
         try:
             weights = run_training(models, scene, training, folder, initial_weights)
         except KeyboardInterrupt:
@@ -53,9 +63,10 @@ def train(
             raise typer.Exit(130) from None
         console.print(f"weights written to {weights}")
         if install:
-            for model in models:
-                (model.folder / "residual.safetensors").write_bytes(weights.read_bytes())
-                console.print(f"installed in {model.folder}")
+            for target in [models_folders()[0] / "generic"] if any_object else [model.folder for model in models]:
+                target.mkdir(exist_ok=True)
+                (target / "residual.safetensors").write_bytes(weights.read_bytes())
+                console.print(f"installed in {target}")
 
 
 def load_config_values(path: Path | None) -> dict:

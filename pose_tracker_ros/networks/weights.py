@@ -23,7 +23,7 @@ DIAMETER_TOLERANCE = 0.02
 class WeightsInfo:
     """What a network was trained for.
 
-    objects: name -> diameter in metres; architecture: key of NETWORKS; resolution: crop side in pixels;
+    objects: name -> diameter in metres, empty for a network that fits any object; architecture: key of NETWORKS; resolution: crop side in pixels;
     crop_margin: crop side in diameters; max_translation (diameters) and max_rotation (radians):
     normalisers of the residual; pairs: training pairs seen.
     """
@@ -40,7 +40,9 @@ class WeightsInfo:
     version: int = FORMAT_VERSION
 
     def check_object(self, name: str, diameter_m: float, path: Path) -> None:
-        """Raises ValueError unless the weights were trained for this object."""
+        """Raises ValueError unless the weights were trained for this object, or for any."""
+        if not self.objects:
+            return
         trained = self.objects.get(name)
         if trained is None:
             raise ValueError(

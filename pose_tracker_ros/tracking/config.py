@@ -30,6 +30,12 @@ class TrackerConfig:
     polish_iterations: int = option(
         6, "Iterations of the geometric polish per frame; 0 switches the polish off", minimum=0, maximum=50
     )
+    contour_iterations: int = option(
+        2,
+        "Iterations of the contour alignment per frame, which follow the polish; 0 switches it off",
+        minimum=0,
+        maximum=20,
+    )
     depth_bias_m: float = option(
         0.003,
         "Systematic error of the depth camera; the larger, the less the polish moves the network's pose",

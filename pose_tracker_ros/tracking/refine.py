@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from pose_tracker_ros.geometry import so3_exp, so3_log
 from pose_tracker_ros.tracking.crop import Crop, depth_at, surface
+from pose_tracker_ros.tracking.fusion import Measurement, limited
 
 # Depth noise of a typical RGB-D camera at half a metre, and how many neighbouring pixels share one error.
 DEPTH_DEVIATION_M = 0.002
@@ -16,23 +15,10 @@ MIN_POINTS = 30
 # The gate closes from a share of the diameter to a few deviations of the residuals.
 FIRST_GATE = 0.12
 MIN_GATE_M = 0.004
-# Standard deviation of a pose about which nothing is known: metres, radians.
-UNKNOWN_DEVIATION = np.array([0.1, 0.1, 0.1, 0.5, 0.5, 0.5])
 GATE_DEVIATIONS = 3.0
 
 
-class Polish(NamedTuple):
-    """Motion that the depth suggests, in camera axes, and the information (6, 6) about it.
-
-    translation: (3,) metres of the object centre; rotation: (3,) radians about it.
-    """
-
-    translation: np.ndarray
-    rotation: np.ndarray
-    information: np.ndarray
-
-
-def polish(crop: Crop, iterations: int, prior: np.ndarray | None = None, depth_bias_m: float = 0.0) -> Polish:
+def polish(crop: Crop, iterations: int, prior: np.ndarray | None = None, depth_bias_m: float = 0.0) -> Measurement:
     """Align the rendered surface of ``crop`` with its observed depth.
 
     Every rendered point is paired with the observed point on its ray (after the motion found so far), and
@@ -46,7 +32,7 @@ def polish(crop: Crop, iterations: int, prior: np.ndarray | None = None, depth_b
     points, normals = surface(crop)
     information = np.zeros((6, 6))
     if len(points) < MIN_POINTS:
-        return Polish(np.zeros(3), np.zeros(3), information)
+        return Measurement(np.zeros(6), information)
     prior = np.zeros((6, 6)) if prior is None else prior
     arms = points - crop.center
     translation, rotation = np.zeros(3), np.eye(3)
@@ -72,7 +58,8 @@ def polish(crop: Crop, iterations: int, prior: np.ndarray | None = None, depth_b
         rotation = so3_exp(step[3:]) @ rotation
         spread = 1.4826 * np.median(np.abs(distance[used]))
         gate = np.clip(GATE_DEVIATIONS * spread, MIN_GATE_M, gate)
-    return Polish(translation, so3_log(rotation), _limited_by_bias(information, depth_bias_m, crop.diameter_m))
+    motion = np.concatenate([translation, so3_log(rotation)])
+    return Measurement(motion, _limited_by_bias(information, depth_bias_m, crop.diameter_m))
 
 
 def _limited_by_bias(information: np.ndarray, bias_m: float, diameter_m: float) -> np.ndarray:
@@ -80,23 +67,3 @@ def _limited_by_bias(information: np.ndarray, bias_m: float, diameter_m: float) 
     if bias_m == 0:
         return information
     return limited(information, np.array([bias_m / 2, bias_m / 2, bias_m, *[bias_m / diameter_m] * 3]))
-
-
-def limited(information: np.ndarray, deviation: np.ndarray) -> np.ndarray:
-    """Information (6, 6) after adding independent errors of standard ``deviation`` (6,) that all pixels share."""
-    if not information.any():
-        return information
-    return np.linalg.inv(np.linalg.inv(information + np.diag(UNKNOWN_DEVIATION**-2)) + np.diag(deviation**2))
-
-
-def fuse(prior: np.ndarray, polished: Polish) -> tuple[np.ndarray, np.ndarray]:
-    """The most likely motion (6,), translation before rotation, and its information (6, 6).
-
-    Product of two normal distributions: no motion with information ``prior``, and the polish's.
-    """
-    information = prior + polished.information
-    if not information.any():
-        return np.zeros(6), information
-    motion = np.concatenate([polished.translation, polished.rotation])
-    regular = information + np.diag(UNKNOWN_DEVIATION**-2) * 1e-3
-    return np.linalg.solve(regular, polished.information @ motion), information

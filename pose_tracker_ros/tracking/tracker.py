@@ -19,12 +19,14 @@ from pose_tracker_ros.geometry import apply_residual, is_pose, residual_between
 from pose_tracker_ros.networks.device import choose_device
 from pose_tracker_ros.networks.residual import ResidualNetwork, folded_for_inference
 from pose_tracker_ros.networks.weights import WeightsInfo, load_weights
-from pose_tracker_ros.objects import ObjectModel
+from pose_tracker_ros.objects import ObjectModel, generic_weights_path
 from pose_tracker_ros.rendering import Rendering, create_renderer
 from pose_tracker_ros.tracking.config import TrackerConfig
+from pose_tracker_ros.tracking.contour import align, color_evidence, outline_of
 from pose_tracker_ros.tracking.crop import Crop, cut, to_tensors
+from pose_tracker_ros.tracking.fusion import UNKNOWN_DEVIATION, Measurement, fuse, limited
 from pose_tracker_ros.tracking.quality import score
-from pose_tracker_ros.tracking.refine import CORRELATED_PIXELS, UNKNOWN_DEVIATION, fuse, limited, polish
+from pose_tracker_ros.tracking.refine import CORRELATED_PIXELS, polish
 
 # Crop of a tracker that runs without a network.
 POLISH_RESOLUTION = 128
@@ -105,7 +107,7 @@ class Tracker:
 
     @classmethod
     def load(cls, model: ObjectModel, config: TrackerConfig | None = None, weights_path: Path | None = None) -> Tracker:
-        """A tracker with the object's trained weights (its own unless others are named).
+        """A tracker with the weights of a file, else the object's own, else those that fit any object.
 
         With ``network_passes`` 0 no weights are needed.
         Raises FileNotFoundError or ValueError when there are none or they are of another object.
@@ -114,6 +116,8 @@ class Tracker:
         if config.network_passes == 0 and weights_path is None:
             return cls(model, config)
         path = Path(weights_path) if weights_path else model.weights_path
+        if not weights_path and (path is None or not path.is_file()):
+            path = generic_weights_path()
         if path is None:
             raise FileNotFoundError(
                 f"expected network weights for object {model.name!r}; name a file, or set network_passes to 0"
@@ -221,14 +225,35 @@ class Tracker:
             ):
                 break
         crop = self._crop(frame, depth, pose)
+        measurements: list[Measurement] = []
         motion, information = np.zeros(6), prior
         if self.config.polish_iterations:
             with self._timed("polish"):
-                polished = polish(crop, self.config.polish_iterations, prior, self.config.depth_bias_m)
-                motion, information = fuse(prior, polished)
+                measurements = [polish(crop, self.config.polish_iterations, prior, self.config.depth_bias_m)]
+                motion, information = fuse(prior, *measurements)
+        if self.config.contour_iterations:
+            with self._timed("contour"):
+                motion, information = self._align_contour(crop, prior, measurements, motion, information)
         with self._timed("score"):
             agreement = score(crop, motion)
         return Estimate(apply_residual(pose, motion[:3], motion[3:], self.model.center_m), agreement, information)
+
+    def _align_contour(
+        self,
+        crop: Crop,
+        prior: np.ndarray,
+        measurements: list[Measurement],
+        motion: np.ndarray,
+        information: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Motion and information with what the outline in the colour image adds to the other measurements."""
+        evidence = color_evidence(crop)
+        if evidence is None:
+            return motion, information
+        outline = outline_of(crop)
+        for _ in range(self.config.contour_iterations):
+            motion, information = fuse(prior, *measurements, align(crop, outline, evidence, motion))
+        return motion, information
 
     def _crop(self, frame: Frame, depth: np.ndarray, pose: np.ndarray) -> Crop:
         center = self._center(pose)

@@ -65,8 +65,6 @@ def augment_depth(depth: np.ndarray, distance: float, generator: np.random.Gener
         valid &= ~_near_edges(depth, valid, generator)
     if generator.random() < 0.6:
         valid &= ~_patches(size, generator.uniform(0, 0.25), generator)
-    if generator.random() < 0.02:
-        valid[:] = False
     return np.where(valid, depth, np.float32(0)).astype(np.float32)
 
 

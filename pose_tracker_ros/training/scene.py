@@ -18,10 +18,14 @@ from pose_tracker_ros.rendering import Rendering
 from pose_tracker_ros.rendering.raycast import RaycastRenderer
 from pose_tracker_ros.tracking.crop import Crop
 from pose_tracker_ros.training.augment import augment_color, augment_depth
+from pose_tracker_ros.training.shapes import random_object
 from pose_tracker_ros.training.textures import random_color, random_image, solid_texture_colors
 
 # Less than this share of the object in sight teaches nothing.
 MIN_VISIBLE_SHARE = 0.15
+# Procedural shapes in use at a time, and how many pairs each gives on average.
+SHAPES_IN_USE = 64
+PAIRS_PER_SHAPE = 25
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,10 @@ class SceneConfig:
     min_distance_m: float = option(0.35, "Nearest object", minimum=0.1, maximum=10.0)
     max_distance_m: float = option(1.1, "Farthest object", minimum=0.1, maximum=10.0)
     occlusion: float = option(0.5, "Share of pairs with something in front of the object", minimum=0.0, maximum=1.0)
+    random_shapes: float = option(
+        0.0, "Share of pairs that show a procedural shape, for a network that fits any object", minimum=0.0, maximum=1.0
+    )
+    no_depth: float = option(0.02, "Share of pairs without any depth", minimum=0.0, maximum=1.0)
 
 
 class Pair(NamedTuple):
@@ -62,8 +70,10 @@ class PairGenerator:
     def __init__(self, models: Sequence[ObjectModel], config: SceneConfig, seed: int, images: int = 150) -> None:
         self.config = config
         self.difficulty = 1.0
-        self._models = list(models)
-        self._renderers = [RaycastRenderer(model.mesh, threads=1) for model in models]
+        if not models and config.random_shapes < 1:
+            raise ValueError("expected at least one object, or random_shapes = 1 to train with procedural shapes alone")
+        self._objects = [(model, RaycastRenderer(model.mesh, threads=1)) for model in models]
+        self._shapes: list[tuple[ObjectModel, RaycastRenderer]] = []
         self._generator = np.random.default_rng(seed)
         self._images = [random_image(192, self._generator) for _ in range(images)]
         self._clutter: deque[tuple[Layer, float]] = deque(maxlen=64)
@@ -76,9 +86,8 @@ class PairGenerator:
                 return pair
 
     def _attempt(self) -> Pair | None:
-        generator, config = self._generator, self.config
-        index = int(generator.integers(len(self._models)))
-        model, renderer = self._models[index], self._renderers[index]
+        config = self.config
+        model, renderer = self._choose_object()
         rendered_pose = self._random_pose(model)
         translation, rotation = self._random_residual(model)
         observed_pose = apply_residual(rendered_pose, translation, rotation, model.center_m)
@@ -93,6 +102,16 @@ class PairGenerator:
         if color is None:
             return None
         return Pair(Crop(camera, rendering, color, depth, center, model.diameter_m), translation, rotation)
+
+    def _choose_object(self) -> tuple[ObjectModel, RaycastRenderer]:
+        generator = self._generator
+        if not self.config.random_shapes or generator.random() >= self.config.random_shapes:
+            return self._objects[generator.integers(len(self._objects))]
+        index = int(generator.integers(SHAPES_IN_USE))
+        if index >= len(self._shapes) or generator.random() < 1 / PAIRS_PER_SHAPE:
+            model = random_object(generator)
+            self._shapes[index : index + 1] = [(model, RaycastRenderer(model.mesh, threads=1))]
+        return self._shapes[min(index, len(self._shapes) - 1)]
 
     def _random_pose(self, model: ObjectModel) -> np.ndarray:
         generator, config = self._generator, self.config
@@ -127,6 +146,8 @@ class PairGenerator:
         if hard:
             color = augment_color(color, generator)
             depth = augment_depth(depth, distance, generator)
+            if generator.random() < self.config.no_depth:
+                depth[:] = 0
         return np.rint(np.clip(color, 0, 255)).astype(np.uint8), depth
 
     def _shade(self, model: ObjectModel, camera: PinholeCamera, rendering: Rendering, pose: np.ndarray) -> np.ndarray:

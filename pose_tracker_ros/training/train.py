@@ -64,7 +64,7 @@ def train(
     torch.set_num_threads(config.threads or torch.get_num_threads())
     torch.manual_seed(config.seed)
     info = WeightsInfo(
-        objects={model.name: model.diameter_m for model in models},
+        objects={} if scene.random_shapes else {model.name: model.diameter_m for model in models},
         architecture=config.network,
         resolution=scene.resolution,
         crop_margin=scene.crop_margin,

@@ -49,7 +49,7 @@ def test_network_and_polish_together_beat_each_alone_under_fast_motion(jug):
         name: summarize([run(jug, fast, config)], name).add_auc
         for name, config in (
             ("both", TrackerConfig()),
-            ("network", TrackerConfig(polish_iterations=0)),
+            ("network", TrackerConfig(polish_iterations=0, contour_iterations=0)),
             ("polish", TrackerConfig(network_passes=0)),
         )
     }

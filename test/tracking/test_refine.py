@@ -6,7 +6,8 @@ from tracking_scenes import START, crop_at, frame_of
 
 from pose_tracker_ros.geometry import apply_residual, pose_errors
 from pose_tracker_ros.objects import load_object
-from pose_tracker_ros.tracking.refine import Polish, fuse, polish
+from pose_tracker_ros.tracking.fusion import Measurement, fuse
+from pose_tracker_ros.tracking.refine import polish
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +17,7 @@ def cube():
 
 
 def moved(model, pose, polished):
-    return apply_residual(pose, polished.translation, polished.rotation, model.center_m)
+    return apply_residual(pose, polished.motion[:3], polished.motion[3:], model.center_m)
 
 
 def test_finds_back_to_the_observed_pose(cube):
@@ -44,7 +45,7 @@ def test_a_strong_prior_holds_the_pose(cube):
 
 
 def test_fusion_is_the_mean_weighted_by_information():
-    polished = Polish(np.array([0.01, 0, 0]), np.array([0, 0.1, 0]), np.eye(6) * 3e6)
+    polished = Measurement(np.array([0.01, 0, 0, 0, 0.1, 0]), np.eye(6) * 3e6)
     motion, information = fuse(np.eye(6) * 1e6, polished)
     assert motion == pytest.approx([0.0075, 0, 0, 0, 0.075, 0], rel=1e-3)
     assert np.allclose(information, np.eye(6) * 4e6)
@@ -63,5 +64,5 @@ def test_without_depth_the_pose_stays(cube):
     frame = frame_of(cube, START)
     crop = crop_at(cube, frame, START)._replace(depth=np.zeros((128, 128), np.float32))
     polished = polish(crop, 10)
-    assert not polished.translation.any()
+    assert not polished.motion.any()
     assert not polished.information.any()

@@ -46,7 +46,7 @@ def test_follows_a_moving_object_from_a_perturbed_pose(jug):
 
 
 def test_network_alone_and_polish_alone_follow_too(cube):
-    for config in (TrackerConfig(polish_iterations=0), POLISH_ONLY):
+    for config in (TrackerConfig(polish_iterations=0, contour_iterations=0), POLISH_ONLY):
         tracker = Tracker.load(cube, config)
         tracker.start(START)
         for frame in moving(cube, 8):
