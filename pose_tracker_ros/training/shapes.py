@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import trimesh
 
@@ -144,30 +146,20 @@ def _tube(generator: np.random.Generator) -> trimesh.Trimesh:
 def _painted(shape: trimesh.Trimesh, generator: np.random.Generator) -> Mesh:
     """Smooth normals but at sharp edges; paint projected along the axis that each face looks at most."""
     shape = trimesh.graph.smooth_shade(shape, angle=SHARP_EDGE_RAD)
-    if generator.random() < UNPAINTED_SHARE:
-        return _mesh(shape)
-    axis = np.abs(shape.face_normals).argmax(axis=1)
+    axis = np.repeat(np.abs(shape.face_normals).argmax(axis=1), 3)
     normals = np.asarray(shape.vertex_normals)[shape.faces].reshape(-1, 3)
-    shape.unmerge_vertices()
-    corner_axis = np.repeat(axis, 3)
-    others = np.array([[1, 2], [2, 0], [0, 1]])[corner_axis]
-    scale = generator.uniform(0.3, 1.0) / np.max(shape.extents)
-    uv = np.take_along_axis(np.asarray(shape.vertices), others, axis=1) * scale
-    uv += generator.uniform(0, 1, (3, 2))[corner_axis]
-    texture = random_image(TEXTURE_SIZE, generator)
-    return _mesh(shape, normals, uv.astype(np.float32), texture)
-
-
-def _mesh(
-    shape: trimesh.Trimesh,
-    normals: np.ndarray | None = None,
-    uv: np.ndarray | None = None,
-    texture: np.ndarray | None = None,
-) -> Mesh:
-    return Mesh(
-        vertices=np.asarray(shape.vertices, dtype=np.float32),
-        faces=np.asarray(shape.faces, dtype=np.int32),
-        normals=np.asarray(shape.vertex_normals if normals is None else normals, dtype=np.float32),
-        uv=uv,
-        texture=texture,
+    # Where two leaves touch, the normals of their faces cancel out.
+    flat = np.linalg.norm(normals, axis=1) < 0.5
+    normals[flat] = np.repeat(shape.face_normals, 3, axis=0)[flat]
+    vertices = np.asarray(shape.vertices)[shape.faces].reshape(-1, 3)
+    mesh = Mesh(
+        vertices=vertices.astype(np.float32),
+        faces=np.arange(len(vertices), dtype=np.int32).reshape(-1, 3),
+        normals=normals.astype(np.float32),
     )
+    if generator.random() < UNPAINTED_SHARE:
+        return mesh
+    others = np.array([[1, 2], [2, 0], [0, 1]])[axis]
+    scale = generator.uniform(0.3, 1.0) / np.max(shape.extents)
+    uv = np.take_along_axis(vertices, others, axis=1) * scale + generator.uniform(0, 1, (3, 2))[axis]
+    return replace(mesh, uv=uv.astype(np.float32), texture=random_image(TEXTURE_SIZE, generator))
