@@ -16,7 +16,7 @@ import torch
 
 from pose_tracker_ros.configuration import option
 from pose_tracker_ros.geometry import is_pose, make_pose
-from pose_tracker_ros.initialization.mask_views import CropLevel, MaskView, check_views, crop_level, crop_windows
+from pose_tracker_ros.initialization.mask_views import MaskView, check_views, crop_level, crop_windows
 from pose_tracker_ros.initialization.silhouette_fit import FitMesh, FitSettings, Linearization, fit, linearize
 from pose_tracker_ros.initialization.viewpoint_starts import sampled_rotations, spread_starts, starts_from_masks
 from pose_tracker_ros.objects import Mesh
