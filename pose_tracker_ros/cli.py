@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from pose_tracker_ros.commands.align_masks import align_masks_command
 from pose_tracker_ros.commands.demo import demo
 from pose_tracker_ros.commands.evaluate import evaluate
 from pose_tracker_ros.commands.run import run
@@ -17,6 +18,7 @@ app = typer.Typer(
 )
 for command in (track, train, evaluate, run, demo):
     app.command(command.__name__)(command)
+app.command("align-masks")(align_masks_command)
 
 
 def main() -> None:

@@ -90,7 +90,8 @@ def relative_error(function, values, name, steps=1e-7, trials=3):
 @pytest.mark.parametrize("name", ["twist", "vertices", "colors", "intrinsics"])
 def test_gradients_of_the_soft_shaders(inputs, name):
     values, ball = inputs
-    assert relative_error(lambda **all_values: rendered(ball, **all_values), values, name) < 1e-5
+    steps = 1e-5 if name == "intrinsics" else 1e-7  # of pixels, against metres and radians
+    assert relative_error(lambda **all_values: rendered(ball, **all_values), values, name, steps) < 1e-5
 
 
 @pytest.mark.parametrize("name", ["twist", "vertices", "intrinsics"])
