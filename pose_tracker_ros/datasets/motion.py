@@ -28,6 +28,12 @@ def hand_motion(
     return np.stack([make_pose(rotation, middle + offset) for rotation, offset in zip(rotations, way)])
 
 
+def random_poses(frames: int, middle: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Unrelated poses camera_T_object (frames, 4, 4): turned anyhow, within the reach of a hand about ``middle`` (3,)."""
+    offsets = generator.uniform(-REACH_M, REACH_M, (frames, 3))
+    return np.stack([make_pose(random_rotation(generator), middle + offset) for offset in offsets])
+
+
 def _turn_angles(turns: np.ndarray) -> np.ndarray:
     rotations = so3_exp(turns)
     return rotation_angle(rotations[1:] @ np.swapaxes(rotations[:-1], 1, 2))

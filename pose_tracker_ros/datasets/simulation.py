@@ -12,7 +12,7 @@ from pose_tracker_ros.camera import PinholeCamera
 from pose_tracker_ros.configuration import option
 from pose_tracker_ros.datasets.depth_noise import DepthNoise
 from pose_tracker_ros.datasets.files import DatasetError
-from pose_tracker_ros.datasets.motion import hand_motion, read_trajectory_poses
+from pose_tracker_ros.datasets.motion import hand_motion, random_poses, read_trajectory_poses
 from pose_tracker_ros.datasets.sequence import Annotation, IndexedSequence
 from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.geometry import random_rotation
@@ -41,6 +41,7 @@ class SimulationConfig:
     speed_mm: float = option(8.9, "Mean motion from frame to frame, millimetres", minimum=0.0, maximum=100.0)
     speed_deg: float = option(3.7, "Mean turn from frame to frame, degrees", minimum=0.0, maximum=30.0)
     trajectory: str = option("", "File of lines 't x y z qx qy qz qw' to follow instead of a hand-like motion")
+    random_poses: bool = option(False, "Every frame shows the object at a place and a turn of its own")
     bar_width_px: int = option(50, "Width of a bar that sweeps across the object; 0 = none", minimum=0, maximum=640)
     bar_first_frame: int = option(120, "Frame in which the bar first appears", minimum=0, maximum=1_000_000)
     bar_period_frames: int = option(150, "Frames from one sweep to the next", minimum=1, maximum=1_000_000)
@@ -108,6 +109,8 @@ class SimulatedSequence(IndexedSequence):
         config = self.config
         if config.trajectory:
             return read_trajectory_poses(config.trajectory)[: config.frames]
+        if config.random_poses:
+            return random_poses(config.frames, MIDDLE, generator)
         return hand_motion(config.frames, MIDDLE, config.speed_mm * 1e-3, np.radians(config.speed_deg), generator)
 
     def _is_blank(self, position: int) -> bool:

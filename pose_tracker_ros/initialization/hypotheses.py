@@ -30,6 +30,9 @@ SHIFTS = (-6, -3, 0, 3, 6)
 DEPTH_DEVIATION = 0.06
 CROP_MARGIN = 1.6
 COARSE_RESOLUTION, FINE_RESOLUTION = 64, 128
+# Turns that are tried to match the paint, so many times each, on so many of the aligned poses.
+SEARCH_STEPS_DEG = (8.0, 3.0)
+MAX_SEARCH_STEPS, MAX_SEARCHED = 3, 3
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,9 @@ class HypothesisInitializer:
         scored = [self._aligned(observation, pose, COARSE_RESOLUTION, rounds=2, contour=False) for pose in poses]
         scored.sort(key=lambda item: -item[1].score)
         finalists = _different([item[0] for item in scored], self.config.finalists, np.radians(8))
-        scored = [self._aligned(observation, pose, FINE_RESOLUTION, rounds=3, contour=True) for pose in finalists]
+        if self.model.mesh.has_color:
+            finalists = [self._turned(observation, pose) for pose in finalists[:MAX_SEARCHED]] + finalists[MAX_SEARCHED:]
+        scored = [self._aligned(observation, pose, FINE_RESOLUTION, rounds=2, contour=True) for pose in finalists]
         pose, verdict = max(scored, key=lambda item: item[1].score)
         accepted = verdict.score >= self.config.accept_score
         reason = "" if accepted else self._reason(verdict)
@@ -69,8 +74,7 @@ class HypothesisInitializer:
 
     def verify(self, observation: Observation, camera_T_object: np.ndarray) -> Verdict:
         """How well any pose explains the observation."""
-        camera = self._camera(camera_T_object, FINE_RESOLUTION)
-        return verify(self.model, view_of(observation, camera), self._renderer.render(camera, camera_T_object))
+        return self._verdict(observation, camera_T_object, FINE_RESOLUTION)
 
     def _reason(self, verdict: Verdict) -> str:
         return (
@@ -122,15 +126,36 @@ class HypothesisInitializer:
             crop = Crop(camera, rendering, view.color, depth, center, self.model.diameter_m)
             measurements = [polish(crop, 8)]
             motion, _ = fuse(np.zeros((6, 6)), *measurements)
-            evidence = color_evidence(crop) if contour else None
+            # What hides the object is outside its mask, so the outline is told by all of the depth.
+            evidence = color_evidence(crop._replace(depth=view.depth)) if contour else None
             if evidence is not None:
                 motion, _ = fuse(np.zeros((6, 6)), *measurements, align(crop, outline_of(crop), evidence, motion))
             motion = _bounded(motion, 0.3 * self.model.diameter_m, 0.5)
             pose = apply_residual(pose, motion[:3], motion[3:], self.model.center_m)
             if (pose[:3, :3] @ self.model.center_m + pose[:3, 3])[2] < 0.05:
                 return pose, Verdict(0.0, 0.0, 0.0)
+        return pose, self._verdict(observation, pose, resolution)
+
+    def _turned(self, observation: Observation, pose: np.ndarray) -> np.ndarray:
+        """The pose turned in smaller and smaller steps while that explains the image better.
+
+        Depth and outline of round things don't tell how far they are turned, but their paint does.
+        """
+        score = self._verdict(observation, pose, COARSE_RESOLUTION).score
+        for step_deg in SEARCH_STEPS_DEG:
+            for _ in range(MAX_SEARCH_STEPS):
+                turns = np.radians(step_deg) * np.vstack([np.eye(3), -np.eye(3)]) @ pose[:3, :3].T
+                tried = [apply_residual(pose, np.zeros(3), turn, self.model.center_m) for turn in turns]
+                verdicts = [self._verdict(observation, other, COARSE_RESOLUTION) for other in tried]
+                best = max(range(len(tried)), key=lambda index: verdicts[index].score)
+                if verdicts[best].score <= score:
+                    break
+                pose, score = tried[best], verdicts[best].score
+        return pose
+
+    def _verdict(self, observation: Observation, pose: np.ndarray, resolution: int) -> Verdict:
         camera = self._camera(pose, resolution)
-        return pose, verify(self.model, view_of(observation, camera), self._renderer.render(camera, pose))
+        return verify(self.model, view_of(observation, camera), self._renderer.render(camera, pose))
 
 
 def _bounded(motion: np.ndarray, metres: float, radians: float) -> np.ndarray:

@@ -37,7 +37,7 @@ class TrackerConfig:
         maximum=20,
     )
     depth_bias_m: float = option(
-        0.003,
+        0.005,
         "Systematic error of the depth camera; the larger, the less the polish moves the network's pose",
         minimum=0.0,
         maximum=0.1,

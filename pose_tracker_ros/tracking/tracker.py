@@ -34,8 +34,8 @@ POLISH_CROP_MARGIN = 1.5
 # A first pose may be far off, so the first frame gets this many additional passes.
 ADDITIONAL_FIRST_PASSES = 3
 # Errors that all pixels of the network's prediction share: standard deviations.
-NETWORK_DEVIATION_DIAMETERS = 0.02
-NETWORK_DEVIATION_RAD = 0.03
+NETWORK_DEVIATION_DIAMETERS = 0.04
+NETWORK_DEVIATION_RAD = 0.06
 # After a pass that moves the pose less than this the polish finds the rest.
 SETTLED_DIAMETERS = 0.03
 SETTLED_RAD = 0.05
