@@ -89,15 +89,15 @@ def read_mask_views(path: Path) -> MaskViewSet:
     if not isinstance(content, dict) or not isinstance(content.get("views"), list) or not content["views"]:
         raise DatasetError(f"expected {path} to map 'views' to a list of views with mask and camera")
     _check_keys(content, FILE_KEYS, str(path))
+    poses = {
+        name: pose_of_numbers(content[name], name) if content.get(name) is not None else None
+        for name in ("start", "truth")
+    }
     views, colors = [], []
     for number, entry in enumerate(content["views"]):
         view, color = _read_view(entry, path.parent, f"view {number} of {path}")
         views.append(view)
         colors.append(color)
-    poses = {
-        name: pose_of_numbers(content[name], name) if content.get(name) is not None else None
-        for name in ("start", "truth")
-    }
     return MaskViewSet(tuple(views), tuple(colors), poses["start"], poses["truth"], content.get("object"))
 
 

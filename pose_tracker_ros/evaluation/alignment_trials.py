@@ -21,8 +21,9 @@ from pose_tracker_ros.geometry import (
     so3_exp,
     transform_points,
 )
-from pose_tracker_ros.initialization.mask_alignment import MaskAlignment, MaskAlignmentConfig, align_masks
+from pose_tracker_ros.initialization.mask_alignment import MaskAlignmentConfig, align_masks
 from pose_tracker_ros.initialization.mask_views import MaskView
+from pose_tracker_ros.initialization.soft_alignment import SoftAlignmentSettings, align_soft_silhouettes
 from pose_tracker_ros.objects import ContinuousSymmetry, Mesh, ObjectModel, load_object
 from pose_tracker_ros.rendering import create_renderer
 
@@ -84,7 +85,8 @@ class TrialSummary:
         return float(np.mean([trial.success for trial in self.trials]))
 
 
-Aligner = Callable[[Mesh, Sequence[MaskView], np.ndarray | None], MaskAlignment]
+# Takes mesh, views and start; gives the pose and the deviation of depth that it expects of it.
+Aligner = Callable[[Mesh, Sequence[MaskView], np.ndarray | None], tuple[np.ndarray, float]]
 
 
 def trial_objects() -> list[ObjectModel]:
@@ -167,15 +169,25 @@ def run_trials(
         views = rendered_views(model, truth, settings, generator)
         start = None if settings.without_start else random_start(model, truth, settings, generator)
         begin = time.perf_counter()
-        result = align(model.mesh, views, start)
+        estimate, expected_depth_m = align(model.mesh, views, start)
         seconds = time.perf_counter() - begin
-        trials.append(_scored(model, result, truth, symmetries, seconds))
+        trials.append(_scored(model, estimate, truth, symmetries, expected_depth_m, seconds))
     return TrialSummary(model.name, trials)
 
 
 def default_aligner(config: MaskAlignmentConfig | None = None) -> Aligner:
     """``align_masks`` with a configuration."""
-    return lambda mesh, views, start: align_masks(mesh, views, start, config)
+
+    def align(mesh: Mesh, views: Sequence[MaskView], start: np.ndarray | None) -> tuple[np.ndarray, float]:
+        result = align_masks(mesh, views, start, config)
+        return result.camera_T_object, result.sight_deviation_m
+
+    return align
+
+
+def soft_aligner(settings: SoftAlignmentSettings | None = None) -> Aligner:
+    """``align_soft_silhouettes`` with settings; it does not say what error it expects."""
+    return lambda mesh, views, start: (align_soft_silhouettes(mesh, views, start, settings), float("nan"))
 
 
 def random_pose(model: ObjectModel, generator: np.random.Generator) -> np.ndarray:
@@ -194,18 +206,23 @@ def random_start(
 
 
 def _scored(
-    model: ObjectModel, result: MaskAlignment, truth: np.ndarray, symmetries: np.ndarray, seconds: float
+    model: ObjectModel,
+    estimate: np.ndarray,
+    truth: np.ndarray,
+    symmetries: np.ndarray,
+    expected_depth_m: float,
+    seconds: float,
 ) -> Trial:
     # Errors of the middle: those of an origin elsewhere would mix turn and shift.
     to_center = make_pose(np.eye(3), model.center_m)
-    estimate, truth = result.camera_T_object @ to_center, truth @ to_center
+    estimate, truth = estimate @ to_center, truth @ to_center
     symmetries = invert(to_center) @ symmetries @ to_center
     translation, rotation = pose_errors_with_symmetry(estimate[None], truth[None], symmetries)
     offset = estimate[:3, 3] - transform_points(truth, np.zeros((1, 3)))[0]
     sight = truth[:3, 3] / np.linalg.norm(truth[:3, 3])
     depth = float(offset @ sight)
     lateral = float(np.linalg.norm(offset - depth * sight))
-    return Trial(float(rotation[0]), float(translation[0]), lateral, depth, result.sight_deviation_m, seconds)
+    return Trial(float(rotation[0]), float(translation[0]), lateral, depth, expected_depth_m, seconds)
 
 
 def _box(extents: tuple[float, float, float], center: tuple[float, float, float]) -> trimesh.Trimesh:

@@ -16,7 +16,7 @@ import torch
 
 from pose_tracker_ros.configuration import option
 from pose_tracker_ros.geometry import is_pose, make_pose
-from pose_tracker_ros.initialization.mask_views import MaskView, check_views, crop_level, crop_windows
+from pose_tracker_ros.initialization.mask_views import CropLevel, MaskView, check_views, crop_level, crop_windows
 from pose_tracker_ros.initialization.silhouette_fit import FitMesh, FitSettings, Linearization, fit, linearize
 from pose_tracker_ros.initialization.viewpoint_starts import sampled_rotations, spread_starts, starts_from_masks
 from pose_tracker_ros.objects import Mesh
@@ -27,9 +27,9 @@ DISTINCT_ANGLE_RAD = np.radians(4.0)
 DISTINCT_SHARE = 0.02
 # A start whose silhouettes do not touch the masks gives no direction to move in.
 SMALLEST_START_OVERLAP = 0.02
-# Views that fit this much better one by one than together contradict each other.
-CONTRADICTION_OVERLAP = 0.85
-CONTRADICTION_GAIN = 0.08
+# Together well matched views are not asked whether they contradict each other, nor are views badly matched alone.
+UNDOUBTED_OVERLAP = 0.93
+MATCHED_ALONE = 0.85
 # The three levels: margins of their windows in mask sizes (wide first, so that a start beside the mask is in sight),
 # most faces of their meshes, blur of their silhouettes, depth beyond which a point is something else in radii.
 WINDOW_MARGINS = (0.6, 0.3, 0.15)
@@ -57,6 +57,9 @@ class MaskAlignmentConfig:
     viewpoints: int = option(48, "viewing directions tried without a start", minimum=1, maximum=2000)
     turns: int = option(8, "turns about each viewing direction tried without a start", minimum=1, maximum=360)
     min_overlap: float = option(0.5, "a result that overlaps a mask less has failed", minimum=0.0, maximum=1.0)
+    max_disagreement: float = option(
+        0.08, "views that overlap this much better alone than together contradict each other", minimum=0.0, maximum=1.0
+    )
     device: str = option("cpu", "where to compute", choices=("cpu", "cuda"))
 
 
@@ -75,7 +78,8 @@ class MaskAlignment:
 
     camera_T_object: (4, 4) in the reference camera. overlaps: (V,) intersection over union, one a view.
     standard_deviation: (6,) of a turn about the object's centre (radians) and its shift (metres) along the
-    reference camera's axes, from the noise in the configuration. sight_deviation_m: of the shift along the line from
+    reference camera's axes, from the noise in the configuration, or from what is left over where that is more; errors of
+    the calibration are not in it. sight_deviation_m: of the shift along the line from
     the reference camera to the object, the weak direction of a single view.
     converged: all poses came to rest before the steps of the finest level were used up. iterations: steps of all levels. history: poses of this result's
     start after each step, (steps + 1, 4, 4). alternatives: other distinct poses, the best first.
@@ -110,7 +114,7 @@ def align_masks(
     check_views(views, 2 * shape.radius_m)
     starts = None if starts is None else shape.centered(_checked_starts(starts))
     result = _align(shape, views, starts, config)
-    if result.overlaps.min() < CONTRADICTION_OVERLAP and len(views) > 1:
+    if result.overlaps.min() < UNDOUBTED_OVERLAP and len(views) > 1:
         _check_agreement(result, shape, views, config)
     worst = int(np.argmin(result.overlaps))
     if result.overlaps[worst] < config.min_overlap:
@@ -151,7 +155,7 @@ def _align(
         kept = _distinct(poses, state.cost, shape.radius_m)[: KEPT[number + 1]]
         poses, state = poses[kept], state.select(kept)
         track.select(kept)
-    return _result(shape, poses, state, track, converged=len(history) < config.iterations)
+    return _result(shape, poses, state, track, levels[-1], converged=len(history) < config.iterations)
 
 
 def _settings(config: MaskAlignmentConfig, number: int, shape: _Shape) -> FitSettings:
@@ -249,11 +253,15 @@ def _distinct(poses: torch.Tensor, cost: torch.Tensor, radius_m: float) -> torch
     return torch.tensor(chosen, device=poses.device)
 
 
-def _result(shape: _Shape, poses: torch.Tensor, state: Linearization, track: _Track, converged: bool) -> MaskAlignment:
+def _result(
+    shape: _Shape, poses: torch.Tensor, state: Linearization, track: _Track, level: CropLevel, converged: bool
+) -> MaskAlignment:
     information = state.normal_matrix[0].cpu().double().numpy()
     # Unobservable directions get a large, but finite, deviation.
     values, vectors = np.linalg.eigh(information)
     covariance = (vectors / np.maximum(values, 1e-9 * max(values[-1], 1.0))) @ vectors.T
+    # What fits worse than the assumed noise explains is less certain by as much.
+    covariance *= max(1.0, float(state.cost[0]) / level.residuals)
     sight = poses[0, :3, 3].cpu().double().numpy()
     sight /= np.linalg.norm(sight)
     camera_T_object = shape.uncentered(poses)
@@ -298,7 +306,7 @@ def _check_agreement(
     """Raise ValueError when every view for itself is explained much better than all together."""
     start = shape.centered(result.camera_T_object[None])
     alone = np.array([_align(shape, [view], start, config).overlaps[0] for view in views])
-    if alone.min() > CONTRADICTION_OVERLAP and (alone - result.overlaps).max() > CONTRADICTION_GAIN:
+    if alone.min() > MATCHED_ALONE and (alone - result.overlaps).max() > config.max_disagreement:
         raise ValueError(
             f"the views contradict each other: alone they are matched with overlaps of {_listed(alone)}, together only "
             f"with {_listed(result.overlaps)}; check the relative camera poses and intrinsics, that the masks were taken at "

@@ -143,6 +143,13 @@ class CropLevel:
         """True when some view measured depth on the object."""
         return bool((self.points[..., 2] > 0).any())
 
+    @property
+    def residuals(self) -> int:
+        """How many pieces of outline, a pixel long, and measured points there are."""
+        mask = self.target > 0.5
+        outline = (mask[:, 1:] != mask[:, :-1]).sum() + (mask[..., 1:] != mask[..., :-1]).sum()
+        return int(outline + (self.points[..., 2] > 0).sum())
+
 
 def crop_windows(views: Sequence[MaskView], margin: float, size: int) -> list[tuple[int, int, int]]:
     """Left, top and side in pixels of a square around each mask, never smaller than ``size``; it may leave the image."""

@@ -11,6 +11,7 @@ Pixel centres are at integer coordinates (OpenCV), points are in the optical fra
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -20,6 +21,8 @@ from pose_tracker_ros.camera import PinholeCamera
 # Small blocks stay in the processor's cache.
 PAIRS_PER_BLOCK = 131_072
 FRAGMENTS_BEFORE_PRUNING = 3_000_000
+ROW_SLACK_PX = 0.01
+ROW_SLACK_SHARE = 1e-5
 SMALLEST_AREA_PX2 = 1e-9
 SMALLEST_SUM = 1e-12
 SMALLEST_CLIPPED_SUM = 1e-5
@@ -171,40 +174,71 @@ def find_fragments(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Pixel and face (M,) of all fragments, ordered by pixel and depth, without gradients.
 
-    Every face is tested against the pixels of its own bounding box alone; all boxes of all images are laid out
-    in one list, which is worked off in blocks of bounded size.
+    Every face is tested against the pixels of its own rows alone, from its left to its right end in each; the
+    rows of all faces of all images are laid out in one list, which is worked off in blocks of bounded size.
     Parameters: ``screen`` (N, V, 2) pixels and ``z`` (N, V) metres of the vertices.
     """
     height, width = settings.image_size
-    box_image, box_face, first, size = _boxes(screen, z, faces, settings)
-    ends = torch.cumsum(size.prod(dim=1), 0)
-    total = int(ends[-1]) if len(ends) else 0
-    vertices = faces[box_face] + (box_image * screen.shape[1])[:, None]
-    flat_screen, flat_z = screen.reshape(-1, 2), z.reshape(-1)
+    image, face, first, size = _boxes(screen, z, faces, settings)
+    vertices = faces[face] + (image * screen.shape[1])[:, None]
+    corners, corner_z = screen.reshape(-1, 2)[vertices], z.reshape(-1)[vertices]
     nearest = _NearestFragments(screen.shape[0] * height * width, screen.device, settings.faces_per_pixel)
-    box = 0
-    done = 0
-    while done < total:
-        limit = torch.tensor(done + PAIRS_PER_BLOCK, device=ends.device)
-        next_box = max(int(torch.searchsorted(ends, limit, right=True)), box + 1)
-        span = slice(box, next_box)
-        starts = ends[span] - size[span].prod(dim=1)
-        which, place = expand_counts(size[span].prod(dim=1))
-        columns = size[span][which, 0]
-        x = first[span][which, 0] + place % columns
-        y = first[span][which, 1] + torch.div(place, columns, rounding_mode="floor")
-        corner = vertices[span]
-        centers = torch.stack([x, y], dim=1).to(screen.dtype)
-        offsets = flat_screen[corner][which] - centers[:, None]
-        _, depth, touches = _interpolation(offsets, flat_z[corner][which], settings)
-        if settings.blur_radius > 0:
-            touches = touches | (_squared_distance(offsets) < settings.blur_px**2)
-        touches &= depth > 0
-        pixel = (box_image[span][which] * height + y) * width + x
-        nearest.add(pixel[touches], depth[touches], box_face[span][which][touches])
-        done = int(starts[-1] + size[span][-1].prod())
-        box = next_box
+    for boxes in _blocks(size[:, 1]):
+        box, place = expand_counts(size[boxes, 1])
+        box = box + boxes.start
+        row = first[box, 1] + place
+        left, count = _spans(corners[box], row, first[box, 0], size[box, 0], settings)
+        for spans in _blocks(count):
+            span, place = expand_counts(count[spans])
+            span = span + spans.start
+            x, y, of_box = left[span] + place, row[span], box[span]
+            offsets = corners[of_box] - torch.stack([x, y], dim=1).to(screen.dtype)[:, None]
+            _, depth, touches = _interpolation(offsets, corner_z[of_box], settings)
+            if settings.blur_radius > 0:
+                touches = touches | (_squared_distance(offsets) < settings.blur_px**2)
+            touches &= depth > 0
+            pixel = (image[of_box] * height + y) * width + x
+            nearest.add(pixel[touches], depth[touches], face[of_box][touches])
     return nearest.result()
+
+
+def _blocks(counts: torch.Tensor) -> Iterator[slice]:
+    """Slices of consecutive elements whose counts sum to about a block, or of one that is larger."""
+    ends = torch.cumsum(counts, 0)
+    begin, done = 0, 0
+    while begin < len(counts):
+        limit = torch.tensor(done + PAIRS_PER_BLOCK, device=ends.device)
+        end = max(int(torch.searchsorted(ends, limit, right=True)), begin + 1)
+        yield slice(begin, end)
+        begin, done = end, int(ends[end - 1])
+
+
+def _spans(
+    corners: torch.Tensor, row: torch.Tensor, first: torch.Tensor, width: torch.Tensor, settings: RasterizationSettings
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """First column and number of columns (S,) that triangles (S, 3, 2), with their blur, can touch in a row.
+
+    The box of a sliver that lies askew has many pixels that it does not touch.
+    """
+    x, y = corners.unbind(2)
+    run, rise = x.roll(-1, dims=1) - x, y.roll(-1, dims=1) - y
+    middle = row.to(corners.dtype)[:, None]
+    level = rise.abs() < SMALLEST_SUM
+    steepness = torch.where(level, torch.ones_like(rise), rise)
+    enter, leave = ((middle + side * settings.blur_px - y) / steepness for side in (-1, 1))
+    low, high = torch.minimum(enter, leave).clamp(min=0), torch.maximum(enter, leave).clamp(max=1)
+    low, high = torch.where(level, 0.0, low), torch.where(level, 1.0, high)
+    # Rounding must not lose a pixel whose centre is just inside; coordinates beside the image may be large.
+    slack = ROW_SLACK_PX + ROW_SLACK_SHARE * x.abs().amax(dim=1)
+    misses = (low > high + ROW_SLACK_PX) & ~level
+    ends = torch.stack([x + low * run, x + high * run], dim=2)
+    infinity = torch.tensor(torch.inf, dtype=x.dtype, device=x.device)
+    left = torch.where(misses[..., None], infinity, ends).amin(dim=(1, 2)) - settings.blur_px - slack
+    right = torch.where(misses[..., None], -infinity, ends).amax(dim=(1, 2)) + settings.blur_px + slack
+    last = first + width - 1
+    begin = torch.maximum(torch.ceil(left.clamp(-1, settings.image_size[1])).long(), first)
+    end = torch.minimum(torch.floor(right.clamp(-1, settings.image_size[1])).long(), last)
+    return begin, (end - begin + 1).clamp(min=0)
 
 
 class _NearestFragments:
