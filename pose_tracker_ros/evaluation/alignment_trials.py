@@ -11,7 +11,7 @@ import numpy as np
 import trimesh
 
 from pose_tracker_ros.camera import PinholeCamera
-from pose_tracker_ros.evaluation.metrics import pose_errors_with_symmetry, symmetry_transforms
+from pose_tracker_ros.evaluation.metrics import NO_POSE, pose_errors_with_symmetry, symmetry_transforms
 from pose_tracker_ros.geometry import (
     apply_residual,
     invert,
@@ -169,7 +169,10 @@ def run_trials(
         views = rendered_views(model, truth, settings, generator)
         start = None if settings.without_start else random_start(model, truth, settings, generator)
         begin = time.perf_counter()
-        estimate, expected_depth_m = align(model.mesh, views, start)
+        try:
+            estimate, expected_depth_m = align(model.mesh, views, start)
+        except ValueError:  # it says that it found no pose, which is a failure like any other
+            estimate, expected_depth_m = NO_POSE, float("inf")
         seconds = time.perf_counter() - begin
         trials.append(_scored(model, estimate, truth, symmetries, expected_depth_m, seconds))
     return TrialSummary(model.name, trials)
@@ -218,6 +221,8 @@ def _scored(
     estimate, truth = estimate @ to_center, truth @ to_center
     symmetries = invert(to_center) @ symmetries @ to_center
     translation, rotation = pose_errors_with_symmetry(estimate[None], truth[None], symmetries)
+    if not np.isfinite(rotation[0]):
+        return Trial(*[float("inf")] * 5, seconds)
     offset = estimate[:3, 3] - transform_points(truth, np.zeros((1, 3)))[0]
     sight = truth[:3, 3] / np.linalg.norm(truth[:3, 3])
     depth = float(offset @ sight)
