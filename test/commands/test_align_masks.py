@@ -60,6 +60,9 @@ def test_the_demo_finds_the_pose_and_shows_how(demo):
     assert all((np.abs(half.astype(int) - [0, 160, 255]).sum(axis=2) < 60).sum() > 50 for half in np.split(picture, 2))
     assert np.abs(picture[:320].astype(int) - picture[320:]).mean() > 1
     assert (folder / "alignment.gif").read_bytes()[:3] == b"GIF"
+    sheet = cv2.imread(str(folder / "renderings.png"))
+    assert sheet.shape == (240, 6 * 240, 3)
+    assert all(panel.std() > 10 for panel in np.split(sheet, 6, axis=1))
 
 
 def test_a_listing_and_options_give_the_same_pose(demo, tmp_path):
