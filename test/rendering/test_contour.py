@@ -32,8 +32,8 @@ def coverage_of(mesh, pose, camera=CAMERA):
     return silhouette_coverage(points, soft.faces, edges, intrinsics_of(camera, dtype=torch.float64), size)[0].numpy()
 
 
-def true_coverage(mesh, pose, camera=CAMERA, factor=16):
-    """Share of each pixel that 16 x 16 rays hit."""
+def true_coverage(mesh, pose, camera=CAMERA, factor=8):
+    """Share of each pixel that 8 x 8 rays hit, or factor by factor."""
     mask = create_renderer("raycast", mesh).render(camera.scaled(factor), pose).mask
     return mask.reshape(camera.height, factor, camera.width, factor).mean(axis=(1, 3))
 
