@@ -10,6 +10,7 @@ from pose_tracker_ros.commands.evaluate import evaluate
 from pose_tracker_ros.commands.run import run
 from pose_tracker_ros.commands.track import track
 from pose_tracker_ros.commands.train import train
+from pose_tracker_ros.commands.train_initializer import train_initializer
 
 app = typer.Typer(
     help="RGB-D 6D object pose tracking: follow a known object, train its network, score the result.",
@@ -19,6 +20,7 @@ app = typer.Typer(
 for command in (track, train, evaluate, run, demo):
     app.command(command.__name__)(command)
 app.command("align-masks")(align_masks_command)
+app.command("train-initializer")(train_initializer)
 
 
 def main() -> None:

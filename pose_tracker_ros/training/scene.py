@@ -138,7 +138,7 @@ class PairGenerator:
         layers = [self._background(camera, model, distance, hard), target]
         if hard:
             layers += self._neighbours(camera, model, distance)
-        color, depth = _compose(layers)
+        color, depth = compose_layers(layers)
         visible = rendering.mask & (depth == rendering.depth)
         if visible.sum() < MIN_VISIBLE_SHARE * rendering.mask.sum():
             return None, None
@@ -268,7 +268,7 @@ def _truncated_normal(generator: np.random.Generator) -> float:
             return value
 
 
-def _compose(layers: Sequence[Layer]) -> tuple[np.ndarray, np.ndarray]:
+def compose_layers(layers: Sequence[Layer]) -> tuple[np.ndarray, np.ndarray]:
     """The nearest layer of each pixel; the first layer shows where nothing has depth."""
     color, depth = layers[0].color.copy(), layers[0].depth.copy()
     for layer in layers[1:]:

@@ -78,17 +78,17 @@ def train(
     )
     optimizer = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     checkpoint = output / "checkpoint.pt"
-    first_step = _resume(checkpoint, network, average, optimizer, device)
+    first_step = resume(checkpoint, network, average, optimizer, device)
 
     stream = PairStream(models, scene, config.batch_size, config.seed, first_step, config.curriculum_steps)
     batches = iter(loader(stream, config.workers))
     running_loss = None
-    with _progress() as progress, (output / "log.csv").open("a", newline="") as log_file:
+    with progress_bar() as progress, (output / "log.csv").open("a", newline="") as log_file:
         log = csv.writer(log_file)
         bar = progress.add_task("training", total=config.steps, completed=first_step, status="")
         for step in range(first_step, config.steps):
             for group in optimizer.param_groups:
-                group["lr"] = _learning_rate(config, step)
+                group["lr"] = learning_rate(step, config.steps, config.learning_rate, config.warmup_steps)
             batch: Batch = next(batches).to(device)
             network.train()
             with torch.autocast(device.type, dtype=torch.bfloat16):
@@ -107,7 +107,7 @@ def train(
             progress.update(bar, advance=1, status=f"loss {running_loss:.4f}")
             last = step + 1 == config.steps
             if last or (step + 1) % config.checkpoint_every == 0:
-                _save_checkpoint(checkpoint, step + 1, network, average, optimizer)
+                save_checkpoint(checkpoint, step + 1, network, average, optimizer)
             if last or (step + 1) % config.validate_every == 0:
                 errors = validate(average.module, held_out, device)
                 log.writerow([step + 1, time.time(), f"{running_loss:.5f}", *(f"{value:.5f}" for value in errors)])
@@ -166,16 +166,18 @@ def _initial_network(info: WeightsInfo, batch: Batch, initial_weights: Path | No
     return network
 
 
-def _learning_rate(config: TrainConfig, step: int) -> float:
-    if step < config.warmup_steps:
-        return config.learning_rate * (step + 1) / config.warmup_steps
-    done = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
-    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+def learning_rate(step: int, steps: int, peak: float, warmup_steps: int) -> float:
+    """Rising to ``peak`` over the warm-up, then a cosine that ends with zero after ``steps``."""
+    if step < warmup_steps:
+        return peak * (step + 1) / warmup_steps
+    done = (step - warmup_steps) / max(1, steps - warmup_steps)
+    return peak * 0.5 * (1 + math.cos(math.pi * done))
 
 
-def _save_checkpoint(
+def save_checkpoint(
     path: Path, step: int, network: torch.nn.Module, average: torch.nn.Module, optimizer: torch.optim.Optimizer
 ) -> None:
+    """Write all that :func:`resume` needs, whole or not at all."""
     temporary = path.with_suffix(".partial")
     torch.save(
         {
@@ -189,14 +191,17 @@ def _save_checkpoint(
     temporary.replace(path)
 
 
-def _resume(
+def resume(
     path: Path,
     network: torch.nn.Module,
     average: torch.nn.Module,
     optimizer: torch.optim.Optimizer,
     device: torch.device,
 ) -> int:
-    """Load a checkpoint if there is one; returns the step to go on with."""
+    """Load a checkpoint if there is one; returns the step to go on with.
+
+    Raises ValueError for a checkpoint of another network.
+    """
     if not path.is_file():
         return 0
     try:
@@ -211,7 +216,8 @@ def _resume(
     return int(state["step"])
 
 
-def _progress() -> Progress:
+def progress_bar() -> Progress:
+    """A bar with the step, a ``status`` and the time left."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),

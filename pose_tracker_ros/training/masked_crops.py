@@ -1,0 +1,145 @@
+"""Masked crops of one object with its pose, made on the fly: what DenseFusion is trained with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from torch.utils.data import IterableDataset, get_worker_info
+
+from pose_tracker_ros.camera import crop_camera
+from pose_tracker_ros.frame import Frame
+from pose_tracker_ros.initialization.fusion_input import PointSample, make_input, stack_inputs
+from pose_tracker_ros.initialization.observation import InitializationError, observe
+from pose_tracker_ros.networks.dense_fusion import FusionInput
+from pose_tracker_ros.networks.fusion_weights import FusionInfo
+from pose_tracker_ros.objects import ObjectModel
+from pose_tracker_ros.training.augment import augment_color, augment_depth
+from pose_tracker_ros.training.scene import MIN_VISIBLE_SHARE, Layer, PairGenerator, SceneConfig, compose_layers
+
+
+class MaskedCrop(NamedTuple):
+    """A sample with the true pose (4, 4) camera_T_object."""
+
+    sample: PointSample
+    camera_T_object: np.ndarray
+
+
+class MaskedCropGenerator(PairGenerator):
+    """An endless, reproducible source of masked crops of one object in the scenes of the residual network's training."""
+
+    def __init__(self, model: ObjectModel, scene: SceneConfig, info: FusionInfo, seed: int, images: int = 150) -> None:
+        super().__init__([model], scene, seed, images)
+        self._info = info
+
+    def sample(self) -> MaskedCrop:
+        """The next crop; tries again when too little of the object would be seen."""
+        while True:
+            crop = self._attempt()
+            if crop is not None:
+                return crop
+
+    def _attempt(self) -> MaskedCrop | None:
+        generator, config, info = self._generator, self.config, self._info
+        model, renderer = self._choose_object()
+        pose = self._random_pose(model)
+        center = pose[:3, :3] @ model.center_m + pose[:3, 3]
+        camera = crop_camera(center, config.crop_margin * model.diameter_m, config.resolution)
+        rendering = renderer.render(camera, pose)
+        hard = generator.random() < self.difficulty
+        target = Layer(self._shade(model, camera, rendering, pose), rendering.depth)
+        layers = [self._background(camera, model, float(center[2]), hard), target]
+        if hard:
+            layers += self._neighbours(camera, model, float(center[2]))
+        color, depth = compose_layers(layers)
+        mask = rendering.mask & (depth == rendering.depth)
+        if mask.sum() < MIN_VISIBLE_SHARE * max(rendering.mask.sum(), 200):
+            return None
+        self._clutter.append((target, float(center[2])))
+        if hard:
+            color = augment_color(color, generator)
+            depth = augment_depth(depth, float(center[2]), generator)
+            mask = degrade_mask(mask, generator)
+        frame = Frame(np.rint(np.clip(color, 0, 255)).astype(np.uint8), depth, camera, stamp=0.0)
+        try:
+            observation = observe(frame, mask, model.diameter_m)
+            sample = make_input(
+                observation, model.diameter_m, model.center_m, info.resolution, info.crop_margin, info.points, generator
+            )
+        except InitializationError:
+            return None
+        return MaskedCrop(sample, pose)
+
+
+def degrade_mask(mask: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """A mask (R, R) bool as segmentation gives it: too small or large, with holes, or partly on something else."""
+    pixels = mask.astype(np.uint8)
+    if generator.random() < 0.5:
+        size = int(generator.choice([2, 3, 3, 5]))
+        change = cv2.erode if generator.random() < 0.5 else cv2.dilate
+        pixels = change(pixels, np.ones((size, size), np.uint8))
+    rows, columns = np.nonzero(mask)
+    for share, value in ((0.2, 0), (0.2, 1)):
+        if generator.random() < share:
+            at = int(generator.integers(len(rows)))
+            radius = max(2, int(np.sqrt(mask.sum()) * generator.uniform(0.05, 0.3)))
+            cv2.circle(pixels, (int(columns[at]), int(rows[at])), radius, value, -1)
+    return pixels.astype(bool)
+
+
+class FusionBatch(NamedTuple):
+    """Inputs with true poses in the inputs' frames: rotation (B, 3, 3), translation (B, 3) in diameters."""
+
+    inputs: FusionInput
+    rotation: torch.Tensor
+    translation: torch.Tensor
+
+    def to(self, device: torch.device | str) -> FusionBatch:
+        """The same batch in float32 on a device."""
+        return FusionBatch(
+            self.inputs.to(device), self.rotation.to(device).float(), self.translation.to(device).float()
+        )
+
+
+def make_fusion_batch(generator: MaskedCropGenerator, size: int) -> FusionBatch:
+    """``size`` crops as tensors; half precision for images, as they travel between processes."""
+    crops = [generator.sample() for _ in range(size)]
+    poses = [crop.sample.frame.pose_from_camera(crop.camera_T_object) for crop in crops]
+    inputs = stack_inputs([crop.sample for crop in crops])
+    return FusionBatch(
+        inputs._replace(image=inputs.image.half()),
+        torch.from_numpy(np.stack([rotation for rotation, _ in poses])).float(),
+        torch.from_numpy(np.stack([translation for _, translation in poses])).float(),
+    )
+
+
+class MaskedCropStream(IterableDataset):
+    """Endless batches; see :class:`pose_tracker_ros.training.pairs.PairStream`, of which the parameters are the same."""
+
+    def __init__(
+        self,
+        model: ObjectModel,
+        scene: SceneConfig,
+        info: FusionInfo,
+        batch_size: int,
+        seed: int,
+        first_batch: int,
+        curriculum: int,
+    ) -> None:
+        self._model, self._scene, self._info = model, scene, info
+        self._batch_size, self._seed = batch_size, seed
+        self._first_batch, self._curriculum = first_batch, curriculum
+
+    def __iter__(self) -> Iterator[FusionBatch]:
+        worker = get_worker_info()
+        index, count = (worker.id, worker.num_workers) if worker else (0, 1)
+        seed = hash((self._seed, self._first_batch, index)) % 2**32
+        generator = MaskedCropGenerator(self._model, self._scene, self._info, seed)
+        batch = self._first_batch + index
+        while True:
+            generator.difficulty = min(1.0, batch / max(self._curriculum, 1))
+            yield make_fusion_batch(generator, self._batch_size)
+            batch += count
