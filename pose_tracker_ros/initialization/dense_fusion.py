@@ -45,14 +45,17 @@ class DenseFusionInitializer(HypothesisInitializer):
     """Finds the pose of the object its weights were trained for, from a mask and depth."""
 
     def __init__(
-        self, model: ObjectModel, config: DenseFusionConfig | None = None, weights_path: str | Path | None = None
+        self, model: ObjectModel, config: HypothesesConfig | None = None, weights_path: str | Path | None = None
     ) -> None:
-        """``weights_path``: default dense_fusion.safetensors in the object's folder.
+        """Of options that are not DenseFusion's own, what is accepted and how many finalists there are are used.
 
+        Parameters: ``weights_path``, default dense_fusion.safetensors in the object's folder.
         Raises FileNotFoundError without weights, ValueError for weights that are incomplete or of another object.
         """
         # Not the base class's constructor, which renders the templates that the network replaces.
         self.model = model
+        if config is not None and not isinstance(config, DenseFusionConfig):
+            config = DenseFusionConfig(finalists=config.finalists, accept_score=config.accept_score)
         self.config = config or DenseFusionConfig()
         path = _default_path(model) if weights_path is None else Path(weights_path)
         self._network, self.info = load_fusion_weights(path)

@@ -74,8 +74,8 @@ class DenseFusion(nn.Module):
         shared = 3 * 128 + 256
         self.trunk = nn.Sequential(nn.Linear(shared, 256), nn.ReLU(inplace=True))
         self.rotation_head, self.translation_head, self.confidence_head = (_head(256, size) for size in (6, 3, 1))
-        self.refiner = PointFusion(context=512)
-        self.refiner_head = nn.Sequential(nn.Linear(512, 256), nn.ReLU(inplace=True), _head(256, 9))
+        self.refiner = PointFusion(context=256)
+        self.refiner_head = nn.Sequential(nn.Linear(256, 256), nn.ReLU(inplace=True), _head(256, 9))
         # The first refinement of an untrained network changes nothing.
         nn.init.zeros_(self.refiner_head[-1][-1].weight)
         nn.init.zeros_(self.refiner_head[-1][-1].bias)

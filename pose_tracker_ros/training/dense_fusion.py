@@ -44,8 +44,8 @@ class FusionTrainConfig:
     batch_size: int = option(32, "Crops per step", minimum=1)
     resolution: int = option(64, "Side of the crops in pixels; a multiple of 16", minimum=32, maximum=256)
     crop_margin: float = option(1.3, "Side of the crops in object diameters", minimum=1.0, maximum=3.0)
-    points: int = option(128, "Points of a crop", minimum=32, maximum=2000)
-    proposals: int = option(16, "Points of a crop whose proposals are trained in a step", minimum=1, maximum=2000)
+    points: int = option(96, "Points of a crop", minimum=32, maximum=2000)
+    proposals: int = option(12, "Points of a crop whose proposals are trained in a step", minimum=1, maximum=2000)
     symmetry: str = option(
         "declared",
         "Loss by nearest points: for objects with declared symmetries, always or never",
@@ -71,7 +71,7 @@ class FusionTrainConfig:
     seed: int = option(0, "Seed of scenes and initial weights", minimum=0)
     validate_every: int = option(500, "Steps between validations on held-out scenes", minimum=1)
     checkpoint_every: int = option(250, "Steps between checkpoints", minimum=1)
-    validation_crops: int = option(256, "Held-out crops", minimum=8)
+    validation_crops: int = option(128, "Held-out crops", minimum=8)
 
     def scene(self) -> SceneConfig:
         """Options of the scenes."""
@@ -113,14 +113,10 @@ class FusionLoss:
         # The refiner's errors must not shape what the estimator sees, as in the paper's code.
         embedding = answer.embedding.detach()
         rotation, translation = self._starts(batch, *(part.detach() for part in answer.best()))
-        for _ in range(REFINEMENTS):
-            rotation, translation = network.refine(
-                batch.inputs.points, embedding, rotation.detach(), translation.detach()
-            )
-            with torch.autocast(batch.rotation.device.type, enabled=False):
-                refined = pose_distances(rotation[:, None], translation[:, None], *truth, points, self._symmetric)
-            loss = loss + 0.5 * refined.mean()
-        return loss
+        rotation, translation = network.refine(batch.inputs.points, embedding, rotation, translation)
+        with torch.autocast(batch.rotation.device.type, enabled=False):
+            refined = pose_distances(rotation[:, None], translation[:, None], *truth, points, self._symmetric)
+        return loss + refined.mean()
 
     def errors(self, rotation: torch.Tensor, translation: torch.Tensor, batch: FusionBatch) -> np.ndarray:
         """ADD or ADD-S (B,) of poses (B, 3, 3), (B, 3) in diameters."""
@@ -247,7 +243,7 @@ def validate(
 def _validation_batches(
     model: ObjectModel, scene: SceneConfig, info: FusionInfo, config: FusionTrainConfig
 ) -> list[FusionBatch]:
-    generator = MaskedCropGenerator(model, scene, info, seed=config.seed + 987_654_321)
+    generator = MaskedCropGenerator(model, scene, info, seed=config.seed + 987_654_321, images=30)
     size = min(64, config.validation_crops)
     return [make_fusion_batch(generator, size) for _ in range(config.validation_crops // size)]
 

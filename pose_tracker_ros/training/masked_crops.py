@@ -12,13 +12,16 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from pose_tracker_ros.camera import crop_camera
 from pose_tracker_ros.frame import Frame
-from pose_tracker_ros.initialization.fusion_input import PointSample, make_input, stack_inputs
+from pose_tracker_ros.initialization.fusion_input import PointSample, make_input, stack_inputs, turned_input
 from pose_tracker_ros.initialization.observation import InitializationError, observe
 from pose_tracker_ros.networks.dense_fusion import FusionInput
 from pose_tracker_ros.networks.fusion_weights import FusionInfo
 from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.training.augment import augment_color, augment_depth
 from pose_tracker_ros.training.scene import MIN_VISIBLE_SHARE, Layer, PairGenerator, SceneConfig, compose_layers
+
+# Crops are dearer to make than to learn from: each is seen in so many of its quarter turns.
+TURNS_PER_CROP = 2
 
 
 class MaskedCrop(NamedTuple):
@@ -41,6 +44,10 @@ class MaskedCropGenerator(PairGenerator):
             crop = self._attempt()
             if crop is not None:
                 return crop
+
+    def turned(self, sample: PointSample, count: int) -> list[PointSample]:
+        """``count`` different quarter turns of a sample, at random."""
+        return [turned_input(sample, int(turn)) for turn in self._generator.choice(4, count, replace=False)]
 
     def _attempt(self) -> MaskedCrop | None:
         generator, config, info = self._generator, self.config, self._info
@@ -105,10 +112,14 @@ class FusionBatch(NamedTuple):
 
 
 def make_fusion_batch(generator: MaskedCropGenerator, size: int) -> FusionBatch:
-    """``size`` crops as tensors; half precision for images, as they travel between processes."""
-    crops = [generator.sample() for _ in range(size)]
-    poses = [crop.sample.frame.pose_from_camera(crop.camera_T_object) for crop in crops]
-    inputs = stack_inputs([crop.sample for crop in crops])
+    """``size`` inputs, turns of fewer crops, as tensors; half precision for images, as they travel between processes."""
+    samples, poses = [], []
+    while len(samples) < size:
+        crop = generator.sample()
+        for turned in generator.turned(crop.sample, min(TURNS_PER_CROP, size - len(samples))):
+            samples.append(turned)
+            poses.append(turned.frame.pose_from_camera(crop.camera_T_object))
+    inputs = stack_inputs(samples)
     return FusionBatch(
         inputs._replace(image=inputs.image.half()),
         torch.from_numpy(np.stack([rotation for rotation, _ in poses])).float(),
