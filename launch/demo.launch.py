@@ -3,7 +3,7 @@
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
 from launch.launch_description_sources import PythonLaunchDescriptionSource
-from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution, PythonExpression
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
@@ -13,6 +13,7 @@ ARGUMENTS = {
     "source": ("simulation", "'simulation', or the path of a sequence or recording"),
     "rate_hz": ("0.0", "Frames per second; 0 = as recorded"),
     "loop": ("true", "Begin again at the end"),
+    "initializer": ("false", "Find the first pose from the camera's mask instead of being given it"),
     "mesh_path": ("", "Mesh file instead of the object's own"),
     "mesh_unit": ("", "Unit of mesh_path: m, cm or mm"),
     "rviz": ("true", "Start RViz"),
@@ -43,13 +44,20 @@ def generate_launch_description():
             {name: ParameterValue(LaunchConfiguration(name), value_type=kind) for name, kind in kinds.items()},
         ],
     )
-    passed_on = ("object", "mesh_path", "mesh_unit", "rviz")
+    passed_on = ("object", "initializer", "mesh_path", "mesh_unit", "rviz")
     tracker = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(share("launch", "tracker.launch.py")),
         launch_arguments={
             **{name: LaunchConfiguration(name) for name in passed_on},
             "camera": CAMERA,
-            "initial_pose_topic": f"{CAMERA}/camera/initial_pose",
+            "mask_topic": f"{CAMERA}/camera/mask",
+            "initial_pose_topic": PythonExpression(
+                [
+                    "'/tracker/initial_pose' if '",
+                    LaunchConfiguration("initializer"),
+                    f"'.lower() in ('true', '1') else '{CAMERA}/camera/initial_pose'",
+                ]
+            ),
         }.items(),
     )
     return LaunchDescription([*declared, camera, tracker])

@@ -4,7 +4,7 @@ from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
-from launch_ros.actions import Node
+from launch_ros.actions import LifecycleNode, Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
@@ -20,6 +20,10 @@ ARGUMENTS = {
     "mesh_unit": ("", "Unit of mesh_path: m, cm or mm"),
     "weights_path": ("", "Network weights instead of the object's own"),
     "object_frame": ("", "TF frame of the object; empty = its name"),
+    "initializer": ("false", "Start the initializer, which finds the first pose under a mask"),
+    "mask_topic": ("/segmentation/mask", "Masks for the initializer, with the stamps of their colour images"),
+    "method": ("hypotheses", "How the initializer finds the pose: hypotheses, dense_fusion, mask_alignment"),
+    "autostart": ("true", "Configure and activate the initializer; false leaves that to a lifecycle manager"),
     "use_sim_time": ("false", "Take the time from /clock, as for bags"),
     "rviz": ("false", "Start RViz"),
 }
@@ -31,7 +35,7 @@ def share(*parts):
 
 
 def generate_launch_description():
-    """Tracker node, and RViz if asked for."""
+    """Tracker node, and initializer and RViz if asked for."""
     declared = [
         DeclareLaunchArgument(name, default_value=default, description=description)
         for name, (default, description) in ARGUMENTS.items()
@@ -43,6 +47,19 @@ def generate_launch_description():
             description="ROS parameter file of the tracker",
         )
     )
+    declared.append(
+        DeclareLaunchArgument(
+            "initializer_params_file",
+            default_value=share("config", "initializer.yaml"),
+            description="ROS parameter file of the initializer",
+        )
+    )
+    sim_time = {"use_sim_time": ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)}
+    images = [
+        ("~/color/image", LaunchConfiguration("color_topic")),
+        ("~/depth/image", LaunchConfiguration("depth_topic")),
+        ("~/color/camera_info", LaunchConfiguration("info_topic")),
+    ]
     texts = ("object", "device", "mesh_path", "mesh_unit", "weights_path", "object_frame")
     tracker = Node(
         package="pose_tracker_ros",
@@ -52,14 +69,31 @@ def generate_launch_description():
         parameters=[
             LaunchConfiguration("params_file"),
             {name: ParameterValue(LaunchConfiguration(name), value_type=str) for name in texts},
-            {"use_sim_time": ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)},
+            sim_time,
+        ],
+        remappings=[*images, ("~/initial_pose", LaunchConfiguration("initial_pose_topic"))],
+    )
+    initializer = LifecycleNode(
+        package="pose_tracker_ros",
+        executable="initializer_node",
+        name="initializer",
+        namespace="",
+        output="screen",
+        parameters=[
+            LaunchConfiguration("initializer_params_file"),
+            {
+                name: ParameterValue(LaunchConfiguration(name), value_type=str)
+                for name in ("object", "mesh_path", "mesh_unit", "method")
+            },
+            {"autostart": ParameterValue(LaunchConfiguration("autostart"), value_type=bool)},
+            sim_time,
         ],
         remappings=[
-            ("~/color/image", LaunchConfiguration("color_topic")),
-            ("~/depth/image", LaunchConfiguration("depth_topic")),
-            ("~/color/camera_info", LaunchConfiguration("info_topic")),
+            *images,
+            ("~/mask", LaunchConfiguration("mask_topic")),
             ("~/initial_pose", LaunchConfiguration("initial_pose_topic")),
         ],
+        condition=IfCondition(LaunchConfiguration("initializer")),
     )
     rviz = Node(
         package="rviz2",
@@ -67,4 +101,4 @@ def generate_launch_description():
         arguments=["-d", share("config", "tracker.rviz")],
         condition=IfCondition(LaunchConfiguration("rviz")),
     )
-    return LaunchDescription([*declared, tracker, rviz])
+    return LaunchDescription([*declared, tracker, initializer, rviz])

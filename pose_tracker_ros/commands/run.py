@@ -24,6 +24,13 @@ def run(
     mesh_path: Annotated[str, typer.Option(help="Mesh file instead of the object's own.")] = "",
     mesh_unit: Annotated[str, typer.Option(help="Unit of --mesh-path: m, cm or mm.")] = "",
     weights_path: Annotated[str, typer.Option(help="Network weights instead of the object's own.")] = "",
+    initializer: Annotated[
+        bool, typer.Option(help="Also run the initializer node, which finds the first pose from a mask.")
+    ] = False,
+    mask_topic: Annotated[
+        str | None, typer.Option(help="Masks for the initializer; default those of the camera node.")
+    ] = None,
+    method: Annotated[str, typer.Option(help="Method of the initializer.")] = "hypotheses",
     params_file: Annotated[
         list[Path] | None, typer.Option(help="ROS parameter file; default those of the package.")
     ] = None,
@@ -31,17 +38,27 @@ def run(
     """Run the nodes of tracker.launch.py in one process, for machines without ros2 launch; stops on Ctrl-C."""
     # ROS is loaded only by the commands that need it.
     from pose_tracker_ros.nodes.camera_node import CameraNode
-    from pose_tracker_ros.nodes.single_process import NodeGroup, command_line, tracker_remappings
+    from pose_tracker_ros.nodes.initializer_node import InitializerNode
+    from pose_tracker_ros.nodes.single_process import (
+        NodeGroup,
+        command_line,
+        initializer_remappings,
+        tracker_remappings,
+    )
     from pose_tracker_ros.nodes.tracker_node import TrackerNode
 
     config = share_folder("config")
-    files = params_file or [config / "tracker.yaml", config / "camera.yaml"]
+    files = params_file or [config / f"{name}.yaml" for name in ("tracker", "camera", "initializer")]
     remappings = tracker_remappings(camera)
-    if play:
+    if play and not initializer:
         remappings.append(("~/initial_pose", f"{camera}/camera/initial_pose"))
     parameters = {"object": object_name, "mesh_path": mesh_path, "mesh_unit": mesh_unit, "weights_path": weights_path}
     with reported_errors(), NodeGroup() as group:
         group.start(TrackerNode, command_line(remappings, files), parameters)
+        if initializer:
+            masks = initializer_remappings(camera, mask_topic or f"{camera}/camera/mask")
+            chosen = {"object": object_name, "mesh_path": mesh_path, "mesh_unit": mesh_unit, "method": method}
+            group.start(InitializerNode, command_line(masks, files), chosen)
         if play:
             source = {"source": play, "object": object_name}
             group.start(CameraNode, command_line(parameter_files=files, namespace=camera), source)

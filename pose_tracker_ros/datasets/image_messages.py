@@ -22,6 +22,7 @@ _COLOR_CONVERSIONS = {
 _CHANNELS = {"rgb8": 3, "bgr8": 3, "8UC3": 3, "rgba8": 4, "bgra8": 4, "mono8": 1, "8UC1": 1}
 # REP-118: floats are metres, 16-bit integers millimetres.
 _DEPTH_FORMATS = {"16UC1": (np.uint16, 0.001), "mono16": (np.uint16, 0.001), "32FC1": (np.float32, 1.0)}
+_MASK_FORMATS = {"mono8": np.uint8, "8UC1": np.uint8, "mono16": np.uint16, "16UC1": np.uint16, "32SC1": np.int32}
 # compressed_depth_image_transport puts its configuration before the PNG.
 _COMPRESSED_DEPTH_HEADER_BYTES = 12
 
@@ -58,6 +59,17 @@ def depth_from_message(message: Any) -> np.ndarray:
         raise ValueError(f"expected a depth image as {', '.join(_DEPTH_FORMATS)}, got encoding {message.encoding!r}")
     kind, metres_per_unit = _DEPTH_FORMATS[message.encoding]
     return _metres(_pixels(message, kind, 1), metres_per_unit)
+
+
+def mask_from_message(message: Any, label: int = 0) -> np.ndarray:
+    """Mask (height, width) bool of an Image: pixels of value ``label``, or all that are not 0 for label 0.
+
+    Raises ValueError for other encodings than mono8, 16UC1 and 32SC1, and for data that are too short.
+    """
+    if message.encoding not in _MASK_FORMATS:
+        raise ValueError(f"expected a mask as {', '.join(_MASK_FORMATS)}, got encoding {message.encoding!r}")
+    pixels = _pixels(message, _MASK_FORMATS[message.encoding], 1)
+    return pixels == label if label else pixels != 0
 
 
 def _compressed_depth(message: Any) -> np.ndarray:

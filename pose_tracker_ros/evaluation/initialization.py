@@ -27,7 +27,9 @@ class MaskedScene(NamedTuple):
     camera_T_object: np.ndarray
 
 
-def masked_scenes(model: ObjectModel, count: int, occlusion: float, seed: int, degrade: bool = True) -> Iterator[MaskedScene]:
+def masked_scenes(
+    model: ObjectModel, count: int, occlusion: float, seed: int, degrade: bool = True
+) -> Iterator[MaskedScene]:
     """Simulated frames with the object anywhere, turned anyhow, and ``occlusion`` (0..1) of what is in sight hidden.
 
     With ``degrade`` masks are eroded, dilated, have holes, or cover a part of something else.
@@ -44,9 +46,7 @@ def masked_scenes(model: ObjectModel, count: int, occlusion: float, seed: int, d
         yield MaskedScene(frame, degraded(mask, generator) if degrade else mask, frame.truth[model.name])
 
 
-def hidden(
-    frame: Frame, mask: np.ndarray, share: float, generator: np.random.Generator
-) -> tuple[Frame, np.ndarray]:
+def hidden(frame: Frame, mask: np.ndarray, share: float, generator: np.random.Generator) -> tuple[Frame, np.ndarray]:
     """The frame with something in front of one side of the object, and what is left of the mask."""
     rows, columns = np.nonzero(mask)
     angle = generator.uniform(0, 2 * np.pi)
@@ -55,7 +55,9 @@ def hidden(
     edge = np.quantile(place[rows, columns], 1 - share)
     margin = 40
     box = np.zeros_like(mask)
-    box[max(rows.min() - margin, 0) : rows.max() + margin, max(columns.min() - margin, 0) : columns.max() + margin] = True
+    box[max(rows.min() - margin, 0) : rows.max() + margin, max(columns.min() - margin, 0) : columns.max() + margin] = (
+        True
+    )
     occluder = box & (place > edge)
     color, depth = frame.color.copy(), frame.depth.copy()
     color[occluder] = generator.integers(20, 220, 3) + generator.integers(-8, 9, (int(occluder.sum()), 3))
@@ -107,7 +109,10 @@ class InitializationResult:
 
 
 def evaluate_initializer(
-    estimate: Callable[[Frame, np.ndarray], InitialPose], model: ObjectModel, scenes: Iterator[MaskedScene], points: np.ndarray
+    estimate: Callable[[Frame, np.ndarray], InitialPose],
+    model: ObjectModel,
+    scenes: Iterator[MaskedScene],
+    points: np.ndarray,
 ) -> InitializationResult:
     """Run ``estimate(frame, mask)`` on scenes; ``points`` (P, 3) metres for ADD-S."""
     symmetries = symmetry_transforms(model, largest_step=0.1)

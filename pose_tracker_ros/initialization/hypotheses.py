@@ -65,12 +65,17 @@ class HypothesisInitializer:
         scored.sort(key=lambda item: -item[1].score)
         finalists = _different([item[0] for item in scored], self.config.finalists, np.radians(8))
         if self.model.mesh.has_color:
-            finalists = [self._turned(observation, pose) for pose in finalists[:MAX_SEARCHED]] + finalists[MAX_SEARCHED:]
+            finalists = [self._turned(observation, pose) for pose in finalists[:MAX_SEARCHED]] + finalists[
+                MAX_SEARCHED:
+            ]
         scored = [self._aligned(observation, pose, FINE_RESOLUTION, rounds=2, contour=True) for pose in finalists]
         pose, verdict = max(scored, key=lambda item: item[1].score)
+        return self.judged(pose, verdict, time.perf_counter() - start)
+
+    def judged(self, pose: np.ndarray, verdict: Verdict, seconds: float) -> InitialPose:
+        """A pose with its verdict as the answer, accepted when the score is high enough."""
         accepted = verdict.score >= self.config.accept_score
-        reason = "" if accepted else self._reason(verdict)
-        return InitialPose(pose, verdict.score, accepted, reason, time.perf_counter() - start)
+        return InitialPose(pose, verdict.score, accepted, "" if accepted else self._reason(verdict), seconds)
 
     def verify(self, observation: Observation, camera_T_object: np.ndarray) -> Verdict:
         """How well any pose explains the observation."""

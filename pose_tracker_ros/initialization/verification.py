@@ -20,15 +20,19 @@ UNEXPLAINED_WEIGHT = 0.5
 # Less of the rendered object in sight than this cannot be told from something else.
 ENOUGH_VISIBLE = 0.3
 # Colours off by this share of the full range, after an equal gain, are another object's.
-COLOR_TOLERANCE = 0.35
+COLOR_TOLERANCE = 0.3
+# Errors of darker objects are measured against this grey level.
+DARK = 40.0
 # Variance of colours (grey levels squared) below which there is no pattern to speak of.
 PATTERN_FLOOR = 60.0
+PATTERN_SHARE = 0.6
 
 
 class Verdict(NamedTuple):
     """How well a pose explains an observation, each 0..1.
 
-    score: the product; geometry: mask and depth; color: 1 for objects of unknown colour.
+    score: the product, for objects of unknown colour the square of geometry; geometry: mask and depth;
+    color: 1 for objects of unknown colour.
     """
 
     score: float
@@ -76,12 +80,11 @@ def verify(model: ObjectModel, view: View, rendering: Rendering) -> Verdict:
     near = measured & (np.abs(difference) <= tolerance)
     hidden = rendered & ~view.mask & measured & (difference < -tolerance)
     unknown = rendered & ~measured
-    if measured[rendered & view.mask].mean() < 0.1 if (rendered & view.mask).any() else True:
-        near = rendered
-    agreeing = int((rendered & view.mask & near).sum())
-    contradicting = int((rendered & view.mask & measured & ~near).sum()) + int(
-        (rendered & ~view.mask & ~hidden & ~unknown).sum()
-    )
+    common = rendered & view.mask
+    if measured[common].sum() < 0.1 * common.sum():
+        near, unknown = rendered, np.zeros_like(rendered)
+    agreeing = int((common & near).sum())
+    contradicting = int((common & measured & ~near).sum() + (rendered & ~view.mask & ~hidden & ~unknown).sum())
     # Masks stop a pixel early or late: their border is not held against a pose.
     beyond = view.mask & ~cv2.dilate(rendered.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
     unexplained = int(beyond.sum())
@@ -90,13 +93,16 @@ def verify(model: ObjectModel, view: View, rendering: Rendering) -> Verdict:
         return Verdict(0.0, 0.0, 0.0)
     geometry = agreeing / (agreeing + contradicting + UNEXPLAINED_WEIGHT * unexplained)
     geometry *= min(1.0, visible / (ENOUGH_VISIBLE * max(rendered.sum(), 1)))
-    color = _color_agreement(model, view, rendering, rendered & view.mask & (near | unknown))
+    if not model.mesh.has_color:
+        # Where colour cannot speak against it, geometry has to be the more convincing.
+        return Verdict(geometry**2, geometry, 1.0)
+    color = _color_agreement(view, rendering, common & (near | unknown))
     return Verdict(geometry * color, geometry, color)
 
 
-def _color_agreement(model: ObjectModel, view: View, rendering: Rendering, where: np.ndarray) -> float:
+def _color_agreement(view: View, rendering: Rendering, where: np.ndarray) -> float:
     """1 for equal colours up to a common gain and a gentle change of light across the object, towards 0 for others'."""
-    if not model.mesh.has_color or where.sum() < 20:
+    if where.sum() < 20:
         return 1.0
     weight = where.astype(np.float32)
     smooth = 0.012 * len(where)
@@ -107,29 +113,41 @@ def _color_agreement(model: ObjectModel, view: View, rendering: Rendering, where
     total = np.maximum(cv2.GaussianBlur(weight, (0, 0), smooth), 1e-3)[..., None]
     expected = (blurred(rendering.color.astype(np.float32)) / total)[where]
     seen = (blurred(view.color.astype(np.float32)) / total)[where]
-    # Shading changes brightness over the object; the light's colour and gain are the same all over it.
-    expected = expected * _shading(rendering.normal[where], expected.mean(axis=1), seen.mean(axis=1))[:, None]
+    # Shading changes brightness over the object, and is no paint; the light's colour and gain are the same all over it.
+    shading = _shading(rendering.normal[where], expected.mean(axis=1), seen.mean(axis=1))[:, None]
+    seen = seen / np.maximum(shading, 0.1)
     gain = (seen * expected).sum(axis=0) / np.maximum((expected**2).sum(axis=0), 1e-6)
-    gain = np.clip(gain, 0.5 * gain.mean(), 1.5 * gain.mean())
-    expected = expected * gain
-    error = float(np.abs(seen - expected).mean()) / max(float(seen.mean()), 25.0)
+    seen = seen / np.clip(gain, 0.5 * gain.mean(), 1.5 * gain.mean())
+    # Highlights and stickers are on a part of the object only, another object's colours are all over it.
+    error = float(np.median(np.abs(seen - expected).mean(axis=1))) / max(float(expected.mean(axis=0).max()), DARK)
     return math.exp(-((error / COLOR_TOLERANCE) ** 2)) * _pattern_agreement(expected, seen)
 
 
 def _pattern_agreement(expected: np.ndarray, seen: np.ndarray) -> float:
-    """From the correlation of two colour patterns (N, 3): 1 when equal or when there is no pattern, 0 when opposite."""
+    """From the correlation of two colour patterns (N, 3): 1 when equal or when there is no pattern, less when not.
+
+    Scanned textures carry highlights of their own, so that a wrong pattern alone does not refuse a pose.
+    """
     expected, seen = expected - expected.mean(axis=0), seen - seen.mean(axis=0)
     power = float((expected**2).mean())
-    correlation = float((expected * seen).mean()) / math.sqrt((power + PATTERN_FLOOR) * (float((seen**2).mean()) + PATTERN_FLOOR))
+    correlation = float((expected * seen).mean()) / math.sqrt(
+        (power + PATTERN_FLOOR) * (float((seen**2).mean()) + PATTERN_FLOOR)
+    )
     weight = power / (power + 4 * PATTERN_FLOOR)
-    return 1 - weight * (1 - max(correlation, 0.0))
+    return 1 - PATTERN_SHARE * weight * (1 - max(correlation, 0.0))
 
 
 def _shading(normals: np.ndarray, albedo: np.ndarray, brightness: np.ndarray) -> np.ndarray:
     """Shading (N,) by ambient and one directional light that explains brightness as albedo times shading best."""
     design = np.column_stack([np.ones(len(normals)), normals]) * albedo[:, None]
-    mean = brightness.mean() / max(float(albedo.mean()), 1.0)
+    mean = float(np.median(brightness)) / max(float(np.median(albedo)), 1.0)
     # Gentle light is more likely: few pixels must not explain paint by shading.
     regular = 0.02 * float((albedo**2).sum()) * np.diag([1e-3, 1.0, 1.0, 1.0])
-    light = np.linalg.solve(design.T @ design + regular, design.T @ brightness + regular @ [mean, 0, 0, 0])
+    light = np.array([mean, 0.0, 0.0, 0.0])
+    for _ in range(3):
+        # Highlights are doubted, more so in every round.
+        residual = brightness - design @ light
+        weight = 1 / (1 + (residual / (1.5 * np.median(np.abs(residual)) + 1)) ** 2)
+        weighted = design * weight[:, None]
+        light = np.linalg.solve(weighted.T @ design + regular, weighted.T @ brightness + regular @ [mean, 0, 0, 0])
     return np.clip(np.column_stack([np.ones(len(normals)), normals]) @ light, 0.4 * mean, 2.5 * mean)

@@ -32,7 +32,8 @@ IMAGES = QoSProfile(depth=5)
 class CameraNode(Node):
     """Publishes colour, depth and CameraInfo under the names of realsense-ros, in their frame and at their rate.
 
-    With the first frame it publishes the true pose, moved by a known amount, as a first pose for the tracker.
+    With the first frame it publishes the true pose, moved by a known amount, as a first pose for the tracker. It also
+    publishes the object's mask, as a segmentation node would.
     """
 
     def __init__(self, **options: object) -> None:
@@ -50,6 +51,12 @@ class CameraNode(Node):
         self._frame_id = declare(self, "frame_id", "camera_color_optical_frame", "Frame of all images")
         self._offset_m = declare(self, "initial_offset_m", 0.02, "How far the published first pose is off")
         self._angle_deg = declare(self, "initial_angle_deg", 10.0, "How far the published first pose is turned")
+        self._mask_every = declare(
+            self,
+            "mask_every",
+            0,
+            "Publish the object's mask with every n-th frame; 0 = once, as soon as somebody subscribes",
+        )
         declare_config(self, SimulationConfig, "simulation.")
         self.sequence = self._open(source)
         self._period_s = 1.0 / (rate or self.sequence.rate_hz)
@@ -58,6 +65,8 @@ class CameraNode(Node):
         self._info = self.create_publisher(CameraInfo, "color/camera_info", IMAGES)
         self._truth = self.create_publisher(PoseStamped, "~/ground_truth", 10)
         self._initial_pose = self.create_publisher(PoseStamped, "~/initial_pose", LATCHED)
+        self._mask = self.create_publisher(Image, "~/mask", IMAGES)
+        self._mask_is_out = False
         self._finished = self.create_publisher(Bool, "~/finished", LATCHED)
         self._broadcaster = TransformBroadcaster(self)
         self._stopped = threading.Event()
@@ -106,20 +115,33 @@ class CameraNode(Node):
         for number, frame in enumerate(self.sequence):
             if self._stopped.wait(max(0.0, due - time.monotonic())) or not self.context.ok():
                 return
-            self._publish(frame, first=number == 0)
+            self._publish(frame, number)
             due = max(due + self._period_s, time.monotonic() - self._period_s)
 
-    def _publish(self, frame: Frame, first: bool) -> None:
+    def _publish(self, frame: Frame, number: int) -> None:
         header = Header(stamp=self.get_clock().now().to_msg(), frame_id=self._frame_id)
         truth = frame.truth.get(self._object)
-        if first and truth is not None:
+        if number == 0 and truth is not None:
             self._publish_initial_pose(truth, header)
         self._info.publish(messages.info_message(frame.camera, header))
         self._depth.publish(messages.depth_message(frame.depth, self._depth_encoding, header))
         self._color.publish(messages.image_message(frame.color, "rgb8", header))
+        if self._mask_is_due(number):
+            self._publish_mask(frame, header)
         if truth is not None:
             self._truth.publish(messages.pose_stamped(truth, header))
             self._broadcaster.sendTransform(messages.transform_stamped(truth, header, f"{self._object}_truth"))
+
+    def _mask_is_due(self, number: int) -> bool:
+        if self._mask_every:
+            return number % self._mask_every == 0
+        return not self._mask_is_out and self._mask.get_subscription_count() > 0
+
+    def _publish_mask(self, frame: Frame, header: Header) -> None:
+        mask = frame.masks.get(self._object)
+        if mask is not None and mask.any():
+            self._mask.publish(messages.image_message(mask.astype(np.uint8) * 255, "mono8", header))
+            self._mask_is_out = True
 
     def _publish_initial_pose(self, truth: np.ndarray, header: Header) -> None:
         model = load_object(self._object) if self._model_is_known() else None

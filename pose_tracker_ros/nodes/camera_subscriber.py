@@ -52,8 +52,15 @@ class CameraSubscriber:
         self._synchronizer = message_filters.ApproximateTimeSynchronizer([color, depth], queue_size, slop_s)
         self._synchronizer.registerCallback(self._on_pair)
         self._subscribers = (color, depth)
-        node.create_subscription(CameraInfo, INFO_TOPIC, self._on_info, quality)
-        node.create_timer(WATCH_PERIOD_S, self._watch)
+        self._info_subscription = node.create_subscription(CameraInfo, INFO_TOPIC, self._on_info, quality)
+        self._timer = node.create_timer(WATCH_PERIOD_S, self._watch)
+
+    def close(self) -> None:
+        """Stop listening."""
+        for subscriber in self._subscribers:
+            self._node.destroy_subscription(subscriber.sub)
+        self._node.destroy_subscription(self._info_subscription)
+        self._node.destroy_timer(self._timer)
 
     def missing(self) -> str | None:
         """What has not arrived since the last look, with topic names; None when frames come."""

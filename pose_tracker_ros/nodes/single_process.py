@@ -25,6 +25,15 @@ def tracker_remappings(camera_namespace: str) -> list[tuple[str, str]]:
     ]
 
 
+def initializer_remappings(camera_namespace: str, mask_topic: str) -> list[tuple[str, str]]:
+    """From the initializer's topics to the camera's, the masks and the tracker's first pose."""
+    return [
+        *tracker_remappings(camera_namespace),
+        ("~/mask", mask_topic),
+        ("~/initial_pose", "/tracker/initial_pose"),
+    ]
+
+
 def command_line(
     remappings: Sequence[tuple[str, str]] = (), parameter_files: Sequence[Path] = (), namespace: str = ""
 ) -> list[str]:

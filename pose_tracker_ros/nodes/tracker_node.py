@@ -30,6 +30,7 @@ from pose_tracker_ros.nodes.newest import NewestFirstWorker
 from pose_tracker_ros.nodes.parameters import apply_changes, config_from_parameters, declare, declare_config
 from pose_tracker_ros.objects import ObjectModel, load_object, read_object_description
 from pose_tracker_ros.tracking import Tracker, TrackerConfig, TrackResult, TrackState
+from pose_tracker_ros.tracking.handover import FrameBuffer
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 ERROR_PERIOD_S = 5.0
@@ -61,6 +62,8 @@ class TrackerNode(Node):
         self._pending_pose: PoseStamped | None = self._initial_pose_parameter()
         self._state: TrackState | None = None
         self._score = 0.0
+        self._last_start = "none yet"
+        self._recent = FrameBuffer(config.catch_up_s)
         self._failures = 0
         self._latencies_s: deque[float] = deque(maxlen=300)
         self._end_to_end_s: deque[float] = deque(maxlen=300)
@@ -178,6 +181,7 @@ class TrackerNode(Node):
         self.get_logger().warning("time jumped back; the pose is forgotten, give an initial pose")
         self._worker.clear()
         with self._lock:
+            self._recent.clear()
             self._tracker.stop()
         self._publish_state(TrackState.UNINITIALISED)
 
@@ -188,8 +192,10 @@ class TrackerNode(Node):
             frame = messages.frame_from_messages(*received)
             header = received.color.header
             with self._lock:
-                self._start_if_asked(header)
-                result = None if self._tracker.state is TrackState.UNINITIALISED else self._tracker.step(frame)
+                self._keep(frame)
+                result = self._start_if_asked(frame, header)
+                if result is None and self._tracker.state is not TrackState.UNINITIALISED:
+                    result = self._tracker.step(frame)
             self._frames += 1
             if result is not None:
                 self._publish(result, header)
@@ -204,23 +210,49 @@ class TrackerNode(Node):
                 text = str(error) if known else f"a fault of the tracker, please report it: {error!r}"
                 self.get_logger().error(f"frame dropped: {text}", throttle_duration_sec=ERROR_PERIOD_S)
 
-    def _start_if_asked(self, header: Header) -> None:
+    def _keep(self, frame: Frame) -> None:
+        """Frames are needed again only by a first pose, so none are kept while tracking."""
+        if self._tracker.state is TrackState.TRACKING:
+            self._recent.clear()
+        elif self._tracker.config.catch_up_s > 0:
+            self._recent.add(frame)
+
+    def _start_if_asked(self, frame: Frame, header: Header) -> TrackResult | None:
+        """Start from a pending first pose; the result in this frame, None when there was none or it was refused."""
         pending, self._pending_pose = self._pending_pose, None
         if pending is None:
-            return
+            return None
+        pose = self._in_camera_frame(pending, header)
+        stamp = messages.seconds(pending.header.stamp)
+        frames = self._recent.since(stamp, self._tracker.config.catch_up_frames) if stamp else None
+        frames = frames or [frame]
+        result = self._tracker.start_checked(pose, frames)
+        age = f"{frame.stamp - stamp:.2f} s old, followed over {len(frames)} frames" if stamp else "without a stamp"
+        accepted = result.state is TrackState.TRACKING
+        self._last_start = f"{'taken' if accepted else 'refused'}: {age}, score {result.score:.2f}"
+        if accepted:
+            self.get_logger().info(f"first pose {self._last_start}")
+            return result
+        self.get_logger().warning(
+            f"first pose {self._last_start}; the image does not show {self._model.name!r} there: "
+            "is it in sight, and are the pose's frame and stamp right?"
+        )
+        return None
+
+    def _in_camera_frame(self, pending: PoseStamped, header: Header) -> np.ndarray:
         pose = messages.pose_from_message(pending.pose)
-        if pending.header.frame_id not in ("", header.frame_id):
-            try:
-                transform = self._tf_buffer.lookup_transform(
-                    header.frame_id, pending.header.frame_id, rclpy.time.Time(), Duration(seconds=TF_TIMEOUT_S)
-                )
-            except TransformException as error:
-                raise ValueError(
-                    f"initial pose refused: no transform from its frame {pending.header.frame_id!r} to the camera's "
-                    f"{header.frame_id!r} ({error}); publish one or give the pose in the camera's frame"
-                ) from error
-            pose = messages.transform_matrix(transform) @ pose
-        self._tracker.start(pose, messages.seconds(header.stamp))
+        if pending.header.frame_id in ("", header.frame_id):
+            return pose
+        try:
+            transform = self._tf_buffer.lookup_transform(
+                header.frame_id, pending.header.frame_id, rclpy.time.Time(), Duration(seconds=TF_TIMEOUT_S)
+            )
+        except TransformException as error:
+            raise ValueError(
+                f"initial pose refused: no transform from its frame {pending.header.frame_id!r} to the camera's "
+                f"{header.frame_id!r} ({error}); publish one or give the pose in the camera's frame"
+            ) from error
+        return messages.transform_matrix(transform) @ pose
 
     def _publish(self, result: TrackResult, header: Header) -> None:
         self._score = result.score
@@ -286,6 +318,7 @@ class TrackerNode(Node):
         values = {
             "state": self._state.value,
             "score": f"{self._score:.2f}",
+            "first pose": self._last_start,
             "frame rate": f"{rate:.1f} Hz",
             "frames processed": self._frames,
             "frames dropped": self._worker.dropped,

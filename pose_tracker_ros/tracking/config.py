@@ -57,3 +57,11 @@ class TrackerConfig:
         0.45, "A score above this ends coasting, or accepts a pose after loss", minimum=0.0, maximum=1.0
     )
     lost_frames: int = option(30, "Unsupported frames in a row after which the object is lost", minimum=1, maximum=1000)
+    catch_up_s: float = option(
+        2.0,
+        "Frames are kept so long while there is no pose, so that a first pose that took its time can be followed up; 0 = none",
+        minimum=0.0,
+        maximum=30.0,
+        read_only=True,
+    )
+    catch_up_frames: int = option(12, "Most of the kept frames that are followed then", minimum=1, maximum=1000)

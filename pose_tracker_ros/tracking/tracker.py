@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +43,18 @@ SETTLED_RAD = 0.05
 MAX_FRAME_GAP_S = 0.5
 # While nothing is seen, the assumed velocity fades by this factor with every frame.
 COASTING_FADE = 0.9
+
+
+# What ``start`` sets and ``step`` changes.
+_TRACK_FIELDS = (
+    "state",
+    "_pose",
+    "_velocity",
+    "_stamp",
+    "_supported_pose",
+    "_unsupported_frames",
+    "_first_frame",
+)
 
 
 class TrackState(enum.Enum):
@@ -147,6 +159,23 @@ class Tracker:
         self._supported_pose = self._pose
         self._unsupported_frames = 0
         self._first_frame = True
+
+    def start_checked(self, camera_T_object: np.ndarray, frames: Sequence[Frame]) -> TrackResult:
+        """Start from a pose (4, 4) in the first of some frames and follow it to the last, which must support it.
+
+        When the last frame contradicts the pose, the tracker is as it was before, and ``state`` of the result is
+        not TRACKING. Raises as ``start`` does; ValueError without frames.
+        """
+        if not frames:
+            raise ValueError("expected at least one frame to start in, got none")
+        before = {name: getattr(self, name, None) for name in _TRACK_FIELDS}
+        self.start(camera_T_object, frames[0].stamp)
+        for frame in frames:
+            result = self.step(frame)
+        if result.state is not TrackState.TRACKING:
+            for name, value in before.items():
+                setattr(self, name, value)
+        return result
 
     def warm_up(self) -> None:
         """Run network and renderer once, so that the first frame does not wait for what is set up lazily."""

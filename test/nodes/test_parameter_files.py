@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from pose_tracker_ros.datasets.simulation import SimulationConfig
+from pose_tracker_ros.initialization.hypotheses import HypothesesConfig
 from pose_tracker_ros.tracking import TrackerConfig
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
@@ -17,6 +18,7 @@ CONFIG = Path(__file__).resolve().parents[2] / "config"
     [
         ("tracker.yaml", "/**/tracker", None, TrackerConfig),
         ("camera.yaml", "/**/camera", "simulation", SimulationConfig),
+        ("initializer.yaml", "/**/initializer", None, HypothesesConfig),
     ],
 )
 def test_defaults_are_those_of_the_code(file, node, section, config_class):

@@ -1,0 +1,302 @@
+"""The initializer: a lifecycle node that turns a segmentation mask into the tracker's first pose."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections import deque
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import rclpy
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+from geometry_msgs.msg import PoseStamped
+from lifecycle_msgs.srv import ChangeState
+from rclpy._rclpy_pybind11 import RCLError
+from rclpy.executors import ExternalShutdownException
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+from std_srvs.srv import Trigger
+
+from pose_tracker_ros.datasets.image_messages import mask_from_message
+from pose_tracker_ros.initialization.hypotheses import HypothesesConfig
+from pose_tracker_ros.initialization.initializer import METHODS, Initializer, create_initializer, initialize
+from pose_tracker_ros.initialization.observation import InitialPose
+from pose_tracker_ros.nodes import messages
+from pose_tracker_ros.nodes.camera_subscriber import CameraSubscriber, RgbdMessages
+from pose_tracker_ros.nodes.newest import NewestFirstWorker
+from pose_tracker_ros.nodes.parameters import config_from_parameters, declare, declare_config
+from pose_tracker_ros.objects import load_object
+
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+# A latched mask of long ago has no images any more, so that only new ones are asked for.
+MASKS = QoSProfile(depth=1)
+
+
+class Request(NamedTuple):
+    """Images and the mask that belongs to them."""
+
+    images: RgbdMessages
+    mask: Image
+
+
+class InitializerNode(LifecycleNode):
+    """Finds one object under a mask.
+
+    unconfigured: parameters only; inactive: object, templates and weights are loaded; active: masks are answered.
+    A mask may come seconds after its images, as segmentation takes its time: images are kept until then.
+    """
+
+    def __init__(self, **options: object) -> None:
+        """Declare parameters; with ``autostart`` configure and activate as soon as the node runs."""
+        super().__init__("initializer", **options)
+        declare(self, "object", "demo_jug", "Object to find: a name in models/ or a folder with object.yaml")
+        declare(self, "mesh_path", "", "Mesh file instead of the object's own")
+        declare(self, "mesh_unit", "", "Unit of mesh_path: m, cm or mm; empty = the object's")
+        declare(self, "method", "hypotheses", f"How the pose is found: {', '.join(METHODS)}")
+        declare(self, "weights_path", "", "Network weights of dense_fusion instead of the object's own")
+        declare(self, "mask_label", 0, "Value of the object in a mask of labels (16UC1, 32SC1); 0 = every value but 0")
+        declare(self, "on_request", False, "Answer only the first mask after a call of ~/initialize, not every mask")
+        declare(self, "autostart", True, "Configure and activate at once; false leaves that to a lifecycle manager")
+        declare(self, "keep_s", 2.0, "How long images are kept for their mask, seconds")
+        declare(self, "sync_slop", 0.02, "Largest difference of the stamps of colour, depth and mask, seconds")
+        declare(self, "queue_size", 10, "Images that wait for their partner")
+        declare(self, "reliable", False, "Have lost images sent again; needs a camera that publishes reliably")
+        declare_config(self, HypothesesConfig)
+        self._refuse_wrong_transitions()
+        self._lock = threading.Lock()
+        self._initializer: Initializer | None = None
+        self._worker: NewestFirstWorker | None = None
+        self._camera: CameraSubscriber | None = None
+        self._pose_publisher: Any = None
+        self._result_publisher: Any = None
+        self._mask_subscription: Any = None
+        self._service: Any = None
+        self._images: deque[RgbdMessages] = deque()
+        self._waiting_mask: Image | None = None
+        self._requested = False
+        self._autostart_timer = None
+        if self.get_parameter("autostart").value:
+            self._autostart_timer = self.create_timer(0.0, self._start_by_itself)
+
+    def destroy_node(self) -> None:
+        """Stop the thread, then the node."""
+        self._release()
+        super().destroy_node()
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load the object and what the method needs; says why and stays unconfigured when that fails."""
+        try:
+            mesh = self.get_parameter("mesh_path").value or None
+            unit = self.get_parameter("mesh_unit").value or None
+            model = load_object(self.get_parameter("object").value, mesh, unit)
+            weights = self.get_parameter("weights_path").value
+            self._initializer = create_initializer(
+                self.get_parameter("method").value,
+                model,
+                config_from_parameters(self, HypothesesConfig),
+                Path(weights) if weights else None,
+            )
+        except (ValueError, OSError) as error:
+            self.get_logger().error(f"cannot configure: {error}")
+            return TransitionCallbackReturn.FAILURE
+        self._pose_publisher = self.create_lifecycle_publisher(PoseStamped, "~/initial_pose", LATCHED)
+        self._result_publisher = self.create_lifecycle_publisher(DiagnosticStatus, "~/result", LATCHED)
+        self.get_logger().info(f"ready to find {model.name!r} by {self.get_parameter('method').value}")
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Listen to camera and masks."""
+        self._requested = not self.get_parameter("on_request").value
+        self._worker = NewestFirstWorker(self._answer, "initializing")
+        self._camera = CameraSubscriber(
+            self,
+            self.get_parameter("sync_slop").value,
+            self.get_parameter("queue_size").value,
+            self.get_parameter("reliable").value,
+            self._on_images,
+        )
+        self._mask_subscription = self.create_subscription(Image, "~/mask", self._on_mask, MASKS)
+        self._service = self.create_service(Trigger, "~/initialize", self._on_request)
+        self.get_logger().info(f"waiting for masks on {self.resolve_topic_name('~/mask')}")
+        return super().on_activate(state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop listening; what was loaded stays."""
+        self._stop_listening()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Give up what was loaded."""
+        self._release()
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Give up everything."""
+        self._release()
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """After a fault in a transition: back to unconfigured, from where it can be started again."""
+        self._release()
+        return TransitionCallbackReturn.SUCCESS
+
+    def _refuse_wrong_transitions(self) -> None:
+        """Answer a transition that the state does not have with a refusal; rclpy raises, which would end the node."""
+        change_state = self._service_change_state.callback
+
+        def guarded(request: ChangeState.Request, response: ChangeState.Response) -> ChangeState.Response:
+            try:
+                return change_state(request, response)
+            except RCLError as error:
+                self.get_logger().error(f"transition {request.transition.id} refused: {str(error).split(', at ')[0]}")
+                response.success = False
+                return response
+
+        self._service_change_state.callback = guarded
+
+    def _start_by_itself(self) -> None:
+        self._autostart_timer.cancel()
+        if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+            self.trigger_activate()
+
+    def _stop_listening(self) -> None:
+        if self._worker is not None:
+            self._worker.stop()
+        if self._camera is not None:
+            self._camera.close()
+        if self._mask_subscription is not None:
+            self.destroy_subscription(self._mask_subscription)
+        if self._service is not None:
+            self.destroy_service(self._service)
+        self._worker = self._camera = self._mask_subscription = self._service = None
+        with self._lock:
+            self._images.clear()
+            self._waiting_mask = None
+
+    def _release(self) -> None:
+        self._stop_listening()
+        for publisher in (self._pose_publisher, self._result_publisher):
+            if publisher is not None:
+                self.destroy_lifecycle_publisher(publisher)
+        self._pose_publisher = self._result_publisher = self._initializer = None
+
+    def _on_images(self, images: RgbdMessages) -> None:
+        stamp = messages.seconds(images.color.header.stamp)
+        with self._lock:
+            if self._images and stamp < messages.seconds(self._images[-1].color.header.stamp):
+                self._images.clear()
+            self._images.append(images)
+            while stamp - messages.seconds(self._images[0].color.header.stamp) > self.get_parameter("keep_s").value:
+                self._images.popleft()
+        self._match()
+
+    def _on_mask(self, mask: Image) -> None:
+        with self._lock:
+            self._waiting_mask = mask
+        self._match()
+
+    def _match(self) -> None:
+        """Hand the waiting mask with its images to the worker; a mask without any is given up when it is too old."""
+        with self._lock:
+            mask = self._waiting_mask
+            if mask is None or not self._requested or not self._images:
+                return
+            stamp = messages.seconds(mask.header.stamp)
+            slop = self.get_parameter("sync_slop").value
+            nearest = min(self._images, key=lambda images: abs(messages.seconds(images.color.header.stamp) - stamp))
+            if abs(messages.seconds(nearest.color.header.stamp) - stamp) <= slop:
+                self._waiting_mask = None
+                self._requested = not self.get_parameter("on_request").value
+            elif stamp < messages.seconds(self._images[0].color.header.stamp):
+                self._waiting_mask = None
+                nearest = None
+            else:
+                return
+        if nearest is not None:
+            self._worker.put(Request(nearest, mask))
+            return
+        text = (
+            f"mask dropped: there are no images of its stamp {stamp:.3f} s any more; masks must carry the stamp of the "
+            "colour image they were made from, and keep_s must cover the time that segmentation takes"
+        )
+        self.get_logger().error(text)
+        self._publish_result(None, text, mask.header)
+
+    def _on_request(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        with self._lock:
+            self._requested = True
+        self._match()
+        response.success = True
+        response.message = f"the next mask will be answered on {self.resolve_topic_name('~/result')}"
+        return response
+
+    def _answer(self, request: Request) -> None:
+        """One mask in the worker thread; whatever is wrong with it costs this mask alone."""
+        header = request.images.color.header
+        try:
+            frame = messages.frame_from_messages(*request.images)
+            mask = mask_from_message(request.mask, self.get_parameter("mask_label").value)
+            answer = initialize(self._initializer, frame, mask)
+        except ValueError as error:
+            self.get_logger().error(f"no pose: {error}")
+            self._publish_result(None, str(error), header)
+            return
+        except Exception as error:
+            if self.context.ok():
+                self.get_logger().error(f"no pose: a fault of the initializer, please report it: {error!r}")
+            return
+        if answer.accepted:
+            self._publish(self._pose_publisher, messages.pose_stamped(answer.camera_T_object, header))
+            self.get_logger().info(f"found with score {answer.score:.2f} in {answer.seconds:.2f} s")
+        else:
+            self.get_logger().warning(f"no pose: {answer.reason}")
+        self._publish_result(answer, answer.reason or "found", header)
+
+    def _publish_result(self, answer: InitialPose | None, text: str, header: Header) -> None:
+        accepted = answer is not None and answer.accepted
+        values = {"stamp": f"{messages.seconds(header.stamp):.9f}", "method": self.get_parameter("method").value}
+        if answer is not None:
+            place = answer.camera_T_object[:3, 3]
+            values |= {
+                "score": f"{answer.score:.3f}",
+                "seconds": f"{answer.seconds:.3f}",
+                "position": " ".join(f"{value:.4f}" for value in np.asarray(place)),
+            }
+        status = DiagnosticStatus(
+            level=DiagnosticStatus.OK if accepted else DiagnosticStatus.ERROR,
+            name=f"{self.get_fully_qualified_name()}: initialization",
+            message=text,
+            values=[KeyValue(key=key, value=value) for key, value in values.items()],
+        )
+        self._publish(self._result_publisher, status)
+
+    def _publish(self, publisher: Any, message: Any) -> None:
+        # Deactivated meanwhile: nobody wants the answer any more.
+        if publisher is not None and publisher.is_activated and self.context.ok():
+            publisher.publish(message)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point of ``ros2 run pose_tracker_ros initializer_node``."""
+    rclpy.init(args=arguments)
+    try:
+        node = InitializerNode()
+    except (ValueError, OSError) as error:
+        rclpy.logging.get_logger("initializer").fatal(str(error))
+        rclpy.try_shutdown()
+        sys.exit(1)
+    try:
+        rclpy.spin(node)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    finally:
+        node.destroy_node()
+        rclpy.try_shutdown()
+
+
+if __name__ == "__main__":
+    main()

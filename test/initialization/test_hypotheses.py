@@ -1,0 +1,198 @@
+"""First poses against simulated truth, and masks that deserve no pose."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pose_tracker_ros.evaluation.initialization import degraded, evaluate_initializer, hidden, masked_scenes
+from pose_tracker_ros.geometry import apply_residual, so3_exp
+from pose_tracker_ros.initialization.hypotheses import HypothesesConfig, HypothesisInitializer
+from pose_tracker_ros.initialization.initializer import create_initializer, initialize
+from pose_tracker_ros.initialization.observation import InitializationError, observe
+from pose_tracker_ros.initialization.templates import SIZE, make_templates
+from pose_tracker_ros.objects import load_object
+
+
+@pytest.fixture(scope="module")
+def jug():
+    return load_object("demo_jug")
+
+
+@pytest.fixture(scope="module")
+def initializer(jug):
+    return HypothesisInitializer(jug)
+
+
+@pytest.fixture(scope="module")
+def scenes(jug):
+    return list(masked_scenes(jug, 4, 0.0, seed=3, degrade=False))
+
+
+def errors(model, answer, truth):
+    """Degrees and metres."""
+    turn = answer.camera_T_object[:3, :3] @ truth[:3, :3].T
+    angle = np.degrees(np.arccos(np.clip((np.trace(turn) - 1) / 2, -1, 1)))
+    return angle, float(np.linalg.norm(answer.camera_T_object[:3, 3] - truth[:3, 3]))
+
+
+@pytest.mark.parametrize(("occlusion", "right"), [(0.0, 0.95), (0.3, 0.85)])
+def test_simulated_scenes_with_degraded_masks(jug, initializer, occlusion, right):
+    scenes = masked_scenes(jug, 8, occlusion, seed=1)
+    result = evaluate_initializer(
+        lambda frame, mask: initialize(initializer, frame, mask), jug, scenes, jug.sample_points(500)
+    )
+    assert result.right >= right
+    assert result.accepted_wrong == 0
+
+
+@pytest.mark.parametrize("change", ["eroded", "dilated", "holes", "other part"])
+def test_each_kind_of_bad_mask(jug, initializer, scenes, change):
+    import cv2
+
+    scene = scenes[0]
+    mask = scene.mask.astype(np.uint8)
+    rows, columns = np.nonzero(mask)
+    if change == "eroded":
+        mask = cv2.erode(mask, np.ones((7, 7), np.uint8))
+    elif change == "dilated":
+        mask = cv2.dilate(mask, np.ones((7, 7), np.uint8))
+    elif change == "holes":
+        for index in range(0, len(rows), len(rows) // 5):
+            cv2.circle(mask, (int(columns[index]), int(rows[index])), 8, 0, -1)
+    else:
+        wide = cv2.dilate(mask, np.ones((41, 41), np.uint8)) & ~mask
+        mask.ravel()[np.flatnonzero(wide)[: len(rows) // 5]] = 1
+    answer = initialize(initializer, scene.frame, mask)
+    angle, distance = errors(jug, answer, scene.camera_T_object)
+    assert answer.accepted
+    assert angle < 5
+    assert distance < 0.01
+
+
+def test_half_hidden(jug, initializer, scenes):
+    good = 0
+    for number, scene in enumerate(scenes):
+        frame, mask = hidden(scene.frame, scene.mask, 0.5, np.random.default_rng(number))
+        answer = initialize(initializer, frame, mask)
+        angle, distance = errors(jug, answer, scene.camera_T_object)
+        good += angle < 5 and distance < 0.01
+    assert good >= len(scenes) - 1
+
+
+def test_without_depth_the_pose_is_found_from_mask_and_colour(jug, initializer, scenes):
+    good = 0
+    for scene in scenes:
+        frame = replace(scene.frame, depth=np.zeros_like(scene.frame.depth))
+        angle, distance = errors(jug, initialize(initializer, frame, scene.mask), scene.camera_T_object)
+        good += angle < 15 and distance < 0.05
+    assert good >= len(scenes) - 1
+
+
+def test_of_several_masks_the_one_that_fits_is_taken(jug, initializer, scenes):
+    scene = scenes[1]
+    wrong = np.roll(scene.mask, (0, 250), axis=(0, 1))
+    if (wrong & scene.mask).any():
+        wrong = np.roll(scene.mask, (200, 0), axis=(0, 1))
+    answer = initialize(initializer, scene.frame, scene.mask | (wrong & ~scene.mask))
+    angle, distance = errors(jug, answer, scene.camera_T_object)
+    assert angle < 5
+    assert distance < 0.01
+
+
+def test_a_mask_on_the_background_is_refused_with_a_reason(jug, initializer, scenes):
+    refused = 0
+    for scene in scenes:
+        for shift in ((0, 200), (120, -180)):
+            elsewhere = np.roll(scene.mask, shift, axis=(0, 1)) & ~scene.mask
+            answer = initialize(initializer, scene.frame, elsewhere)
+            assert not answer.accepted
+            assert "demo_jug" in answer.reason
+            refused += 1
+    assert refused == 2 * len(scenes)
+
+
+def test_a_mask_on_another_object_is_refused(initializer):
+    cube = load_object("cube")
+    for scene in masked_scenes(cube, 3, 0.0, seed=2):
+        assert not initialize(initializer, scene.frame, scene.mask).accepted
+
+
+@pytest.mark.parametrize("kind", ["empty", "tiny", "other size"])
+def test_unusable_masks_are_refused_in_one_sentence(initializer, scenes, kind):
+    frame = scenes[0].frame
+    mask = {
+        "empty": np.zeros_like(scenes[0].mask),
+        "tiny": np.pad(np.ones((3, 3), bool), ((0, 477), (0, 637))),
+        "other size": np.ones((100, 100), bool),
+    }[kind]
+    with pytest.raises(InitializationError, match="expected a mask"):
+        initialize(initializer, frame, mask)
+
+
+def test_the_score_falls_with_the_error_of_the_pose(jug, initializer, scenes):
+    scene = scenes[2]
+    observation = observe(scene.frame, scene.mask, jug.diameter_m)
+    scores = [
+        initializer.verify(
+            observation,
+            apply_residual(scene.camera_T_object, np.array([0, 0, offset]), np.radians([0, 5 * i, 0]), jug.center_m),
+        ).score
+        for i, offset in enumerate((0.0, 0.01, 0.03, 0.06))
+    ]
+    assert scores[0] > 0.7
+    assert scores[0] > scores[1] > scores[2]
+    assert scores[2] < 0.3
+    assert scores[3] < 0.3
+
+
+def test_the_seed_of_translation_beats_the_middle_of_the_mask(jug, initializer, scenes):
+    """A visible surface lies before the object's centre; templates know by how much."""
+    raw, seeded = [], []
+    for scene in scenes:
+        observation = observe(scene.frame, scene.mask, jug.diameter_m)
+        truth = scene.camera_T_object[:3, :3] @ jug.center_m + scene.camera_T_object[:3, 3]
+        points = scene.frame.camera.back_project(observation.depth)[observation.depth > 0]
+        raw.append(np.linalg.norm(points.mean(axis=0) - truth))
+        centers = [pose[:3, :3] @ jug.center_m + pose[:3, 3] for pose in initializer._candidates(observation)]
+        seeded.append(min(np.linalg.norm(center - truth) for center in centers))
+    assert np.median(seeded) < 0.015
+    assert np.median(seeded) < 0.5 * np.median(raw)
+
+
+def test_templates_show_what_a_turned_object_looks_like(jug):
+    """A template turned in the plane is the template of the object turned about the optical axis."""
+    templates = make_templates(jug, subdivisions=1, in_plane=4)
+    assert templates.mask.shape == (42 * 4, SIZE * SIZE)
+    for index in range(0, 42 * 4, 12):
+        quarter = templates.rotations[index + 1] @ templates.rotations[index].T
+        assert quarter == pytest.approx(so3_exp(np.array([0, 0, np.pi / 2])), abs=1e-9)
+        image = templates.mask[index].reshape(SIZE, SIZE)
+        turned = templates.mask[index + 1].reshape(SIZE, SIZE)
+        assert np.mean(np.rot90(image, -1) == turned) > 0.95
+
+
+def test_same_input_same_pose(initializer, scenes):
+    first, second = (initialize(initializer, scenes[3].frame, scenes[3].mask) for _ in range(2))
+    assert np.array_equal(first.camera_T_object, second.camera_T_object)
+
+
+def test_aligned_with_the_mask_when_depth_is_missing(jug, scenes):
+    by_mask = create_initializer("mask_alignment", jug, HypothesesConfig(subdivisions=1))
+    scene = scenes[0]
+    frame = replace(scene.frame, depth=np.zeros_like(scene.frame.depth))
+    answer = initialize(by_mask, frame, scene.mask)
+    assert answer.score > 0.6
+
+
+def test_unknown_method_is_named(jug):
+    with pytest.raises(ValueError, match="hypotheses"):
+        create_initializer("magic", jug)
+
+
+def test_degraded_masks_stay_near_the_object(scenes):
+    generator = np.random.default_rng(0)
+    for _ in range(10):
+        mask = degraded(scenes[0].mask, generator)
+        overlap = (mask & scenes[0].mask).sum() / (mask | scenes[0].mask).sum()
+        assert 0.4 < overlap <= 1.0
