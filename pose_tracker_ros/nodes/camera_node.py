@@ -25,6 +25,7 @@ from pose_tracker_ros.objects import load_object
 
 SIMULATION = "simulation"
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+SETTLE_S = 0.5
 # Reliable, as drivers publish by default: consumers choose best effort.
 IMAGES = QoSProfile(depth=5)
 
@@ -55,7 +56,7 @@ class CameraNode(Node):
             self,
             "mask_every",
             0,
-            "Publish the object's mask with every n-th frame; 0 = once, as soon as somebody subscribes",
+            "Publish the object's mask with every n-th frame; 0 = once, half a second after somebody subscribed",
         )
         declare_config(self, SimulationConfig, "simulation.")
         self.sequence = self._open(source)
@@ -67,6 +68,7 @@ class CameraNode(Node):
         self._initial_pose = self.create_publisher(PoseStamped, "~/initial_pose", LATCHED)
         self._mask = self.create_publisher(Image, "~/mask", IMAGES)
         self._mask_is_out = False
+        self._mask_heard_since: float | None = None
         self._finished = self.create_publisher(Bool, "~/finished", LATCHED)
         self._broadcaster = TransformBroadcaster(self)
         self._stopped = threading.Event()
@@ -135,7 +137,11 @@ class CameraNode(Node):
     def _mask_is_due(self, number: int) -> bool:
         if self._mask_every:
             return number % self._mask_every == 0
-        return not self._mask_is_out and self._mask.get_subscription_count() > 0
+        if self._mask_is_out or self._mask.get_subscription_count() == 0:
+            return False
+        # Who listens to masks has only begun to listen to the images.
+        self._mask_heard_since = self._mask_heard_since or time.monotonic()
+        return time.monotonic() - self._mask_heard_since > SETTLE_S
 
     def _publish_mask(self, frame: Frame, header: Header) -> None:
         mask = frame.masks.get(self._object)

@@ -220,7 +220,7 @@ class InitializerNode(LifecycleNode):
             self._worker.put(Request(nearest, mask))
             return
         text = (
-            f"mask dropped: there are no images of its stamp {stamp:.3f} s any more; masks must carry the stamp of the "
+            f"mask dropped: there are no images of its stamp {stamp:.3f} s; masks must carry the stamp of the "
             "colour image they were made from, and keep_s must cover the time that segmentation takes"
         )
         self.get_logger().error(text)

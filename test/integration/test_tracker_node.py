@@ -17,7 +17,7 @@ from std_srvs.srv import Trigger
 from tf2_ros import Buffer, TransformListener
 from tracking_scenes import CAMERA, START, frame_of
 
-from pose_tracker_ros.geometry import pose_errors
+from pose_tracker_ros.geometry import apply_residual, pose_errors
 from pose_tracker_ros.nodes import messages
 from pose_tracker_ros.nodes.single_process import NodeGroup
 from pose_tracker_ros.nodes.tracker_node import TrackerNode
@@ -139,6 +139,54 @@ def test_reset_forgets_the_pose(robot, cube):
     partner.send_frame(frame_of(cube, START))
     time.sleep(0.5)
     assert not partner.received["/object_pose"]
+
+
+def first_pose_report(partner):
+    """What the newest diagnostics say about the first pose."""
+    for message in reversed(partner.received["/diagnostics"]):
+        for status in message.status:
+            for item in status.values:
+                if item.key == "first pose":
+                    return item.value
+    return ""
+
+
+def test_a_first_pose_that_the_image_contradicts_is_refused(robot, cube):
+    _, partner = robot
+    wrong = apply_residual(START, np.array([-0.2, 0.1, 0.0]), np.zeros(3), cube.center_m)
+    partner.initial_pose.publish(messages.pose_stamped(wrong, Header(frame_id=OPTICAL_FRAME)))
+
+    def refused():
+        partner.send_frame(frame_of(cube, START))
+        return wait_until(lambda: first_pose_report(partner).startswith("refused"), 0.3)
+
+    assert wait_until(refused)
+    assert partner.states()[-1] == "uninitialised"
+    assert not partner.received["/object_pose"]
+
+
+def test_a_first_pose_that_took_its_time_is_followed_to_the_present(robot, cube):
+    """The object has moved 9 cm since the frame that the pose is of."""
+    _, partner = robot
+    path = [
+        apply_residual(START, np.array([0.01 * i - 0.04, 0, 0]), np.radians([0, 2.0 * i, 0]), cube.center_m)
+        for i in range(10)
+    ]
+    headers = []
+    for pose in path:
+        headers.append(partner.send_frame(frame_of(cube, pose)))
+        time.sleep(0.15)
+    partner.initial_pose.publish(messages.pose_stamped(path[0], headers[0]))
+
+    def answered():
+        partner.send_frame(frame_of(cube, path[-1]))
+        return wait_until(lambda: partner.received["/object_pose"], 0.3)
+
+    assert wait_until(answered)
+    translation, _ = pose_errors(messages.pose_from_message(partner.received["/object_pose"][-1].pose), path[-1])
+    assert translation < 0.008
+    assert wait_until(lambda: first_pose_report(partner).startswith("taken: "))
+    assert "followed over" in first_pose_report(partner)
 
 
 def test_lives_on_after_every_kind_of_bad_frame(robot, cube):
