@@ -58,7 +58,7 @@ class TrackerConfig:
     )
     lost_frames: int = option(30, "Unsupported frames in a row after which the object is lost", minimum=1, maximum=1000)
     catch_up_s: float = option(
-        2.0,
+        5.0,
         "Frames are kept so long while there is no pose, so that a first pose that took its time can be followed up; 0 = none",
         minimum=0.0,
         maximum=30.0,

@@ -6,16 +6,17 @@ from collections import deque
 
 from pose_tracker_ros.frame import Frame
 
-# The pose belongs to a frame if their stamps differ by less.
+# Stamps of one frame may have gone through different roundings.
 SAME_STAMP_S = 0.05
 
 
 class FrameBuffer:
-    """The last frames of a camera, no older than ``seconds`` before the newest and at most ``most`` of them."""
+    """Frames of the last ``seconds``, thinned out so that they are at most ``most``; the newest is always there."""
 
     def __init__(self, seconds: float, most: int = 60) -> None:
         self._seconds = seconds
-        self._frames: deque[Frame] = deque(maxlen=most)
+        self._spacing = seconds / most
+        self._frames: deque[Frame] = deque()
 
     def __len__(self) -> int:
         """Number of frames held."""
@@ -25,6 +26,8 @@ class FrameBuffer:
         """Keep a frame and forget what has become too old; a frame older than the last starts the buffer anew."""
         if self._frames and frame.stamp < self._frames[-1].stamp:
             self._frames.clear()
+        if len(self._frames) > 1 and self._frames[-1].stamp - self._frames[-2].stamp < self._spacing:
+            self._frames.pop()
         self._frames.append(frame)
         while frame.stamp - self._frames[0].stamp > self._seconds:
             self._frames.popleft()
@@ -36,10 +39,10 @@ class FrameBuffer:
     def since(self, stamp: float, most: int) -> list[Frame] | None:
         """The frame of a stamp (seconds) and those after it, thinned out evenly to ``most``, the newest included.
 
-        None when the frame of that stamp is not held any more, or never was.
+        Where that frame was thinned out the next one stands for it. None when it is too old, or never came.
         """
         frames = [frame for frame in self._frames if frame.stamp > stamp - SAME_STAMP_S]
-        if not frames or abs(frames[0].stamp - stamp) > SAME_STAMP_S or most < 1:
+        if not frames or frames[0].stamp - stamp > max(SAME_STAMP_S, self._spacing) or most < 1:
             return None
         if len(frames) <= most:
             return frames

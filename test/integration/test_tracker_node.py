@@ -172,16 +172,18 @@ def test_a_first_pose_that_took_its_time_is_followed_to_the_present(robot, cube)
         apply_residual(START, np.array([0.01 * i - 0.04, 0, 0]), np.radians([0, 2.0 * i, 0]), cube.center_m)
         for i in range(10)
     ]
-    headers = []
-    for pose in path:
-        headers.append(partner.send_frame(frame_of(cube, pose)))
-        time.sleep(0.15)
-    partner.initial_pose.publish(messages.pose_stamped(path[0], headers[0]))
 
     def answered():
+        headers = []
+        for pose in path:
+            headers.append(partner.send_frame(frame_of(cube, pose)))
+            time.sleep(0.15)
+        partner.initial_pose.publish(messages.pose_stamped(path[0], headers[0]))
+        time.sleep(0.1)
         partner.send_frame(frame_of(cube, path[-1]))
-        return wait_until(lambda: partner.received["/object_pose"], 0.3)
+        return wait_until(lambda: partner.received["/object_pose"], 1.0)
 
+    # Frames can get lost on a busy machine, the first one too: then the pose is refused, and all begins again.
     assert wait_until(answered)
     translation, _ = pose_errors(messages.pose_from_message(partner.received["/object_pose"][-1].pose), path[-1])
     assert translation < 0.008

@@ -33,7 +33,7 @@ def stamps(frames):
 
 
 def test_frames_are_kept_for_a_while_and_found_by_stamp():
-    buffer = FrameBuffer(seconds=1.0)
+    buffer = FrameBuffer(seconds=1.01)
     for index in range(20):
         buffer.add(blank_frame(index * 0.1))
     assert len(buffer) == 11
@@ -48,6 +48,17 @@ def test_frames_are_thinned_out_evenly_with_both_ends():
         buffer.add(blank_frame(float(index)))
     assert stamps(buffer.since(22.0, most=3)) == [22.0, 26.0, 30.0]
     assert stamps(buffer.since(22.0, most=1)) == [30.0]
+
+
+def test_a_fast_camera_does_not_fill_the_memory():
+    buffer = FrameBuffer(seconds=2.0, most=20)
+    for index in range(300):
+        buffer.add(blank_frame(index / 60))
+    assert 15 <= len(buffer) <= 22
+    kept = stamps(buffer.since(4.0, most=100))
+    assert kept[-1] == round(299 / 60, 3)
+    assert kept[0] == pytest.approx(4.0, abs=0.1)
+    assert max(np.diff(kept)) < 0.12
 
 
 def test_a_camera_that_starts_again_empties_the_buffer():
