@@ -7,6 +7,7 @@ import typer
 from pose_tracker_ros.commands.align_masks import align_masks_command
 from pose_tracker_ros.commands.demo import demo
 from pose_tracker_ros.commands.evaluate import evaluate
+from pose_tracker_ros.commands.initialize import initialize_command
 from pose_tracker_ros.commands.run import run
 from pose_tracker_ros.commands.track import track
 from pose_tracker_ros.commands.train import train
@@ -20,6 +21,7 @@ app = typer.Typer(
 for command in (track, train, evaluate, run, demo):
     app.command(command.__name__)(command)
 app.command("align-masks")(align_masks_command)
+app.command("initialize")(initialize_command)
 app.command("train-initializer")(train_initializer)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -90,6 +90,38 @@ def degraded(mask: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         beyond = np.flatnonzero(blob & ~pixels.astype(bool))
         pixels.ravel()[beyond[: int(0.2 * mask.sum())]] = 1
     return pixels.astype(bool)
+
+
+def wrong_mask_scenes(
+    model: ObjectModel, others: Sequence[ObjectModel], count: int, seed: int
+) -> Iterator[tuple[Frame, np.ndarray]]:
+    """Frames with masks that are not on the object: by turns on the background, and on other objects."""
+    for scene in masked_scenes(model, -(-count // 2), 0.0, seed, degrade=False):
+        generator = np.random.default_rng((seed, scene.frame.index))
+        for _ in range(100):
+            shift = generator.integers((-240, -320), (240, 320))
+            elsewhere = np.roll(scene.mask, tuple(shift), axis=(0, 1))
+            if not (elsewhere & scene.mask).any():
+                yield scene.frame, elsewhere
+                break
+    for number, other in enumerate(others):
+        share = (count // 2) // len(others) + (number < (count // 2) % len(others))
+        for scene in masked_scenes(other, share, 0.0, seed + 1, degrade=False) if share else ():
+            yield scene.frame, scene.mask
+
+
+def false_accepts(
+    estimate: Callable[[Frame, np.ndarray], InitialPose], scenes: Iterator[tuple[Frame, np.ndarray]]
+) -> tuple[int, int]:
+    """How many wrong masks were answered with an accepted pose, and how many there were."""
+    accepted = total = 0
+    for frame, mask in scenes:
+        total += 1
+        try:
+            accepted += estimate(frame, mask).accepted
+        except InitializationError:
+            pass
+    return accepted, total
 
 
 @dataclass(frozen=True)
