@@ -11,6 +11,7 @@ from pose_tracker_ros.frame import Frame
 
 MIN_MASK_PIXELS = 50
 MIN_DEPTH_PIXELS = 30
+GROUND_TOLERANCE_M = 0.006
 
 
 class InitializationError(ValueError):
@@ -62,6 +63,64 @@ def observe(frame: Frame, mask: np.ndarray, diameter_m: float) -> Observation:
     distance = float(np.median(frame.depth[measured]))
     near = measured & (np.abs(frame.depth - distance) < diameter_m)
     return Observation(frame, mask, np.where(near, frame.depth, np.float32(0)), distance)
+
+
+def mask_from_box(frame: Frame, box: tuple[float, float, float, float], diameter_m: float) -> np.ndarray:
+    """Mask (height, width) bool of the object in a box (left, top, right, bottom; pixels): what is as near as its middle.
+
+    The object is taken to be in the middle of the box. Depth up to 0.6 diameters from there belongs to it; flat
+    ground on which it stands is left out as far as it runs out of the box. Without depth the mask is the ellipse in the box.
+    Raises InitializationError for a box that is not in the image.
+    """
+    height, width = frame.depth.shape
+    left, top, right, bottom = box
+    rows, columns = np.mgrid[:height, :width]
+    inside = (columns >= left) & (columns <= right) & (rows >= top) & (rows <= bottom)
+    if not np.all(np.isfinite(box)) or inside.sum() < MIN_MASK_PIXELS:
+        raise InitializationError(
+            f"expected a box of at least {MIN_MASK_PIXELS} pixels in the image of {width}x{height}, got left {left:.0f}, "
+            f"top {top:.0f}, right {right:.0f}, bottom {bottom:.0f}"
+        )
+    across = (columns - (left + right) / 2) / max((right - left) / 2, 1)
+    down = (rows - (top + bottom) / 2) / max((bottom - top) / 2, 1)
+    middle = (np.maximum(np.abs(across), np.abs(down)) < 0.4) & inside & (frame.depth > 0)
+    if middle.sum() < MIN_DEPTH_PIXELS:
+        return inside & (across**2 + down**2 <= 1)
+    distance = float(np.median(frame.depth[middle]))
+    near = inside & (frame.depth > 0) & (np.abs(frame.depth - distance) < 0.6 * diameter_m)
+    return near & ~_ground(frame, near, (left, top, right, bottom))
+
+
+def _ground(frame: Frame, near: np.ndarray, box: tuple[float, float, float, float]) -> np.ndarray:
+    """Pixels on the plane that most of the box's rim lies on, if most of it lies on one plane."""
+    left, top, right, bottom = (round(value) for value in box)
+    rim = np.zeros_like(near)
+    for rows, columns in (
+        (slice(max(top, 0), top + 4), slice(max(left, 0), right)),
+        (slice(max(bottom - 4, 0), bottom), slice(max(left, 0), right)),
+        (slice(max(top, 0), bottom), slice(max(left, 0), left + 4)),
+        (slice(max(top, 0), bottom), slice(max(right - 4, 0), right)),
+    ):
+        rim[rows, columns] = True
+    rim &= near
+    if rim.sum() < MIN_DEPTH_PIXELS:
+        return np.zeros_like(near)
+    points = frame.camera.back_project(frame.depth)
+    generator = np.random.default_rng(0)
+    candidates = points[rim]
+    best, best_count = None, 0
+    for _ in range(60):
+        corner, second, third = candidates[generator.choice(len(candidates), 3, replace=False)]
+        normal = np.cross(second - corner, third - corner)
+        if np.linalg.norm(normal) < 1e-9:
+            continue
+        normal /= np.linalg.norm(normal)
+        count = int((np.abs((candidates - corner) @ normal) < GROUND_TOLERANCE_M).sum())
+        if count > best_count:
+            best, best_count = (normal, corner), count
+    if best is None or best_count < 0.5 * rim.sum():
+        return np.zeros_like(near)
+    return near & (np.abs((points - best[1]) @ best[0]) < GROUND_TOLERANCE_M)
 
 
 def _without_specks(mask: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 import threading
 from collections import deque
@@ -21,10 +22,11 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
+from pose_tracker_ros.datasets import Frame
 from pose_tracker_ros.datasets.image_messages import mask_from_message
 from pose_tracker_ros.initialization.hypotheses import HypothesesConfig
 from pose_tracker_ros.initialization.initializer import METHODS, Initializer, create_initializer, initialize
-from pose_tracker_ros.initialization.observation import InitialPose
+from pose_tracker_ros.initialization.observation import InitialPose, mask_from_box
 from pose_tracker_ros.nodes import messages
 from pose_tracker_ros.nodes.camera_subscriber import CameraSubscriber, RgbdMessages
 from pose_tracker_ros.nodes.newest import NewestFirstWorker
@@ -32,15 +34,16 @@ from pose_tracker_ros.nodes.parameters import config_from_parameters, declare, d
 from pose_tracker_ros.objects import load_object
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+MOST_BOXES = 3
 # A latched mask of long ago has no images any more, so that only new ones are asked for.
 MASKS = QoSProfile(depth=1)
 
 
 class Request(NamedTuple):
-    """Images and the mask that belongs to them."""
+    """Images, and the mask (Image) or the detections (Detection2DArray) that belong to them."""
 
     images: RgbdMessages
-    mask: Image
+    mask: Any
 
 
 class InitializerNode(LifecycleNode):
@@ -59,6 +62,7 @@ class InitializerNode(LifecycleNode):
         declare(self, "method", "hypotheses", f"How the pose is found: {', '.join(METHODS)}")
         declare(self, "weights_path", "", "Network weights of dense_fusion instead of the object's own")
         declare(self, "mask_label", 0, "Value of the object in a mask of labels (16UC1, 32SC1); 0 = every value but 0")
+        declare(self, "detection_class", "", "Class id of the object among detections; empty = any class")
         declare(self, "on_request", False, "Answer only the first mask after a call of ~/initialize, not every mask")
         declare(self, "autostart", True, "Configure and activate at once; false leaves that to a lifecycle manager")
         declare(self, "keep_s", 2.0, "How long images are kept for their mask, seconds")
@@ -74,9 +78,10 @@ class InitializerNode(LifecycleNode):
         self._pose_publisher: Any = None
         self._result_publisher: Any = None
         self._mask_subscription: Any = None
+        self._box_subscription: Any = None
         self._service: Any = None
         self._images: deque[RgbdMessages] = deque()
-        self._waiting_mask: Image | None = None
+        self._waiting_mask: Any = None
         self._requested = False
         self._autostart_timer = None
         if self.get_parameter("autostart").value:
@@ -120,6 +125,10 @@ class InitializerNode(LifecycleNode):
             self._on_images,
         )
         self._mask_subscription = self.create_subscription(Image, "~/mask", self._on_mask, MASKS)
+        if importlib.util.find_spec("vision_msgs"):
+            from vision_msgs.msg import Detection2DArray
+
+            self._box_subscription = self.create_subscription(Detection2DArray, "~/detections", self._on_mask, MASKS)
         self._service = self.create_service(Trigger, "~/initialize", self._on_request)
         self.get_logger().info(f"waiting for masks on {self.resolve_topic_name('~/mask')}")
         return super().on_activate(state)
@@ -168,11 +177,13 @@ class InitializerNode(LifecycleNode):
             self._worker.stop()
         if self._camera is not None:
             self._camera.close()
-        if self._mask_subscription is not None:
-            self.destroy_subscription(self._mask_subscription)
+        for subscription in (self._mask_subscription, self._box_subscription):
+            if subscription is not None:
+                self.destroy_subscription(subscription)
         if self._service is not None:
             self.destroy_service(self._service)
-        self._worker = self._camera = self._mask_subscription = self._service = None
+        self._worker = self._camera = self._service = None
+        self._mask_subscription = self._box_subscription = None
         with self._lock:
             self._images.clear()
             self._waiting_mask = None
@@ -194,7 +205,7 @@ class InitializerNode(LifecycleNode):
                 self._images.popleft()
         self._match()
 
-    def _on_mask(self, mask: Image) -> None:
+    def _on_mask(self, mask: Any) -> None:
         with self._lock:
             self._waiting_mask = mask
         self._match()
@@ -239,8 +250,8 @@ class InitializerNode(LifecycleNode):
         header = request.images.color.header
         try:
             frame = messages.frame_from_messages(*request.images)
-            mask = mask_from_message(request.mask, self.get_parameter("mask_label").value)
-            answer = initialize(self._initializer, frame, mask)
+            answers = [initialize(self._initializer, frame, mask) for mask in self._masks(request.mask, frame)]
+            answer = max(answers, key=lambda one: one.score)
         except ValueError as error:
             self.get_logger().error(f"no pose: {error}")
             self._publish_result(None, str(error), header)
@@ -255,6 +266,13 @@ class InitializerNode(LifecycleNode):
         else:
             self.get_logger().warning(f"no pose: {answer.reason}")
         self._publish_result(answer, answer.reason or "found", header)
+
+    def _masks(self, message: Any, frame: Frame) -> list[np.ndarray]:
+        """The masks of a mask image, or of the detections of the wanted class, the surest first."""
+        if isinstance(message, Image):
+            return [mask_from_message(message, self.get_parameter("mask_label").value)]
+        boxes = messages.boxes_from_detections(message, self.get_parameter("detection_class").value)
+        return [mask_from_box(frame, box, self._initializer.model.diameter_m) for box in boxes[:MOST_BOXES]]
 
     def _publish_result(self, answer: InitialPose | None, text: str, header: Header) -> None:
         accepted = answer is not None and answer.accepted

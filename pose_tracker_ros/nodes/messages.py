@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Time
@@ -83,6 +84,26 @@ def info_message(camera: PinholeCamera, header: Header) -> CameraInfo:
     message.r = np.eye(3).ravel().tolist()
     message.p = np.hstack([camera.matrix, np.zeros((3, 1))]).ravel().tolist()
     return message
+
+
+def boxes_from_detections(message: Any, class_id: str = "") -> list[tuple[float, float, float, float]]:
+    """Boxes (left, top, right, bottom) in pixels of a vision_msgs/Detection2DArray, the surest first.
+
+    ``class_id``: only detections with this class; empty = all. Raises ValueError when there is none.
+    """
+    scored = []
+    for detection in message.detections:
+        results = [item.hypothesis for item in detection.results]
+        scores = [item.score for item in results if not class_id or item.class_id == class_id]
+        if scores or (not results and not class_id):
+            middle, box = detection.bbox.center.position, detection.bbox
+            half_x, half_y = box.size_x / 2, box.size_y / 2
+            corners = (middle.x - half_x, middle.y - half_y, middle.x + half_x, middle.y + half_y)
+            scored.append((max(scores, default=0.0), corners))
+    if not scored:
+        wanted = f"of class {class_id!r}" if class_id else "of any class"
+        raise ValueError(f"expected a detection {wanted}, got {len(message.detections)} others; check detection_class")
+    return [corners for _, corners in sorted(scored, key=lambda item: -item[0])]
 
 
 def pose_message(a_T_b: np.ndarray) -> Pose:

@@ -9,7 +9,7 @@ from pose_tracker_ros.evaluation.initialization import degraded, evaluate_initia
 from pose_tracker_ros.geometry import apply_residual, so3_exp
 from pose_tracker_ros.initialization.hypotheses import HypothesesConfig, HypothesisInitializer
 from pose_tracker_ros.initialization.initializer import create_initializer, initialize
-from pose_tracker_ros.initialization.observation import InitializationError, observe
+from pose_tracker_ros.initialization.observation import InitializationError, mask_from_box, observe
 from pose_tracker_ros.initialization.templates import SIZE, make_templates
 from pose_tracker_ros.objects import load_object
 
@@ -110,6 +110,23 @@ def test_a_mask_on_the_background_is_refused_with_a_reason(jug, initializer, sce
             assert "demo_jug" in answer.reason
             refused += 1
     assert refused == 2 * len(scenes)
+
+
+def test_a_box_is_enough(jug, initializer, scenes):
+    good = 0
+    for scene in scenes:
+        rows, columns = np.nonzero(scene.mask)
+        box = (columns.min() - 8.0, rows.min() - 8.0, columns.max() + 8.0, rows.max() + 8.0)
+        mask = mask_from_box(scene.frame, box, jug.diameter_m)
+        overlap = (mask & scene.mask).sum() / (mask | scene.mask).sum()
+        angle, distance = errors(jug, initialize(initializer, scene.frame, mask), scene.camera_T_object)
+        good += overlap > 0.6 and angle < 5 and distance < 0.01
+    assert good >= len(scenes) - 1
+
+
+def test_a_box_outside_the_image_is_refused(jug, scenes):
+    with pytest.raises(InitializationError, match="expected a box"):
+        mask_from_box(scenes[0].frame, (700.0, 10.0, 800.0, 100.0), jug.diameter_m)
 
 
 def test_a_mask_on_another_object_is_refused(initializer):
