@@ -1,6 +1,6 @@
 """Contour alignment: where the colours of the object end and those of the background begin.
 
-Depth cameras measure some materials (wax, dark or glossy plastic) millimetres too far or too near; the
+Depth cameras measure some materials (translucent, dark or glossy ones) millimetres too far or too near; the
 outline in the colour image does not lie. Colour models of object and background are made afresh from every
 crop, so that nothing can drift (the idea of PWP3D, Prisacariu and Reid 2012; the probabilities along short
 lines across the outline follow Stoiber et al. 2020).
