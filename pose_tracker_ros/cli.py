@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from pose_tracker_ros.commands.add_object import add_object
 from pose_tracker_ros.commands.align_masks import align_masks_command
 from pose_tracker_ros.commands.demo import demo
 from pose_tracker_ros.commands.evaluate import evaluate
@@ -20,6 +21,7 @@ app = typer.Typer(
 )
 for command in (track, train, evaluate, run, demo):
     app.command(command.__name__)(command)
+app.command("add-object")(add_object)
 app.command("align-masks")(align_masks_command)
 app.command("initialize")(initialize_command)
 app.command("train-initializer")(train_initializer)
