@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from pose_tracker_ros.configuration import option
+from pose_tracker_ros.geometry import so3_exp
 from pose_tracker_ros.initialization.fusion_input import make_input, stack_inputs, turned_input
 from pose_tracker_ros.initialization.hypotheses import HypothesesConfig, HypothesisInitializer
 from pose_tracker_ros.initialization.observation import Observation
@@ -99,11 +100,9 @@ class DenseFusionInitializer(HypothesisInitializer):
     @staticmethod
     def _different(rotation: torch.Tensor, turn: torch.Tensor, count: int) -> list[int]:
         """Indices of the first ``count`` proposals that differ, turns of the crop taken back."""
-        quarter = torch.tensor([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
-        turned_back = torch.stack(
-            [torch.linalg.matrix_power(quarter, int(index)) @ matrix for index, matrix in zip(turn, rotation)]
-        )
-        cosine = (torch.einsum("aij,bij->ab", turned_back, turned_back) - 1) / 2
+        quarters = so3_exp(np.outer(np.arange(4) * np.pi / 2, [0.0, 0.0, 1.0]))
+        turned_back = quarters[turn.numpy()] @ rotation.numpy()
+        cosine = (np.einsum("aij,bij->ab", turned_back, turned_back) - 1) / 2
         kept: list[int] = []
         for index in range(len(rotation)):
             if len(kept) == count:
