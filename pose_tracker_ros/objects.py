@@ -140,20 +140,65 @@ def _convert(loaded: trimesh.Trimesh, scale: float) -> Mesh:
     elif visual.kind == "face":
         loaded.unmerge_vertices()
         vertex_colors = np.repeat(np.asarray(visual.face_colors[:, :3], dtype=np.uint8), 3, axis=0)
-    if uv is None and vertex_colors is None:
-        # STL and some PLY files repeat every vertex for every face, which would make all shading flat;
-        # sharing every vertex would make a cube's edges round. Edges sharper than this stay sharp.
-        loaded.merge_vertices(merge_norm=True, merge_tex=True)
-        loaded = trimesh.graph.smooth_shade(loaded, angle=SHARP_EDGE_RAD)
     vertices = np.asarray(loaded.vertices, dtype=np.float64) * scale
+    return mesh_with_normals(vertices, np.asarray(loaded.faces), vertex_colors=vertex_colors, uv=uv, texture=texture)
+
+
+def mesh_with_normals(
+    vertices: np.ndarray,
+    faces: np.ndarray,
+    vertex_colors: np.ndarray | None = None,
+    uv: np.ndarray | None = None,
+    texture: np.ndarray | None = None,
+) -> Mesh:
+    """The mesh of vertices (V, 3) metres and faces (F, 3) with normals, its vertices split along sharp edges.
+
+    ``vertex_colors`` (V, 3) or ``uv`` (V, 2) go with the vertices.
+    """
+    normals = corner_normals(vertices, faces)
+    corners = np.asarray(faces).ravel().astype(np.int64)
+    # Corners of one vertex stay one where they agree in their normal.
+    key = corners
+    for column in np.rint(normals.T * 1000).astype(np.int64) + 1000:
+        key = key * 2001 + column
+    _, first, index = np.unique(key, return_index=True, return_inverse=True)
+    source = corners[first]
     return Mesh(
-        vertices=vertices.astype(np.float32),
-        faces=np.asarray(loaded.faces, dtype=np.int32),
-        normals=np.asarray(loaded.vertex_normals, dtype=np.float32),
-        vertex_colors=vertex_colors,
-        uv=uv,
+        vertices=vertices[source].astype(np.float32),
+        faces=index.reshape(-1, 3).astype(np.int32),
+        normals=normals[first].astype(np.float32),
+        vertex_colors=None if vertex_colors is None else vertex_colors[source],
+        uv=None if uv is None else uv[source],
         texture=texture,
     )
+
+
+def corner_normals(vertices: np.ndarray, faces: np.ndarray, sharp_edge_rad: float = SHARP_EDGE_RAD) -> np.ndarray:
+    """Unit normals (3 F, 3) of the triangles' corners: smooth over gentle bends, apart at edges sharper than an angle.
+
+    Each is the mean of the normals, weighted by area, of all triangles (F, 3) at that place that look within the angle of
+    its own triangle. Vertices (V, 3) that are repeated for every triangle, as in STL files, count as one.
+    """
+    triangles = vertices[faces]
+    area = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
+    length = np.linalg.norm(area, axis=1, keepdims=True)
+    face_normals = area / np.maximum(length, 1e-30)
+    extent = max(float(np.ptp(vertices, axis=0).max()), 1e-30)
+    _, place = np.unique(np.rint(vertices / extent * 1e6).astype(np.int64), axis=0, return_inverse=True)
+    place = place.ravel()[faces.ravel()]
+    # All pairs of corners at one place: those sorted by place, each against its whole group.
+    order = np.argsort(place, kind="stable")
+    sizes = np.bincount(place)
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    count = sizes[place[order]]
+    one = np.repeat(order, count)
+    within = np.arange(count.sum()) - np.repeat(np.concatenate([[0], np.cumsum(count)[:-1]]), count)
+    other = order[np.repeat(starts[place[order]], count) + within]
+    alike = np.einsum("ij,ij->i", face_normals[one // 3], face_normals[other // 3]) >= np.cos(sharp_edge_rad)
+    total = np.zeros((len(faces) * 3, 3))
+    np.add.at(total, one[alike], area[other[alike] // 3])
+    norm = np.linalg.norm(total, axis=1, keepdims=True)
+    return np.where(norm > 1e-30, total / np.maximum(norm, 1e-30), np.array([0.0, 0.0, 1.0]))
 
 
 def models_folders() -> list[Path]:

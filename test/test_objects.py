@@ -10,6 +10,7 @@ from shapes import sphere
 
 from pose_tracker_ros.objects import (
     ObjectModel,
+    corner_normals,
     find_object_folder,
     load_mesh,
     load_object,
@@ -185,3 +186,27 @@ def test_recoloring_replaces_one_kind_of_colour_by_the_other():
     assert not plain.has_color and mesh.has_color
     painted = recolored(plain, vertex_colors=np.zeros((len(mesh.vertices), 3), np.uint8))
     assert painted.has_color and painted.texture is None
+
+
+def test_a_coloured_cube_of_eight_vertices_keeps_its_flat_sides(tmp_path):
+    """One normal for each vertex would make it round to whatever aligns surfaces with depth."""
+    box = trimesh.creation.box(extents=(0.1, 0.1, 0.1))
+    box.visual.vertex_colors = np.tile([200, 30, 30, 255], (8, 1))
+    box.export(tmp_path / "box.ply")
+    mesh = load_mesh(tmp_path / "box.ply")
+    assert len(mesh.vertices) == 24
+    assert np.abs(mesh.normals).max(axis=1) == pytest.approx(1.0)
+    flat = np.cross(
+        mesh.vertices[mesh.faces[:, 1]] - mesh.vertices[mesh.faces[:, 0]],
+        mesh.vertices[mesh.faces[:, 2]] - mesh.vertices[mesh.faces[:, 0]],
+    )
+    flat /= np.linalg.norm(flat, axis=1, keepdims=True)
+    assert np.einsum("fkc,fc->fk", mesh.normals[mesh.faces], flat) == pytest.approx(1.0)
+    assert np.all(mesh.vertex_colors == [200, 30, 30])
+
+
+def test_gentle_bends_are_smooth():
+    ball = trimesh.creation.icosphere(subdivisions=3, radius=0.05)
+    repeated = ball.vertices[ball.faces].reshape(-1, 3)
+    normals = corner_normals(repeated, np.arange(len(repeated)).reshape(-1, 3))
+    assert normals == pytest.approx(repeated / 0.05, abs=0.02)

@@ -24,7 +24,7 @@ from pose_tracker_ros.geometry import (
 from pose_tracker_ros.initialization.mask_alignment import MaskAlignmentConfig, align_masks
 from pose_tracker_ros.initialization.mask_views import MaskView
 from pose_tracker_ros.initialization.soft_alignment import SoftAlignmentSettings, align_soft_silhouettes
-from pose_tracker_ros.objects import ContinuousSymmetry, Mesh, ObjectModel, load_object
+from pose_tracker_ros.objects import ContinuousSymmetry, Mesh, ObjectModel, load_object, mesh_with_normals
 from pose_tracker_ros.rendering import create_renderer
 
 CAMERA = PinholeCamera(640, 480, 600.0, 600.0, 319.5, 239.5)
@@ -235,4 +235,4 @@ def _box(extents: tuple[float, float, float], center: tuple[float, float, float]
 
 
 def _mesh(shape: trimesh.Trimesh) -> Mesh:
-    return Mesh(np.float32(shape.vertices), np.int32(shape.faces), np.float32(shape.vertex_normals))
+    return mesh_with_normals(np.asarray(shape.vertices), np.asarray(shape.faces))

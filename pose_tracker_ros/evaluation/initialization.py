@@ -147,7 +147,7 @@ def evaluate_initializer(
     points: np.ndarray,
 ) -> InitializationResult:
     """Run ``estimate(frame, mask)`` on scenes; ``points`` (P, 3) metres for ADD-S."""
-    symmetries = symmetry_transforms(model, largest_step=0.1)
+    symmetries = symmetry_transforms(model, largest_step=0.02)
     right, accepted, wrong, adds, seconds = [], [], [], [], []
     for scene in scenes:
         try:

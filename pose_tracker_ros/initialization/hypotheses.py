@@ -12,13 +12,14 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from pose_tracker_ros.camera import crop_camera
+from pose_tracker_ros.camera import PinholeCamera, crop_camera
 from pose_tracker_ros.configuration import option
 from pose_tracker_ros.geometry import apply_residual, make_pose, rotation_angle, so3_exp
 from pose_tracker_ros.initialization.observation import InitialPose, Observation
 from pose_tracker_ros.initialization.templates import MARGIN, SIZE, Templates, make_templates
-from pose_tracker_ros.initialization.verification import Verdict, verify, view_of
+from pose_tracker_ros.initialization.verification import Verdict, View, verify, view_of
 from pose_tracker_ros.objects import ObjectModel
+from pose_tracker_ros.rendering import Rendering
 from pose_tracker_ros.rendering.raycast import RaycastRenderer
 from pose_tracker_ros.tracking.contour import align, color_evidence, outline_of
 from pose_tracker_ros.tracking.crop import Crop
@@ -29,6 +30,8 @@ from pose_tracker_ros.tracking.refine import polish
 SHIFTS = (-6, -3, 0, 3, 6)
 DEPTH_DEVIATION = 0.06
 CROP_MARGIN = 1.6
+# How far a view may be moved by one alignment, for lack of better knowledge.
+ALIGN_DEVIATION_DIAMETERS, ALIGN_DEVIATION_RAD = 0.1, 0.3
 COARSE_RESOLUTION, FINE_RESOLUTION = 64, 128
 # Turns that are tried to match the paint, so many times each, on so many of the aligned poses.
 SEARCH_STEPS_DEG = (8.0, 3.0)
@@ -112,34 +115,45 @@ class HypothesisInitializer:
         share = float(np.median(self._templates.mask.sum(axis=1))) * (MARGIN / SIZE) ** 2
         return float(observation.frame.camera.fx * self.model.diameter_m * np.sqrt(share / observation.mask.sum()))
 
-    def _camera(self, pose: np.ndarray, resolution: int):
-        center = pose[:3, :3] @ self.model.center_m + pose[:3, 3]
-        return crop_camera(center, CROP_MARGIN * self.model.diameter_m, resolution)
+    def _camera(self, pose: np.ndarray, resolution: int) -> PinholeCamera:
+        return crop_camera(self._center(pose), CROP_MARGIN * self.model.diameter_m, resolution)
 
     def _aligned(
         self, observation: Observation, pose: np.ndarray, resolution: int, rounds: int, contour: bool
     ) -> tuple[np.ndarray, Verdict]:
-        """The pose moved onto depth and outline, and its verdict."""
-        for _ in range(rounds):
+        """The pose moved onto depth and outline as long as that explains the image better, and its verdict."""
+        tried = []
+        for last in [False] * rounds + [True]:
             camera = self._camera(pose, resolution)
             view, rendering = view_of(observation, camera), self._renderer.render(camera, pose)
-            if not rendering.mask.any():
-                return pose, Verdict(0.0, 0.0, 0.0)
-            center = pose[:3, :3] @ self.model.center_m + pose[:3, 3]
-            widened = cv2.dilate(view.mask.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
-            depth = np.where(widened, view.depth, np.float32(0))
-            crop = Crop(camera, rendering, view.color, depth, center, self.model.diameter_m)
-            measurements = [polish(crop, 8)]
-            motion, _ = fuse(np.zeros((6, 6)), *measurements)
-            # What hides the object is outside its mask, so the outline is told by all of the depth.
-            evidence = color_evidence(crop._replace(depth=view.depth)) if contour else None
-            if evidence is not None:
-                motion, _ = fuse(np.zeros((6, 6)), *measurements, align(crop, outline_of(crop), evidence, motion))
-            motion = _bounded(motion, 0.3 * self.model.diameter_m, 0.5)
+            tried.append((pose, verify(self.model, view, rendering)))
+            if last or not rendering.mask.any():
+                break
+            motion = self._motion(view, rendering, self._center(pose), contour)
             pose = apply_residual(pose, motion[:3], motion[3:], self.model.center_m)
-            if (pose[:3, :3] @ self.model.center_m + pose[:3, 3])[2] < 0.05:
-                return pose, Verdict(0.0, 0.0, 0.0)
-        return pose, self._verdict(observation, pose, resolution)
+            if self._center(pose)[2] < 0.05:
+                break
+        return max(tried, key=lambda item: item[1].score)
+
+    def _motion(self, view: View, rendering: Rendering, center: np.ndarray, contour: bool) -> np.ndarray:
+        """Motion (6,) that depth within the mask and the outline suggest."""
+        diameter = self.model.diameter_m
+        widened = cv2.dilate(view.mask.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
+        depth = np.where(widened, view.depth, np.float32(0))
+        crop = Crop(view.camera, rendering, view.color, depth, center, diameter)
+        # Flat and round things slide in their own surface: what depth does not tell stays as it is.
+        prior = np.diag([(ALIGN_DEVIATION_DIAMETERS * diameter) ** -2] * 3 + [ALIGN_DEVIATION_RAD**-2] * 3)
+        measurements = [polish(crop, 8, prior)]
+        motion, _ = fuse(prior, *measurements)
+        # What hides the object is outside its mask, so the outline is told by all of the depth.
+        evidence = color_evidence(crop._replace(depth=view.depth)) if contour else None
+        if evidence is not None:
+            outline = outline_of(crop)
+            motion, _ = fuse(prior, *measurements, align(crop, outline, evidence, motion))
+        return _bounded(motion, 0.3 * diameter, 0.5)
+
+    def _center(self, pose: np.ndarray) -> np.ndarray:
+        return pose[:3, :3] @ self.model.center_m + pose[:3, 3]
 
     def _turned(self, observation: Observation, pose: np.ndarray) -> np.ndarray:
         """The pose turned in smaller and smaller steps while that explains the image better.

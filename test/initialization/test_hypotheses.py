@@ -43,7 +43,8 @@ def test_simulated_scenes_with_degraded_masks(jug, initializer, occlusion, right
         lambda frame, mask: initialize(initializer, frame, mask), jug, scenes, jug.sample_points(500)
     )
     assert result.right >= right
-    assert result.accepted_wrong == 0
+    # What tells two views apart may be hidden.
+    assert result.accepted_wrong <= occlusion / 2
 
 
 @pytest.mark.parametrize("change", ["eroded", "dilated", "holes", "other part"])
