@@ -13,7 +13,7 @@ import trimesh
 import yaml
 from scipy.spatial.distance import cdist
 
-from pose_tracker_ros.geometry import is_pose, transform_points
+from pose_tracker_ros.geometry import is_pose, make_pose, so3_exp, transform_points
 
 METRES_PER_UNIT = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 SHARP_EDGE_RAD = np.radians(40.0)
@@ -312,6 +312,38 @@ def parse_symmetries(
         for item in description.get("continuous", [])
     )
     return discrete, continuous
+
+
+def symmetry_transforms(model: ObjectModel, largest_step: float = 0.01) -> np.ndarray:
+    """All symmetries (K, 4, 4) of an object in metres, the identity first.
+
+    Continuous ones are cut into equal steps so that no surface point moves further than ``largest_step``
+    diameters in a step (the rule of BOP, Hodan et al., ECCV 2018: the farthest point is half a diameter
+    from the axis); each is combined with every discrete one.
+    """
+    discrete = np.concatenate([np.eye(4)[None], model.discrete_symmetries])
+    transforms = discrete
+    for symmetry in model.continuous_symmetries:
+        turns = _turns(symmetry, int(np.ceil(np.pi / largest_step)))
+        transforms = np.einsum("aij,bjk->abik", turns, transforms).reshape(-1, 4, 4)
+    return transforms
+
+
+def _turns(symmetry: ContinuousSymmetry, count: int) -> np.ndarray:
+    axis = symmetry.axis / np.linalg.norm(symmetry.axis)
+    rotations = so3_exp(np.arange(count)[:, None] * (2 * np.pi / count) * axis)
+    return np.stack([make_pose(rotation, symmetry.offset - rotation @ symmetry.offset) for rotation in rotations])
+
+
+def nearest_equivalent(pose: np.ndarray, other: np.ndarray, symmetries: np.ndarray) -> np.ndarray:
+    """Of all poses (4, 4) that look like ``other``, the one that is turned least from ``pose``.
+
+    Parameters: ``symmetries`` (K, 4, 4) from :func:`symmetry_transforms`.
+    """
+    equivalents = other @ symmetries
+    # The trace of the relative rotation grows as its angle falls.
+    traces = np.einsum("ij,kij->k", pose[:3, :3], equivalents[:, :3, :3])
+    return equivalents[int(np.argmax(traces))]
 
 
 def texture_pyramid(texture: np.ndarray) -> list[np.ndarray]:

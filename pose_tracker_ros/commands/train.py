@@ -36,6 +36,9 @@ def train(
     set_option: Annotated[
         list[str] | None, typer.Option("--set", help="Option as name=value, e.g. steps=20000 or crop_margin=1.4.")
     ] = None,
+    dataset: Annotated[
+        Path | None, typer.Option(help="Pairs written by pose-tracker render, instead of rendering while training.")
+    ] = None,
     install: Annotated[bool, typer.Option(help="Copy the finished weights into the objects' folders.")] = True,
 ) -> None:
     """Train the residual network on pairs rendered on the fly; goes on where an interrupted run stopped."""
@@ -57,7 +60,7 @@ def train(
         name = "generic" if any_object else "_".join(model.name for model in models)
         folder = output or Path("training") / name
         try:
-            weights = run_training(models, scene, training, folder, initial_weights)
+            weights = run_training(models, scene, training, folder, initial_weights, dataset)
         except KeyboardInterrupt:
             console.print(f"interrupted; the same command goes on from {folder}")
             raise typer.Exit(130) from None

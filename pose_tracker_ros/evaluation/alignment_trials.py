@@ -11,7 +11,7 @@ import numpy as np
 import trimesh
 
 from pose_tracker_ros.camera import PinholeCamera
-from pose_tracker_ros.evaluation.metrics import NO_POSE, pose_errors_with_symmetry, symmetry_transforms
+from pose_tracker_ros.evaluation.metrics import NO_POSE, pose_errors_with_symmetry
 from pose_tracker_ros.geometry import (
     apply_residual,
     invert,
@@ -24,7 +24,14 @@ from pose_tracker_ros.geometry import (
 from pose_tracker_ros.initialization.mask_alignment import MaskAlignmentConfig, align_masks
 from pose_tracker_ros.initialization.mask_views import MaskView
 from pose_tracker_ros.initialization.soft_alignment import SoftAlignmentSettings, align_soft_silhouettes
-from pose_tracker_ros.objects import ContinuousSymmetry, Mesh, ObjectModel, load_object, mesh_with_normals
+from pose_tracker_ros.objects import (
+    ContinuousSymmetry,
+    Mesh,
+    ObjectModel,
+    load_object,
+    mesh_with_normals,
+    symmetry_transforms,
+)
 from pose_tracker_ros.rendering import create_renderer
 
 CAMERA = PinholeCamera(640, 480, 600.0, 600.0, 319.5, 239.5)

@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 
 from pose_tracker_ros.datasets.simulation import SimulatedSequence, SimulationConfig
-from pose_tracker_ros.evaluation.metrics import adds_errors, pose_errors_with_symmetry, symmetry_transforms
+from pose_tracker_ros.evaluation.metrics import adds_errors, pose_errors_with_symmetry
 from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.initialization.observation import InitializationError, InitialPose
-from pose_tracker_ros.objects import ObjectModel
+from pose_tracker_ros.objects import ObjectModel, symmetry_transforms
 
 LIMIT_M, LIMIT_DEG = 0.01, 5.0
 OCCLUDER_DEPTH_M = 0.1

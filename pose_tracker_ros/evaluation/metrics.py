@@ -10,8 +10,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
-from pose_tracker_ros.geometry import invert, make_pose
-from pose_tracker_ros.objects import ContinuousSymmetry, ObjectModel
+from pose_tracker_ros.geometry import invert
 
 AUC_LIMIT_M = 0.1
 NO_POSE = np.full((4, 4), np.nan)
@@ -68,7 +67,7 @@ def translation_errors(estimates: np.ndarray, truths: np.ndarray) -> np.ndarray:
 def rotation_errors(estimates: np.ndarray, truths: np.ndarray, symmetries: np.ndarray | None = None) -> np.ndarray:
     """Angles (N,) in radians, 0..pi, from the truth to the estimate.
 
-    ``symmetries``: transforms (K, 4, 4) from :func:`symmetry_transforms`; the error is then that to the
+    ``symmetries``: transforms (K, 4, 4) from :func:`pose_tracker_ros.objects.symmetry_transforms`; the error is then that to the
     nearest of the K equivalent truths.
     """
     estimates, truths = _pair(estimates, truths)
@@ -95,21 +94,6 @@ def pose_errors_with_symmetry(
     translation = np.stack([translation_errors(estimates, truths @ symmetry) for symmetry in symmetries])
     best = np.argmin(rotation, axis=0)[None]
     return np.take_along_axis(translation, best, 0)[0], np.take_along_axis(rotation, best, 0)[0]
-
-
-def symmetry_transforms(model: ObjectModel, largest_step: float = 0.01) -> np.ndarray:
-    """All symmetries (K, 4, 4) of an object in metres, the identity first.
-
-    Continuous ones are cut into equal steps so that no surface point moves further than ``largest_step``
-    diameters in a step (the rule of BOP, Hodan et al., ECCV 2018: the farthest point is half a diameter
-    from the axis); each is combined with every discrete one.
-    """
-    discrete = np.concatenate([np.eye(4)[None], model.discrete_symmetries])
-    transforms = discrete
-    for symmetry in model.continuous_symmetries:
-        turns = _turns(symmetry, int(np.ceil(np.pi / largest_step)))
-        transforms = np.einsum("aij,bjk->abik", turns, transforms).reshape(-1, 4, 4)
-    return transforms
 
 
 def auc_voc(errors: np.ndarray, limit: float = AUC_LIMIT_M) -> float:
@@ -163,12 +147,6 @@ def count_losses(failed: np.ndarray) -> int:
 def is_present(poses: np.ndarray) -> np.ndarray:
     """True (N,) for poses (N, 4, 4) that are not missing."""
     return np.isfinite(poses).all(axis=(1, 2))
-
-
-def _turns(symmetry: ContinuousSymmetry, count: int) -> np.ndarray:
-    axis = symmetry.axis / np.linalg.norm(symmetry.axis)
-    rotations = Rotation.from_rotvec(np.arange(count)[:, None] * (2 * np.pi / count) * axis).as_matrix()
-    return np.stack([make_pose(rotation, symmetry.offset - rotation @ symmetry.offset) for rotation in rotations])
 
 
 def _pair(estimates: np.ndarray, truths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

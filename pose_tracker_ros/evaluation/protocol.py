@@ -10,7 +10,7 @@ import numpy as np
 from pose_tracker_ros.datasets.sequence import Annotation
 from pose_tracker_ros.evaluation import metrics
 from pose_tracker_ros.evaluation.trajectory import PoseEstimate
-from pose_tracker_ros.objects import ObjectModel, mesh_diameter
+from pose_tracker_ros.objects import ObjectModel, mesh_diameter, symmetry_transforms
 
 # Fewer vertices than this say little about the surface (a cube has 8), so points are sampled on it.
 FEWEST_VERTICES = 500
@@ -36,7 +36,7 @@ class ScoredObject:
     def from_model(cls, model: ObjectModel, points: np.ndarray | None = None) -> ScoredObject:
         """An object with its symmetries; ``points`` default :func:`object_points`."""
         points = object_points(model) if points is None else points
-        return cls(model.name, points, model.diameter_m, metrics.symmetry_transforms(model))
+        return cls(model.name, points, model.diameter_m, symmetry_transforms(model))
 
     @classmethod
     def from_points(cls, name: str, points: np.ndarray) -> ScoredObject:

@@ -69,7 +69,7 @@ def make_batch(generator: PairGenerator, size: int) -> Batch:
     return Batch(crops, translation, rotation)
 
 
-def loader(stream: PairStream, workers: int) -> DataLoader:
+def loader(stream: IterableDataset, workers: int) -> DataLoader:
     """Batches of a stream from ``workers`` processes; spawned, since ray casting does not survive fork()."""
     return DataLoader(
         stream,

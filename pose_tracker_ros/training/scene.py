@@ -12,8 +12,8 @@ import numpy as np
 
 from pose_tracker_ros.camera import PinholeCamera, crop_camera
 from pose_tracker_ros.configuration import option
-from pose_tracker_ros.geometry import apply_residual, make_pose, random_rotation, random_unit_vector
-from pose_tracker_ros.objects import ObjectModel
+from pose_tracker_ros.geometry import apply_residual, make_pose, random_rotation, random_unit_vector, residual_between
+from pose_tracker_ros.objects import ObjectModel, nearest_equivalent, symmetry_transforms
 from pose_tracker_ros.rendering import Rendering
 from pose_tracker_ros.rendering.raycast import RaycastRenderer
 from pose_tracker_ros.tracking.crop import Crop
@@ -25,6 +25,8 @@ from pose_tracker_ros.training.textures import random_color, random_image, solid
 MIN_VISIBLE_SHARE = 0.15
 # Procedural shapes in use at a time, and how many pairs each gives on average.
 SHAPES_IN_USE = 64
+# Step of a continuous symmetry: how far the surface moves, in diameters.
+SYMMETRY_STEP = 0.005
 PAIRS_PER_SHAPE = 25
 
 
@@ -73,6 +75,7 @@ class PairGenerator:
         if not models and config.random_shapes < 1:
             raise ValueError("expected at least one object, or random_shapes = 1 to train with procedural shapes alone")
         self._objects = [(model, RaycastRenderer(model.mesh, threads=1)) for model in models]
+        self._symmetries = {model.name: symmetry_transforms(model, SYMMETRY_STEP) for model in models}
         self._shapes: list[tuple[ObjectModel, RaycastRenderer]] = []
         self._generator = np.random.default_rng(seed)
         self._images = [random_image(192, self._generator) for _ in range(images)]
@@ -101,7 +104,20 @@ class PairGenerator:
         color, depth = self._observe(model, camera, observed, observed_pose, float(center[2]))
         if color is None:
             return None
+        translation, rotation = self._visible_residual(model, rendered_pose, observed_pose)
         return Pair(Crop(camera, rendering, color, depth, center, model.diameter_m), translation, rotation)
+
+    def _visible_residual(
+        self, model: ObjectModel, rendered_pose: np.ndarray, observed_pose: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The residual to be learnt: that to the nearest of all poses that look like the observed one.
+
+        A turn about an axis of symmetry cannot be seen; asking for it teaches nothing but doubt.
+        """
+        symmetries = self._symmetries.get(model.name)
+        if symmetries is not None and len(symmetries) > 1:
+            observed_pose = nearest_equivalent(rendered_pose, observed_pose, symmetries)
+        return residual_between(rendered_pose, observed_pose, model.center_m)
 
     def _choose_object(self) -> tuple[ObjectModel, RaycastRenderer]:
         generator = self._generator

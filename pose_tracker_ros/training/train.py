@@ -20,6 +20,7 @@ from pose_tracker_ros.networks.weights import WeightsInfo, load_weights, save_we
 from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.training.pairs import Batch, PairStream, loader, make_batch
 from pose_tracker_ros.training.scene import PairGenerator, SceneConfig
+from pose_tracker_ros.training.stored_pairs import StoredPairs
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,12 @@ def train(
     config: TrainConfig,
     output: Path,
     initial_weights: Path | None = None,
+    dataset: Path | None = None,
 ) -> Path:
     """Train a network for the given objects and write ``output`` / residual.safetensors; returns its path.
 
-    A run that finds its own checkpoint in ``output`` goes on from there.
+    A run that finds its own checkpoint in ``output`` goes on from there. ``dataset``: pairs on disk, written by
+    :func:`pose_tracker_ros.training.stored_pairs.write_pairs` with the same scene, instead of a fresh stream.
     Raises FloatingPointError when the loss diverges, ValueError for options that don't fit together.
     """
     output.mkdir(parents=True, exist_ok=True)
@@ -80,7 +83,7 @@ def train(
     checkpoint = output / "checkpoint.pt"
     first_step = resume(checkpoint, network, average, optimizer, device)
 
-    stream = PairStream(models, scene, config.batch_size, config.seed, first_step, config.curriculum_steps)
+    stream = _stream(models, scene, config, first_step, dataset)
     batches = iter(loader(stream, config.workers))
     running_loss = None
     with progress_bar() as progress, (output / "log.csv").open("a", newline="") as log_file:
@@ -145,6 +148,26 @@ def validate(network: ResidualNetwork, batches: Sequence[Batch], device: torch.d
         lengths.append(torch.stack([batch.translation.norm(dim=1), batch.rotation.norm(dim=1)]).cpu().numpy())
     shares = np.median(np.hstack(errors), axis=1) / np.median(np.hstack(lengths), axis=1)
     return float(shares[0]), float(shares[1])
+
+
+def _stream(
+    models: Sequence[ObjectModel], scene: SceneConfig, config: TrainConfig, first_step: int, dataset: Path | None
+) -> PairStream | StoredPairs:
+    if dataset is None:
+        return PairStream(models, scene, config.batch_size, config.seed, first_step, config.curriculum_steps)
+    stored = StoredPairs(dataset, first_step)
+    differing = [key for key, value in vars(scene).items() if getattr(stored.scene, key) != value]
+    if differing:
+        raise ValueError(
+            f"the data set {dataset} was rendered with other options ({', '.join(differing)}); give the same ones, or "
+            "render it again"
+        )
+    if set(stored.index["objects"]) != {model.name for model in models}:
+        raise ValueError(
+            f"the data set {dataset} shows {', '.join(stored.index['objects']) or 'procedural shapes'}, not "
+            f"{', '.join(model.name for model in models) or 'procedural shapes alone'}; render it for these objects"
+        )
+    return stored
 
 
 def _validation_batches(models: Sequence[ObjectModel], scene: SceneConfig, config: TrainConfig) -> list[Batch]:

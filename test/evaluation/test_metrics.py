@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from pose_tracker_ros.evaluation import metrics
-from pose_tracker_ros.objects import ContinuousSymmetry, Mesh, ObjectModel
+from pose_tracker_ros.objects import ContinuousSymmetry, Mesh, ObjectModel, symmetry_transforms
 
 
 def pose(rotation_vector=(0, 0, 0), translation=(0, 0, 0)):
@@ -118,18 +118,18 @@ def test_symmetries_are_combined():
     about_z = ContinuousSymmetry(np.array([0, 0, 2.0]), np.array([0.02, 0, 0]))
     flip = pose((np.pi, 0, 0))
     model = symmetric_model([flip], [about_z])
-    transforms = metrics.symmetry_transforms(model)
+    transforms = symmetry_transforms(model)
     assert transforms.shape == (2 * int(np.ceil(np.pi / 0.01)), 4, 4)
     np.testing.assert_allclose(transforms[0], np.eye(4), atol=1e-12)
     # The ring maps onto itself up to the step.
     for transform in transforms[:: len(transforms) // 7]:
         assert metrics.adds_errors(transform[None], np.eye(4)[None], ring())[0] < 0.03 * 0.01 + 1e-9
-    assert metrics.symmetry_transforms(symmetric_model()).shape == (1, 4, 4)
+    assert symmetry_transforms(symmetric_model()).shape == (1, 4, 4)
 
 
 def test_errors_to_the_nearest_equivalent_truth():
     """The axis misses the object's origin, so the origin of an equivalent truth is elsewhere."""
-    symmetries = metrics.symmetry_transforms(
+    symmetries = symmetry_transforms(
         symmetric_model(continuous=[ContinuousSymmetry(np.array([0, 0, 1.0]), np.array([0.02, 0, 0]))])
     )
     truth = pose((0.1, 0.4, 0), (0.1, 0, 0.9))
