@@ -31,7 +31,7 @@ PATTERN_SHARE = 0.6
 class Verdict(NamedTuple):
     """How well a pose explains an observation, each 0..1.
 
-    score: the product, for objects of unknown colour the square of geometry; geometry: mask and depth;
+    score: the product, for objects of unknown colour the cube of geometry; geometry: mask and depth;
     color: 1 for objects of unknown colour.
     """
 
@@ -95,7 +95,7 @@ def verify(model: ObjectModel, view: View, rendering: Rendering) -> Verdict:
     geometry *= min(1.0, visible / (ENOUGH_VISIBLE * max(rendered.sum(), 1)))
     if not model.mesh.has_color:
         # Where colour cannot speak against it, geometry has to be the more convincing.
-        return Verdict(geometry**2, geometry, 1.0)
+        return Verdict(geometry**3, geometry, 1.0)
     color = _color_agreement(view, rendering, common & (near | unknown))
     return Verdict(geometry * color, geometry, color)
 
