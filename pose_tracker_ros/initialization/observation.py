@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -32,7 +33,7 @@ class Observation:
     depth: np.ndarray
     distance_m: float | None
 
-    @property
+    @cached_property
     def middle(self) -> np.ndarray:
         """Mean pixel (2,) x, y of the mask."""
         rows, columns = np.nonzero(self.mask)
