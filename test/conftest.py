@@ -4,9 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 from dataset_layouts import bop_scene, eoat_video, ycb_video
 
-__all__ = ["bop_scene", "eoat_video", "shared_data", "ycb_video"]
+__all__ = ["bop_scene", "eoat_video", "one_thread", "shared_data", "ycb_video"]
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
@@ -22,3 +23,12 @@ def shared_data():
         if place.is_dir():
             return place
     pytest.skip(f"needs the real data at {places[0]} (set POSE_TRACKER_SHARED_DATA to where they are)")
+
+
+@pytest.fixture
+def one_thread():
+    """Small batches are faster on one thread, and many times faster where other programs run."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

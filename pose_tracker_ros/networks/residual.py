@@ -17,10 +17,8 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from pose_tracker_ros.networks.crops import OBSERVED_CHANNELS, RENDERED_CHANNELS, Crops, Residual
-from pose_tracker_ros.networks.rigid_fit import fit_rigid_motion, pixel_motion, surface_points
-
-# Typical size of the per-pixel motion to be predicted, in crop widths and in diameters.
-MOTION_SCALE = 0.1
+from pose_tracker_ros.networks.losses import MOTION_SCALE, LossTerms, pixel_likelihood, squared_error
+from pose_tracker_ros.networks.rigid_fit import fit_rigid_motion
 
 
 class ResidualNetwork(nn.Module):
@@ -59,9 +57,13 @@ class ResidualNetwork(nn.Module):
         """The residual of a batch of crops."""
         raise NotImplementedError
 
-    def loss(self, crops: Crops, translation: torch.Tensor, rotation: torch.Tensor) -> torch.Tensor:
-        """Training loss (scalar) against the true residual, (B, 3) metres and (B, 3) radians."""
+    def loss_terms(self, crops: Crops, translation: torch.Tensor, rotation: torch.Tensor) -> LossTerms:
+        """The loss that the network was made for, against the true residual, (B, 3) metres and (B, 3) radians."""
         raise NotImplementedError
+
+    def loss(self, crops: Crops, translation: torch.Tensor, rotation: torch.Tensor) -> torch.Tensor:
+        """The same as a scalar."""
+        return self.loss_terms(crops, translation, rotation).mean()
 
 
 def convolution(inputs: int, outputs: int, stride: int = 1, activation: type[nn.Module] = nn.ReLU) -> nn.Sequential:
@@ -127,21 +129,13 @@ class CompactNetwork(ResidualNetwork):
     def predict(self, crops: Crops) -> Residual:
         """See ResidualNetwork."""
         motion, log_deviation = self(crops)
-        precision = torch.exp(-log_deviation) / MOTION_SCALE
-        return fit_rigid_motion(crops, motion.float(), precision, self.stride)
+        with torch.autocast(motion.device.type, enabled=False):
+            precision = torch.exp(-log_deviation.float()) / MOTION_SCALE
+            return fit_rigid_motion(crops, motion.float(), precision, self.stride)
 
-    def loss(self, crops: Crops, translation: torch.Tensor, rotation: torch.Tensor) -> torch.Tensor:
-        """Absolute error plus negative log-likelihood of a Laplace distribution, per rendered pixel.
-
-        Pixels that are hidden in the observation count too: rigidity tells where they are, and the
-        predicted deviation how far to trust it.
-        """
-        motion, log_deviation = self(crops)
-        mask = surface_points(crops, self.stride)[2][..., None]
-        target = pixel_motion(crops, translation, rotation, self.stride)
-        error = (motion - target).abs().clamp(max=10 * MOTION_SCALE) / MOTION_SCALE
-        likelihood = error * torch.exp(-log_deviation) + log_deviation
-        return ((error + 0.5 * likelihood) * mask).sum() / (3 * mask.sum().clamp(min=1))
+    def loss_terms(self, crops: Crops, translation: torch.Tensor, rotation: torch.Tensor) -> LossTerms:
+        """See :func:`pose_tracker_ros.networks.losses.pixel_likelihood`."""
+        return pixel_likelihood(*self(crops), crops, translation, rotation, self.stride)
 
 
 class PublishedNetwork(ResidualNetwork):
@@ -188,14 +182,10 @@ class PublishedNetwork(ResidualNetwork):
         information = translation.new_zeros(len(translation), 6, 6)
         return Residual(translation.float() * scale, rotation.float() * self.max_rotation, information)
 
-    def loss(self, crops: Crops, translation: torch.Tensor, rotation: torch.Tensor) -> torch.Tensor:
-        """Mean squared error on the normalised residual, translation and rotation weighted 1:1, as published."""
-        predicted_translation, predicted_rotation = self(crops)
-        target_translation = translation / (self.max_translation * crops.diameter[:, None])
-        target_rotation = rotation / self.max_rotation
-        return functional.mse_loss(predicted_translation, target_translation) + functional.mse_loss(
-            predicted_rotation, target_rotation
-        )
+    def loss_terms(self, crops: Crops, translation: torch.Tensor, rotation: torch.Tensor) -> LossTerms:
+        """See :func:`pose_tracker_ros.networks.losses.squared_error`, the published loss."""
+        predicted = self.predict(crops)
+        return squared_error(predicted, crops.diameter, translation, rotation, self.max_translation, self.max_rotation)
 
 
 def folded_for_inference(network: ResidualNetwork) -> ResidualNetwork:

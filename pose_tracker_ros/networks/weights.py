@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -25,7 +26,8 @@ class WeightsInfo:
 
     objects: name -> diameter in metres, empty for a network that fits any object; architecture: key of NETWORKS; resolution: crop side in pixels;
     crop_margin: crop side in diameters; max_translation (diameters) and max_rotation (radians):
-    normalisers of the residual; pairs: training pairs seen.
+    normalisers of the residual; pairs: training pairs seen; training: options of scenes and training by name, empty
+    in files older than that.
     """
 
     objects: Mapping[str, float]
@@ -35,6 +37,7 @@ class WeightsInfo:
     max_translation: float
     max_rotation: float
     pairs: int = 0
+    training: Mapping[str, Any] = field(default_factory=dict)
     rendered_channels: tuple[str, ...] = RENDERED_CHANNELS
     observed_channels: tuple[str, ...] = OBSERVED_CHANNELS
     version: int = FORMAT_VERSION

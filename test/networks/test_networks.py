@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from dome import RESOLUTION, dome_crops, random_residual
 
-from pose_tracker_ros.networks.crops import Crops
 from pose_tracker_ros.networks.residual import create_network, folded_for_inference
 from pose_tracker_ros.networks.rigid_fit import fit_rigid_motion, pixel_motion
 from pose_tracker_ros.networks.weights import WeightsInfo, load_weights, save_weights
 
-RESOLUTION = 64
+pytestmark = pytest.mark.usefixtures("one_thread")
 INFO = WeightsInfo(
     objects={"thing": 0.15},
     architecture="compact",
@@ -18,29 +18,6 @@ INFO = WeightsInfo(
     max_translation=0.2,
     max_rotation=0.35,
 )
-
-
-def dome_crops(batch=2):
-    """Crops of a tilted dome off the optical axis, with random observations."""
-    generator = torch.Generator().manual_seed(0)
-    row, column = torch.meshgrid(*[torch.linspace(-1, 1, RESOLUTION)] * 2, indexing="ij")
-    radius = row**2 + column**2
-    rendered = torch.zeros(batch, 8, RESOLUTION, RESOLUTION)
-    rendered[:, 3] = torch.where(radius < 0.5, radius - 0.5 + 0.2 * column, torch.tensor(2.0))
-    rendered[:, 4] = (radius < 0.5).float()
-    observed = torch.rand(batch, 5, RESOLUTION, RESOLUTION, generator=generator)
-    center = torch.tensor([[0.05, 0.1, 0.6]]).repeat(batch, 1)
-    focal = RESOLUTION * 0.6 / (0.15 * 1.5)
-    middle = (RESOLUTION - 1) / 2
-    intrinsics = torch.tensor([[focal, focal, middle - focal * 0.05 / 0.6, middle - focal * 0.1 / 0.6]]).repeat(
-        batch, 1
-    )
-    return Crops(rendered, observed, intrinsics, center, torch.full((batch,), 0.15))
-
-
-def random_residual(batch=2):
-    generator = torch.Generator().manual_seed(1)
-    return torch.randn(batch, 3, generator=generator) * 0.01, torch.randn(batch, 3, generator=generator) * 0.15
 
 
 def test_published_network_has_the_published_size_and_output():

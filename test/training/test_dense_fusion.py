@@ -35,15 +35,6 @@ def jug():
     return load_object("demo_jug")
 
 
-@pytest.fixture
-def one_thread():
-    """Small batches are faster so, and much faster where other programs run."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def crops_of(model, seed=0, config=QUICK):
     return MaskedCropGenerator(model, config.scene(), config.info(model), seed, images=5)
 
