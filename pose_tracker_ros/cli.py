@@ -6,6 +6,7 @@ import typer
 
 from pose_tracker_ros.commands.add_object import add_object
 from pose_tracker_ros.commands.align_masks import align_masks_command
+from pose_tracker_ros.commands.bench import bench
 from pose_tracker_ros.commands.demo import demo
 from pose_tracker_ros.commands.evaluate import evaluate
 from pose_tracker_ros.commands.initialize import initialize_command
@@ -20,7 +21,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
-for command in (track, train, render, evaluate, run, demo):
+for command in (track, train, render, evaluate, bench, run, demo):
     app.command(command.__name__)(command)
 app.command("add-object")(add_object)
 app.command("align-masks")(align_masks_command)

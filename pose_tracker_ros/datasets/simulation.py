@@ -13,6 +13,7 @@ from pose_tracker_ros.configuration import option
 from pose_tracker_ros.datasets.depth_noise import DepthNoise
 from pose_tracker_ros.datasets.files import DatasetError
 from pose_tracker_ros.datasets.motion import hand_motion, random_poses, read_trajectory_poses
+from pose_tracker_ros.datasets.occluders import covering_side, spell_share
 from pose_tracker_ros.datasets.sequence import Annotation, IndexedSequence
 from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.geometry import random_rotation
@@ -28,6 +29,8 @@ AMBIENT = 0.55
 BAR_NEARER_M = 0.08
 BAR_REACH_PX = 170
 BAR_COLOR = np.array([70, 78, 92], np.uint8)
+OCCLUDER_NEARER_M = 0.05
+OCCLUDER_COLOR = np.array([196, 150, 128], np.uint8)
 NOISE_PADDING = 64
 
 
@@ -46,6 +49,12 @@ class SimulationConfig:
     bar_first_frame: int = option(120, "Frame in which the bar first appears", minimum=0, maximum=1_000_000)
     bar_period_frames: int = option(150, "Frames from one sweep to the next", minimum=1, maximum=1_000_000)
     bar_sweep_frames: int = option(60, "Frames that a sweep takes", minimum=1, maximum=1_000_000)
+    spell_share: float = option(
+        0.0, "Share of the object that something in front hides in every spell", minimum=0.0, maximum=0.9
+    )
+    spell_first_frame: int = option(60, "Frame in which the first spell begins", minimum=0, maximum=1_000_000)
+    spell_period_frames: int = option(90, "Frames from one spell to the next", minimum=1, maximum=1_000_000)
+    spell_frames: int = option(45, "Frames that a spell lasts", minimum=1, maximum=1_000_000)
     blank_first_frame: int = option(480, "First of the blank frames", minimum=0, maximum=1_000_000)
     blank_frames: int = option(5, "Number of frames without colour and depth", minimum=0, maximum=1000)
     depth_noise_mm: float = option(
@@ -132,7 +141,22 @@ class SimulatedSequence(IndexedSequence):
             color[:, bar] = BAR_COLOR
             depth[:, bar] = pose[2, 3] - self.model.diameter_m / 2 - BAR_NEARER_M
             visible[:, bar] = False
+        self._hide(position, color, depth, visible)
         return color, depth, visible
+
+    def _hide(self, position: int, color: np.ndarray, depth: np.ndarray, visible: np.ndarray) -> None:
+        """Put the occluder of a spell, if there is one now, before one side of the object."""
+        config = self.config
+        period = config.spell_period_frames
+        share = spell_share(position, config.spell_first_frame, period, config.spell_frames, config.spell_share)
+        if share == 0 or not visible.any():
+            return
+        spell = (position - config.spell_first_frame) // period
+        side = np.random.default_rng((config.seed, spell)).uniform(0, 2 * np.pi)
+        occluder = covering_side(visible, share, side)
+        color[occluder] = OCCLUDER_COLOR
+        depth[occluder] = depth[visible].min() - OCCLUDER_NEARER_M
+        visible[occluder] = False
 
     def _bar_columns(self, position: int) -> slice | None:
         config = self.config

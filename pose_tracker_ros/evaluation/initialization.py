@@ -9,6 +9,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from pose_tracker_ros.datasets.occluders import covering_side
 from pose_tracker_ros.datasets.simulation import SimulatedSequence, SimulationConfig
 from pose_tracker_ros.evaluation.metrics import adds_errors, pose_errors_with_symmetry
 from pose_tracker_ros.frame import Frame
@@ -48,17 +49,7 @@ def masked_scenes(
 
 def hidden(frame: Frame, mask: np.ndarray, share: float, generator: np.random.Generator) -> tuple[Frame, np.ndarray]:
     """The frame with something in front of one side of the object, and what is left of the mask."""
-    rows, columns = np.nonzero(mask)
-    angle = generator.uniform(0, 2 * np.pi)
-    height, width = mask.shape
-    place = np.arange(width) * np.cos(angle) + np.arange(height)[:, None] * np.sin(angle)
-    edge = np.quantile(place[rows, columns], 1 - share)
-    margin = 40
-    box = np.zeros_like(mask)
-    box[max(rows.min() - margin, 0) : rows.max() + margin, max(columns.min() - margin, 0) : columns.max() + margin] = (
-        True
-    )
-    occluder = box & (place > edge)
+    occluder = covering_side(mask, share, generator.uniform(0, 2 * np.pi))
     color, depth = frame.color.copy(), frame.depth.copy()
     color[occluder] = generator.integers(20, 220, 3) + generator.integers(-8, 9, (int(occluder.sum()), 3))
     nearest = depth[mask & (depth > 0)].min() if (mask & (depth > 0)).any() else 0.5

@@ -50,6 +50,20 @@ def error_figure(track: TrackErrors) -> Figure:
     return figure
 
 
+def grouped_bars(values: Mapping[str, Sequence[float]], groups: Sequence[str], ylabel: str, title: str) -> Figure:
+    """Bars in groups: ``values`` name -> one number a group."""
+    figure = _figure(max(8.0, 0.16 * len(groups) * len(values) + 2), 4.5)
+    axes = figure.subplots()
+    width = 0.85 / max(len(values), 1)
+    for number, (name, heights) in enumerate(values.items()):
+        axes.bar(np.arange(len(groups)) + (number + 0.5) * width - 0.425, heights, width, label=name)
+    axes.set_xticks(np.arange(len(groups)), groups, rotation=20, ha="right", fontsize="small")
+    axes.set(ylabel=ylabel, title=title)
+    axes.legend(loc="lower left", fontsize="x-small", ncols=3)
+    axes.grid(alpha=0.3, axis="y")
+    return figure
+
+
 def save_figures(figures: Mapping[str, Figure], folder: str | Path) -> list[Path]:
     """Write each figure as ``<name>.png`` into a folder; gives the paths."""
     paths = [Path(folder) / f"{name}.png" for name in figures]

@@ -9,6 +9,7 @@ import pytest
 from shapes import sphere
 
 from pose_tracker_ros.datasets.files import DatasetError
+from pose_tracker_ros.datasets.occluders import spell_share
 from pose_tracker_ros.datasets.simulation import BAR_NEARER_M, CAMERA, SimulatedSequence, SimulationConfig
 from pose_tracker_ros.geometry import is_pose, rotation_angle, transform_points
 from pose_tracker_ros.objects import ObjectModel
@@ -214,3 +215,24 @@ def test_a_file_that_is_no_trajectory_is_refused(ball, tmp_path, text, expected)
 def test_a_missing_trajectory_is_refused_by_its_path(ball):
     with pytest.raises(FileNotFoundError, match="gone.txt"):
         SimulatedSequence(ball, replace(PERFECT, trajectory="gone.txt"))
+
+
+def test_a_spell_hides_its_share_of_the_object_behind_something_nearer(ball):
+    spells = replace(PERFECT, spell_share=0.3, spell_first_frame=10, spell_period_frames=20, spell_frames=12)
+    hidden, open_sight = SimulatedSequence(ball, spells), SimulatedSequence(ball, PERFECT)
+    for position in (9, 22, 29):
+        assert np.array_equal(hidden.read(position).masks["ball"], open_sight.read(position).masks["ball"])
+    for position in (15, 16, 35):
+        clear, covered = (sequence.read(position) for sequence in (open_sight, hidden))
+        lost = clear.masks["ball"] & ~covered.masks["ball"]
+        assert lost.sum() / clear.masks["ball"].sum() == pytest.approx(0.3, abs=0.02)
+        assert np.all(covered.depth[lost] < clear.depth[lost])
+        assert not np.array_equal(covered.color[lost], clear.color[lost])
+
+
+def test_a_spell_comes_and_goes_gradually():
+    shares = [spell_share(frame, 10, 40, 20, 0.3) for frame in range(60)]
+    assert max(shares) == 0.3
+    assert sum(share == 0.3 for share in shares[:50]) == 10
+    assert np.abs(np.diff(shares[:30])).max() <= 0.3 / 4
+    assert shares[9] == shares[30] == 0 and shares[10] > 0 and shares[29] > 0 and shares[50] == shares[10]

@@ -1,0 +1,200 @@
+"""``pose-tracker bench``: trackers side by side on simulated and on real sequences."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import astuple
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.progress import track as progress
+from rich.table import Table
+
+from pose_tracker_ros.commands.errors import reported_errors
+from pose_tracker_ros.commands.overrides import parse_overrides
+from pose_tracker_ros.commands.track import load_tracked_object
+from pose_tracker_ros.configuration import load_config
+from pose_tracker_ros.datasets import FrameSequence, open_sequence
+from pose_tracker_ros.datasets.bop import BopSequence
+from pose_tracker_ros.datasets.files import DatasetError
+from pose_tracker_ros.evaluation.benchmark_objects import benchmark_objects
+from pose_tracker_ros.evaluation.plots import error_figure, grouped_bars, save_figures
+from pose_tracker_ros.evaluation.protocol import Summary, summarize, summary_fields
+from pose_tracker_ros.evaluation.track import perturbed
+from pose_tracker_ros.evaluation.tracking_benchmark import (
+    Run,
+    Variant,
+    benchmark_sequence,
+    standard_variants,
+    track_side_by_side,
+)
+from pose_tracker_ros.object_files import write_object
+from pose_tracker_ros.objects import ObjectModel, load_mesh
+from pose_tracker_ros.tracking import TrackerConfig
+
+console = Console()
+OFFSET_M, ANGLE_DEG = 0.02, 10.0
+
+
+class Case(NamedTuple):
+    """An object in a sequence with the first pose (4, 4), and how tables call it."""
+
+    name: str
+    model: ObjectModel
+    sequence: FrameSequence
+    camera_T_object: np.ndarray
+    object_name: str
+
+
+def bench(
+    objects: Annotated[
+        list[str] | None, typer.Argument(metavar="[OBJECT]...", help="Only these of the benchmark's objects.")
+    ] = None,
+    frames: Annotated[int, typer.Option(help="Frames of each simulated sequence.", min=2)] = 240,
+    weights: Annotated[
+        Path | None, typer.Option(help="Weights of the tracker in question; default an object's own, else the generic.")
+    ] = None,
+    compare: Annotated[
+        list[str] | None, typer.Option(help="Other weights to compare with, as NAME=FILE; may be repeated.")
+    ] = None,
+    ablations: Annotated[bool, typer.Option(help="Also with one ingredient missing at a time.")] = True,
+    trajectory: Annotated[
+        list[str] | None,
+        typer.Option(help="Simulate also a mesh along a recorded motion, as MESH=FILE of lines 't x y z qx qy qz qw'."),
+    ] = None,
+    sequence: Annotated[
+        list[Path] | None, typer.Option(help="Real sequence with truth, instead of simulated ones; may be repeated.")
+    ] = None,
+    models_folder: Annotated[
+        Path | None, typer.Option(help="Folder with OBJECT/textured.obj for the objects of --sequence.")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML file with options of the tracker.")] = None,
+    set_option: Annotated[list[str] | None, typer.Option("--set", help="Option of the tracker as name=value.")] = None,
+    output: Annotated[Path, typer.Option(help="Folder for tables and pictures.")] = Path("bench_output"),
+    write_objects: Annotated[
+        Path | None, typer.Option(help="Only write the benchmark's objects into this folder, to train for them.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of motions, scenes and noise.", min=0)] = 0,
+) -> None:
+    """Compare trackers on the same frames: tables, a CSV file and pictures of ADD and ADD-S AUC and of losses.
+
+    Simulated sequences start 2 cm and 10 degrees off; real ones from the truth and from there.
+    """
+    with reported_errors():
+        if write_objects:
+            for model in benchmark_objects():
+                console.print(f"written to {write_object(model, write_objects / model.name)}", soft_wrap=True)
+            return
+        tracker_config = load_config(TrackerConfig, config, parse_overrides(set_option))
+        variants = standard_variants(tracker_config, weights, [_named_path(text) for text in compare or ()], ablations)
+        if sequence:
+            cases = [case for path in sequence for case in real_cases(path, models_folder, objects)]
+        else:
+            moved = [_named_path(text) for text in trajectory or ()]
+            cases = list(simulated_cases(objects, frames, seed, moved))
+        output.mkdir(parents=True, exist_ok=True)
+        runs = [run for case in cases for run in run_case(case, variants)]
+        report(runs, variants, output)
+
+
+def simulated_cases(
+    names: Sequence[str] | None, frames: int, seed: int, moved: Sequence[tuple[str, Path]]
+) -> Iterator[Case]:
+    """The benchmark's objects, all or the named ones, and meshes along recorded motions."""
+    models = benchmark_objects()
+    unknown = set(names or ()) - {model.name for model in models}
+    if unknown:
+        known = ", ".join(model.name for model in models)
+        raise ValueError(f"expected objects of the benchmark ({known}), got {', '.join(sorted(unknown))}")
+    for number, model in enumerate(models):
+        if not names or model.name in names:
+            yield _simulated_case(model.name, model, benchmark_sequence(model, seed + number, frames), seed)
+    for mesh, path in moved:
+        name = Path(mesh).parent.name if Path(mesh).stem == "textured" else Path(mesh).stem
+        model = ObjectModel.from_mesh(name, load_mesh(mesh))
+        sequence = benchmark_sequence(model, seed, frames, path)
+        yield _simulated_case(f"{name}, {path.stem}", model, sequence, seed)
+
+
+def _simulated_case(name: str, model: ObjectModel, sequence: FrameSequence, seed: int) -> Case:
+    truth = next(iter(sequence.annotations())).truth[model.name]
+    return Case(name, model, sequence, perturbed(model, truth, OFFSET_M, ANGLE_DEG, seed), model.name)
+
+
+def real_cases(path: Path, models_folder: Path | None, names: Sequence[str] | None) -> Iterator[Case]:
+    """Every object of a real sequence whose mesh can be had, from the true first pose and from one that is off."""
+    options = {} if models_folder is None else {"models_folder": models_folder}
+    frames = open_sequence(path, **options)
+    truth = next(iter(frames.annotations())).truth
+    for name in sorted(truth):
+        if names and name not in names:
+            continue
+        try:
+            is_ours = isinstance(frames, BopSequence)
+            model = load_tracked_object(name, frames) if is_ours else frames.load_model(name)
+        except (DatasetError, FileNotFoundError) as error:
+            console.print(f"left out: {error}", style="dim", soft_wrap=True)
+            continue
+        label = f"{frames.name}, {name}"
+        yield Case(label, model, frames, truth[name], name)
+        yield Case(f"{label}, off", model, frames, perturbed(model, truth[name], OFFSET_M, ANGLE_DEG), name)
+
+
+def run_case(case: Case, variants: Sequence[Variant]) -> list[Run]:
+    """All variants on one sequence, with a progress bar."""
+    steps = track_side_by_side(case.model, case.sequence, variants, case.camera_T_object, case.name, case.object_name)
+    shown = progress(steps, case.name, total=len(case.sequence) + 1, console=console, transient=True)
+    *_, runs = shown
+    return runs
+
+
+def report(runs: Sequence[Run], variants: Sequence[Variant], output: Path) -> None:
+    """Tables in the terminal, ``benchmark.csv`` and pictures in ``output``."""
+    cases = list(dict.fromkeys(run.errors.sequence_name for run in runs))
+    rows = {(run.variant, run.errors.sequence_name): summarize([run.errors], run.variant) for run in runs}
+    for variant in variants:
+        mine = [run.errors for run in runs if run.variant == variant.name]
+        rows[variant.name, "ALL"] = summarize(mine, variant.name)
+    console.print(benchmark_table(rows, [variant.name for variant in variants], [*cases, "ALL"]))
+    with (output / "benchmark.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["sequence", "variant", *summary_fields()[1:]])
+        writer.writerows([case, variant, *astuple(row)[1:]] for (variant, case), row in rows.items())
+    bars = {name: [100 * rows[name, case].adds_auc for case in cases] for name in (v.name for v in variants)}
+    figures = {"benchmark": grouped_bars(bars, cases, "ADD-S AUC [%]", "Trackers on the same frames")}
+    first = variants[0].name
+    for run in runs:
+        if run.variant == first:
+            name = run.errors.sequence_name.replace(", ", "_").replace("/", "-")
+            figures[f"errors_{name}"] = error_figure(run.errors)
+    save_figures(figures, output)
+    console.print(f"look at {output / 'benchmark.png'}; all numbers are in {output / 'benchmark.csv'}", soft_wrap=True)
+
+
+def benchmark_table(rows: dict[tuple[str, str], Summary], variants: Sequence[str], cases: Sequence[str]) -> Table:
+    """A line a sequence, a column a variant: ADD / ADD-S AUC in percent, and how often it was lost."""
+    table = Table(title="ADD / ADD-S AUC to 10 cm in percent; (how often lost)")
+    table.add_column("sequence")
+    for name in variants:
+        table.add_column(name, justify="right")
+    for case in cases:
+        cells = [_cell(rows[name, case]) for name in variants]
+        table.add_row(case, *cells, style="bold" if case == "ALL" else None)
+    table.add_row("ms a frame, median", *(f"{rows[name, 'ALL'].latency_median_ms:.1f}" for name in variants))
+    return table
+
+
+def _cell(row: Summary) -> str:
+    losses = f" ({row.losses})" if row.losses else ""
+    return f"{100 * row.add_auc:.1f} / {100 * row.adds_auc:.1f}{losses}"
+
+
+def _named_path(text: str) -> tuple[str, Path]:
+    name, separator, path = text.partition("=")
+    if not separator or not Path(path).is_file():
+        raise ValueError(f"expected NAME=FILE with a file that is there, got {text!r}")
+    return name, Path(path)

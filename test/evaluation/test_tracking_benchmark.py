@@ -1,0 +1,94 @@
+"""The benchmark compares trackers on equal terms: same frames, same start, nothing shared between them."""
+
+import csv
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from pose_tracker_ros.cli import app
+from pose_tracker_ros.evaluation.benchmark_objects import benchmark_objects
+from pose_tracker_ros.evaluation.protocol import ScoredObject, evaluate_track
+from pose_tracker_ros.evaluation.track import track_frames
+from pose_tracker_ros.evaluation.tracking_benchmark import (
+    Variant,
+    benchmark_sequence,
+    standard_variants,
+    track_side_by_side,
+)
+from pose_tracker_ros.objects import find_object_folder
+from pose_tracker_ros.tracking import Tracker, TrackerConfig
+
+POLISH = TrackerConfig(network_passes=0)
+FRAMES = 8
+
+
+@pytest.fixture(scope="module")
+def objects():
+    return {model.name: model for model in benchmark_objects()}
+
+
+def run_all(model, sequence, variants):
+    first = sequence.annotation(0).truth[model.name]
+    *steps, runs = track_side_by_side(model, sequence, variants, first, "case")
+    assert steps == list(range(len(sequence)))
+    return {run.variant: run.errors for run in runs}
+
+
+def test_the_objects_are_what_the_benchmark_needs(objects):
+    assert len(objects) >= 5
+    assert any(model.continuous_symmetries for model in objects.values())
+    assert any(not model.mesh.has_color for model in objects.values())
+    extents = {name: np.sort(np.ptp(model.mesh.vertices, axis=0)) for name, model in objects.items()}
+    assert any(extent[1] < 0.3 * extent[2] for extent in extents.values())
+
+
+def test_side_by_side_gives_what_each_gives_alone(objects):
+    model = objects["carton"]
+    sequence = benchmark_sequence(model, 3, FRAMES)
+    together = run_all(model, sequence, [Variant("a", POLISH), Variant("no depth", POLISH, depth=False)])
+    alone = list(track_frames(Tracker(model, POLISH), sequence, sequence.annotation(0).truth["carton"]))
+    expected = evaluate_track(alone, sequence.annotations(), ScoredObject.from_model(model))
+    assert np.array_equal(together["a"].add, expected.add)
+    assert not np.array_equal(together["no depth"].add, expected.add)
+
+
+def test_a_variant_that_may_not_see_does_not(objects):
+    frame = benchmark_sequence(objects["bowl"], 0, 2).read(0)
+    blind, colorless = Variant("", depth=False).seen(frame), Variant("", color=False).seen(frame)
+    assert not blind.depth.any() and np.array_equal(blind.color, frame.color)
+    assert np.ptp(colorless.color) == 0 and np.array_equal(colorless.depth, frame.depth)
+
+
+def test_each_ablation_takes_one_thing_away():
+    base = TrackerConfig()
+    variants = {variant.name: variant for variant in standard_variants(base)}
+    for name, variant in variants.items():
+        changed = {key for key, value in vars(variant.config).items() if getattr(base, key) != value}
+        taken = len(changed - {"contour_iterations"}) + (not variant.color) + (not variant.depth)
+        assert taken == {"ours": 0, "one pass, no polish": 2}.get(name, 1), name
+
+
+def test_the_command_writes_table_and_picture(tmp_path):
+    # The jug's weights know no bracket; without ablations only "ours" needs a network at all.
+    weights = find_object_folder("demo_jug") / "residual.safetensors"
+    arguments = ["bench", "demo_jug", "--frames", str(FRAMES), "--weights", str(weights), "--no-ablations"]
+    result = CliRunner().invoke(app, [*arguments, "--output", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    rows = list(csv.DictReader((tmp_path / "benchmark.csv").open()))
+    assert {(row["sequence"], row["variant"]) for row in rows} == {
+        (case, variant) for case in ("demo_jug", "ALL") for variant in ("ours", "polish only")
+    }
+    assert all(int(row["frames"]) == FRAMES for row in rows)
+    assert (tmp_path / "benchmark.png").stat().st_size > 5000
+    assert (tmp_path / "errors_demo_jug.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [(["teapot"], "teapot"), (["--compare", "nonsense"], "NAME=FILE"), (["--sequence", "nowhere"], "nowhere")],
+)
+def test_wrong_arguments_get_one_sentence(arguments, expected, tmp_path):
+    result = CliRunner().invoke(app, ["bench", *arguments, "--output", str(tmp_path)])
+    assert result.exit_code == 1
+    assert expected in result.output
