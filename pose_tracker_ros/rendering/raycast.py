@@ -31,7 +31,11 @@ class RaycastRenderer:
         self._corners = np.array(
             [[x, y, z] for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])]
         )
+        self._corner_normals = _corner_values(mesh.normals, mesh.faces)
+        if mesh.vertex_colors is not None:
+            self._corner_colors = _corner_values(mesh.vertex_colors, mesh.faces)
         if mesh.texture is not None:
+            self._corner_uv = _corner_values(mesh.uv, mesh.faces)
             self._pyramid = texture_pyramid(mesh.texture)
             self._texels_per_metre = texels_per_metre(mesh)
 
@@ -58,21 +62,22 @@ class RaycastRenderer:
         # The rays have z = 1 in the camera frame, so the ray parameter is the depth.
         depth = hits["t_hit"].numpy()
         mask = np.isfinite(depth)
-        triangles = hits["primitive_ids"].numpy()[mask]
-        barycentric = _barycentric(hits["primitive_uvs"].numpy()[mask])
-        corners = self._mesh.faces[triangles]
-        normal = _interpolate(self._mesh.normals, corners, barycentric) @ rotation.T
-        normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
-        facing = np.sum(normal * directions[mask], axis=1, keepdims=True)
-        window_depth = np.where(mask, depth, np.float32(0))
-
-        rendering.depth[rows, columns] = window_depth
         rendering.mask[rows, columns] = mask
-        rendering.normal[rows, columns][mask] = np.where(facing > 0, -normal, normal)
-        if mask.any():
-            rendering.color[rows, columns][mask] = self._albedo(
-                corners, barycentric, camera.fx, float(depth[mask].mean())
-            )
+        rendering.depth[rows, columns] = np.where(mask, depth, np.float32(0))
+        hit = np.flatnonzero(mask)
+        if len(hit) == 0:
+            return rendering
+        triangles = hits["primitive_ids"].numpy().ravel().take(hit)
+        barycentric = _barycentric(hits["primitive_uvs"].numpy().reshape(-1, 2).take(hit, axis=0))
+        normal = _interpolate(self._corner_normals, triangles, barycentric) @ rotation.T
+        normal /= np.maximum(np.sqrt(np.einsum("ij,ij->i", normal, normal)), np.float32(1e-9))[:, None]
+        facing = np.einsum("ij,ij->i", normal, directions.reshape(-1, 3).take(hit, axis=0))
+        normal *= np.where(facing > 0, np.float32(-1), np.float32(1))[:, None]
+        in_row, in_column = np.divmod(hit, mask.shape[1])
+        pixels = (in_row + rows.start) * camera.width + in_column + columns.start
+        rendering.normal.reshape(-1, 3)[pixels] = normal
+        mean_depth_m = float(depth.ravel().take(hit).mean())
+        rendering.color.reshape(-1, 3)[pixels] = self._albedo(triangles, barycentric, camera.fx, mean_depth_m)
         return rendering
 
     def _window(self, camera: PinholeCamera, camera_T_object: np.ndarray) -> tuple[slice, slice] | None:
@@ -89,14 +94,16 @@ class RaycastRenderer:
             return None
         return slice(top, bottom), slice(left, right)
 
-    def _albedo(self, corners: np.ndarray, barycentric: np.ndarray, focal_px: float, mean_depth_m: float) -> np.ndarray:
+    def _albedo(
+        self, triangles: np.ndarray, barycentric: np.ndarray, focal_px: float, mean_depth_m: float
+    ) -> np.ndarray:
         mesh = self._mesh
         if mesh.texture is not None:
             level = min(pyramid_level(self._texels_per_metre, focal_px, mean_depth_m), len(self._pyramid) - 1)
-            return _sample(self._pyramid[level], _interpolate(mesh.uv, corners, barycentric))
+            return _sample(self._pyramid[level], _interpolate(self._corner_uv, triangles, barycentric))
         if mesh.vertex_colors is not None:
-            return np.rint(_interpolate(mesh.vertex_colors, corners, barycentric)).astype(np.uint8)
-        return np.full((len(corners), 3), UNKNOWN_COLOR, np.uint8)
+            return np.rint(_interpolate(self._corner_colors, triangles, barycentric)).astype(np.uint8)
+        return np.full((len(triangles), 3), UNKNOWN_COLOR, np.uint8)
 
 
 def _rays_in_window(camera: PinholeCamera, rows: slice, columns: slice) -> np.ndarray:
@@ -115,11 +122,18 @@ def _barycentric(uv: np.ndarray) -> np.ndarray:
     return np.column_stack([1 - uv[:, 0] - uv[:, 1], uv])
 
 
-def _interpolate(values: np.ndarray, corners: np.ndarray, barycentric: np.ndarray) -> np.ndarray:
-    """Per-vertex ``values`` (V, C) at points given by ``corners`` (N, 3) and ``barycentric`` (N, 3)."""
-    result = values[corners[:, 0]] * barycentric[:, :1]
-    result += values[corners[:, 1]] * barycentric[:, 1:2]
-    result += values[corners[:, 2]] * barycentric[:, 2:3]
+def _corner_values(values: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Per-vertex ``values`` (V, C) of the three corners of each face (F, 3 * C), so that one look-up finds them."""
+    return values[faces].reshape(len(faces), -1)
+
+
+def _interpolate(corner_values: np.ndarray, triangles: np.ndarray, barycentric: np.ndarray) -> np.ndarray:
+    """Values (N, C) at points given by their ``triangles`` (N,) and ``barycentric`` (N, 3) in these."""
+    values = corner_values.take(triangles, axis=0)
+    channels = values.shape[1] // 3
+    result = values[:, :channels] * barycentric[:, :1]
+    result += values[:, channels : 2 * channels] * barycentric[:, 1:2]
+    result += values[:, 2 * channels :] * barycentric[:, 2:]
     return result
 
 
