@@ -17,8 +17,7 @@ from pose_tracker_ros.initialization.observation import InitializationError, obs
 from pose_tracker_ros.networks.dense_fusion import FusionInput
 from pose_tracker_ros.networks.fusion_weights import FusionInfo
 from pose_tracker_ros.objects import ObjectModel
-from pose_tracker_ros.training.augment import augment_color, augment_depth
-from pose_tracker_ros.training.scene import MIN_VISIBLE_SHARE, Layer, PairGenerator, SceneConfig, compose_layers
+from pose_tracker_ros.training.scene import PairGenerator, SceneConfig
 
 # Crops are dearer to make than to learn from: each is seen in so many of its quarter turns.
 TURNS_PER_CROP = 2
@@ -55,22 +54,12 @@ class MaskedCropGenerator(PairGenerator):
         pose = self._random_pose(model)
         center = pose[:3, :3] @ model.center_m + pose[:3, 3]
         camera = crop_camera(center, config.crop_margin * model.diameter_m, config.resolution)
-        rendering = renderer.render(camera, pose)
         hard = generator.random() < self.difficulty
-        target = Layer(self._shade(model, camera, rendering, pose), rendering.depth)
-        layers = [self._background(camera, model, float(center[2]), hard), target]
-        if hard:
-            layers += self._neighbours(camera, model, float(center[2]))
-        color, depth = compose_layers(layers)
-        mask = rendering.mask & (depth == rendering.depth)
-        if mask.sum() < MIN_VISIBLE_SHARE * max(rendering.mask.sum(), 200):
+        seen = self._observe(model, camera, renderer.render(camera, pose), pose, hard)
+        if seen is None or not seen.mask.any():
             return None
-        self._clutter.append((target, float(center[2])))
-        if hard:
-            color = augment_color(color, generator)
-            depth = augment_depth(depth, float(center[2]), generator)
-            mask = degrade_mask(mask, generator)
-        frame = Frame(np.rint(np.clip(color, 0, 255)).astype(np.uint8), depth, camera, stamp=0.0)
+        mask = degrade_mask(seen.mask, generator) if hard else seen.mask
+        frame = Frame(seen.color, seen.depth, camera, stamp=0.0)
         try:
             observation = observe(frame, mask, model.diameter_m)
             sample = make_input(

@@ -6,7 +6,8 @@ import trimesh
 
 from pose_tracker_ros.networks.weights import load_weights
 from pose_tracker_ros.objects import mesh_diameter
-from pose_tracker_ros.training.scene import SHAPES_IN_USE, PairGenerator, SceneConfig
+from pose_tracker_ros.training.object_pool import SHAPES_IN_USE
+from pose_tracker_ros.training.scene import PairGenerator, SceneConfig
 from pose_tracker_ros.training.shapes import DIAMETER_M, random_object
 from pose_tracker_ros.training.train import TrainConfig, train
 

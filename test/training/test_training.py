@@ -11,7 +11,6 @@ import torch
 from pose_tracker_ros.geometry import apply_residual, so3_exp
 from pose_tracker_ros.networks.weights import load_weights
 from pose_tracker_ros.objects import load_object
-from pose_tracker_ros.training.augment import augment_depth
 from pose_tracker_ros.training.pairs import make_batch
 from pose_tracker_ros.training.scene import PairGenerator, SceneConfig
 from pose_tracker_ros.training.train import TrainConfig, train
@@ -67,15 +66,6 @@ def test_residuals_stay_within_the_normalisers(jug):
     samples = [pairs.sample() for _ in range(30)]
     assert max(np.linalg.norm(pair.translation) for pair in samples) <= config.max_translation * jug.diameter_m
     assert max(np.linalg.norm(pair.rotation) for pair in samples) <= np.radians(config.max_rotation_deg)
-
-
-def test_depth_defects_leave_a_measurement_or_none():
-    generator = np.random.default_rng(0)
-    depth = np.full((64, 64), 0.6, np.float32)
-    spoilt = [augment_depth(depth, 0.6, generator) for _ in range(50)]
-    assert all(image.dtype == np.float32 and np.isfinite(image).all() and (image >= 0).all() for image in spoilt)
-    assert np.median([np.abs(image[image > 0] - 0.6).mean() for image in spoilt if image.any()]) < 0.02
-    assert any((image == 0).any() for image in spoilt)
 
 
 def test_a_resumed_run_ends_where_it_would_have_ended(jug, tmp_path):
