@@ -138,6 +138,73 @@ class CompactNetwork(ResidualNetwork):
         return pixel_likelihood(*self(crops), crops, translation, rotation, self.stride)
 
 
+class MatchingNetwork(CompactNetwork):
+    """Per-pixel motion from correlations between features of the rendering and of the observation.
+
+    Comparing every place of one with the places around it in the other need not be learnt, which lets a small network
+    match objects that it has never seen (the idea of FlowNet and RAFT: Dosovitskiy et al. 2015, Teed and Deng 2020).
+    """
+
+    eighth_radius = 4
+    quarter_radius = 3
+
+    def __init__(self, max_translation: float, max_rotation: float, width: int = 32) -> None:
+        ResidualNetwork.__init__(self, max_translation, max_rotation)
+        self.stem_rendered = convolution(len(RENDERED_CHANNELS), width, stride=2)
+        self.stem_observed = convolution(len(OBSERVED_CHANNELS), width, stride=2)
+        self.quarter = nn.Sequential(convolution(width, 3 * width // 2, stride=2), ResidualBlock(3 * width // 2))
+        self.eighth = nn.Sequential(convolution(3 * width // 2, 3 * width, stride=2), ResidualBlock(3 * width))
+        self.describe_quarter = nn.Conv2d(3 * width // 2, width // 2, 1)
+        self.describe_eighth = nn.Conv2d(3 * width, width, 1)
+        self.sharpness = nn.Parameter(torch.tensor(10.0))
+        matches = [(2 * radius + 1) ** 2 for radius in (self.quarter_radius, self.eighth_radius)]
+        self.combine_eighth = convolution(6 * width + matches[1], 3 * width)
+        self.sixteenth = nn.Sequential(convolution(3 * width, 4 * width, stride=2), ResidualBlock(4 * width))
+        self.merge_eighth = convolution(7 * width, 3 * width)
+        self.merge_quarter = convolution(6 * width + matches[0], 2 * width)
+        self.head = nn.Conv2d(2 * width, 6, 1)
+
+    def forward(self, crops: Crops) -> PixelMotion:
+        """Motion of every ``stride``-th pixel of the rendering."""
+        rendered, observed = (images.contiguous(memory_format=torch.channels_last) for images in self.normalised(crops))
+        both = torch.cat([self.stem_rendered(rendered), self.stem_observed(observed)])
+        quarter = self.quarter(both)
+        eighth = self.eighth(quarter)
+        match_quarter = self._matches(self.describe_quarter(quarter), self.quarter_radius)
+        match_eighth = self._matches(self.describe_eighth(eighth), self.eighth_radius)
+        eighth = self.combine_eighth(torch.cat([*eighth.chunk(2), match_eighth], dim=1))
+        coarse = functional.interpolate(self.sixteenth(eighth), scale_factor=2.0)
+        coarse = self.merge_eighth(torch.cat([coarse, eighth], dim=1))
+        coarse = functional.interpolate(coarse, scale_factor=2.0)
+        output = self.head(self.merge_quarter(torch.cat([coarse, *quarter.chunk(2), match_quarter], dim=1))).float()
+        output = output.flatten(2).transpose(1, 2)
+        return PixelMotion(MOTION_SCALE * output[..., :3], output[..., 3:].clamp(-6, 3))
+
+    def _matches(self, descriptors: torch.Tensor, radius: int) -> torch.Tensor:
+        descriptors = functional.normalize(descriptors, dim=1)
+        return self.sharpness * local_correlations(*descriptors.chunk(2), radius)
+
+
+def local_correlations(rendered: torch.Tensor, observed: torch.Tensor, radius: int) -> torch.Tensor:
+    """Dot products of every place of one feature map (B, C, H, W) with the places around it in another.
+
+    Returns (B, (2 radius + 1)^2, H, W), row by row of the offsets from -radius to radius; beyond the border 0.
+    """
+    rendered, observed = rendered.permute(0, 2, 3, 1), observed.permute(0, 2, 3, 1)
+    batch, rows, columns, channels = rendered.shape
+    padded = functional.pad(observed, (0, 0, radius, radius, radius, radius))
+    rendered = rendered.reshape(batch * rows, columns, channels)
+    size, length = 2 * radius + 1, columns + 2 * radius
+    products_by_row = []
+    for down in range(size):
+        lines = padded[:, down : down + rows].reshape(batch * rows, length, channels)
+        products = torch.bmm(rendered, lines.transpose(1, 2)).flatten(1)
+        # Rows one longer than they are shift the wanted band of every row to its start.
+        products = functional.pad(products, (0, columns)).view(batch, rows, columns, length + 1)
+        products_by_row.append(products[..., :size])
+    return torch.cat(products_by_row, dim=-1).permute(0, 3, 1, 2)
+
+
 class PublishedNetwork(ResidualNetwork):
     """se(3)-TrackNet: separate encoders for rendering and observation, pooled translation and rotation heads."""
 
@@ -201,7 +268,11 @@ def folded_for_inference(network: ResidualNetwork) -> ResidualNetwork:
     return network
 
 
-NETWORKS: dict[str, type[ResidualNetwork]] = {"compact": CompactNetwork, "published": PublishedNetwork}
+NETWORKS: dict[str, type[ResidualNetwork]] = {
+    "compact": CompactNetwork,
+    "matching": MatchingNetwork,
+    "published": PublishedNetwork,
+}
 
 
 def create_network(architecture: str, max_translation: float, max_rotation: float) -> ResidualNetwork:

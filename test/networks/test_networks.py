@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 from dome import RESOLUTION, dome_crops, random_residual
+from torch.nn import functional
 
-from pose_tracker_ros.networks.residual import create_network, folded_for_inference
+from pose_tracker_ros.networks.residual import NETWORKS, create_network, folded_for_inference, local_correlations
 from pose_tracker_ros.networks.rigid_fit import fit_rigid_motion, pixel_motion
 from pose_tracker_ros.networks.weights import WeightsInfo, load_weights, save_weights
 
@@ -52,7 +53,7 @@ def test_less_certain_pixels_give_less_information():
     assert torch.linalg.eigvalsh(sure).min() > 50 * torch.linalg.eigvalsh(unsure).min() > 0
 
 
-@pytest.mark.parametrize("architecture", ["compact", "published"])
+@pytest.mark.parametrize("architecture", NETWORKS)
 def test_one_batch_can_be_learnt(architecture):
     torch.manual_seed(0)
     crops, residual = dome_crops(4), random_residual(4)
@@ -69,10 +70,31 @@ def test_one_batch_can_be_learnt(architecture):
     assert losses[-1] < 0.6 * losses[0]
 
 
-def test_folding_batch_norm_changes_nothing():
+def test_local_correlations_are_dot_products_with_the_neighbours():
+    generator = torch.Generator().manual_seed(0)
+    one, other = torch.randn(2, 2, 5, 6, 7, generator=generator)
+    found = local_correlations(one, other, 2)
+    assert found.shape == (2, 25, 6, 7)
+    for row, column, down, right in [(0, 0, 0, 0), (3, 4, -2, 1), (5, 6, 1, 0), (2, 0, 0, -1), (5, 0, -2, 2)]:
+        inside = 0 <= row + down < 6 and 0 <= column + right < 7
+        expected = (
+            (one[:, :, row, column] * other[:, :, row + down, column + right]).sum(1) if inside else torch.zeros(2)
+        )
+        assert torch.allclose(found[:, (down + 2) * 5 + right + 2, row, column], expected, atol=1e-5)
+
+
+def test_correlations_tell_how_far_a_picture_has_moved():
+    picture = functional.normalize(torch.randn(1, 32, 12, 12, generator=torch.Generator().manual_seed(0)), dim=1)
+    moved = torch.roll(picture, (1, -2), dims=(2, 3))
+    best = local_correlations(picture, moved, 3)[0, :, 3:9, 3:9].argmax(dim=0)
+    assert (best == (1 + 3) * 7 + (-2 + 3)).all()
+
+
+@pytest.mark.parametrize("architecture", ["compact", "matching"])
+def test_folding_batch_norm_changes_nothing(architecture):
     torch.manual_seed(0)
     crops = dome_crops()
-    network = create_network("compact", 0.2, 0.35)
+    network = create_network(architecture, 0.2, 0.35)
     network.train()(crops)
     with torch.inference_mode():
         plain, folded = network.eval()(crops), folded_for_inference(network)(crops)
