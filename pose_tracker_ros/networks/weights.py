@@ -26,7 +26,8 @@ class WeightsInfo:
 
     objects: name -> diameter in metres, empty for a network that fits any object; architecture: key of NETWORKS; resolution: crop side in pixels;
     crop_margin: crop side in diameters; max_translation (diameters) and max_rotation (radians):
-    normalisers of the residual; pairs: training pairs seen; training: options of scenes and training by name, empty
+    normalisers of the residual; pairs: training pairs seen; fill_depth_holes: whether small holes of observed depth are
+    to be filled, as they were in training; training: options of scenes and training by name, empty
     in files older than that.
     """
 
@@ -37,6 +38,7 @@ class WeightsInfo:
     max_translation: float
     max_rotation: float
     pairs: int = 0
+    fill_depth_holes: bool = False
     training: Mapping[str, Any] = field(default_factory=dict)
     rendered_channels: tuple[str, ...] = RENDERED_CHANNELS
     observed_channels: tuple[str, ...] = OBSERVED_CHANNELS

@@ -24,6 +24,7 @@ from pose_tracker_ros.rendering import Rendering, create_renderer
 from pose_tracker_ros.tracking.config import TrackerConfig
 from pose_tracker_ros.tracking.contour import align, color_evidence, outline_of
 from pose_tracker_ros.tracking.crop import Crop, cut, to_tensors
+from pose_tracker_ros.tracking.depth_filling import fill_depth_holes
 from pose_tracker_ros.tracking.fusion import UNKNOWN_DEVIATION, Measurement, fuse, limited
 from pose_tracker_ros.tracking.quality import score
 from pose_tracker_ros.tracking.refine import CORRELATED_PIXELS, polish
@@ -297,6 +298,8 @@ class Tracker:
         """The pose moved by the predicted residual, and the information (6, 6) about it in metres and radians."""
         if not crop.rendering.mask.any():
             return pose, np.zeros((6, 6))
+        if self.info.fill_depth_holes:
+            crop = crop._replace(depth=fill_depth_holes(crop.depth))
         with self._timed("network"):
             residual = self._network.predict(to_tensors([crop]).to(self.device))
             translation, rotation, information = (tensor[0].double().cpu().numpy() for tensor in residual)

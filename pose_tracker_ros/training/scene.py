@@ -15,6 +15,7 @@ from pose_tracker_ros.objects import ObjectModel, nearest_equivalent, symmetry_t
 from pose_tracker_ros.rendering import Rendering
 from pose_tracker_ros.rendering.raycast import RaycastRenderer
 from pose_tracker_ros.tracking.crop import Crop
+from pose_tracker_ros.tracking.depth_filling import fill_depth_holes
 from pose_tracker_ros.training.augmentation import PRESETS, Observation, augment
 from pose_tracker_ros.training.augmentation.depth import NoDepth
 from pose_tracker_ros.training.backgrounds import ImageSource, background
@@ -57,7 +58,11 @@ class SceneConfig:
         0.0, "Share of pairs that show a procedural shape, for a network that fits any object", minimum=0.0, maximum=1.0
     )
     augmentation: str = option("robust", "Defects of camera and last pose", choices=tuple(PRESETS))
+    fill_depth_holes: bool = option(
+        False, "Small holes of the observed depth are filled, in training and by the tracker that gets the weights"
+    )
     no_depth: float = option(0.02, "Share of pairs without any depth", minimum=0.0, maximum=1.0)
+    symmetric_targets: bool = option(True, "Learn the residual to the nearest pose that looks like the observed one")
 
 
 class Pair(NamedTuple):
@@ -119,7 +124,8 @@ class PairGenerator:
         if observation is None:
             return None
         translation, rotation = self._visible_residual(model, rendered_pose, observed_pose)
-        crop = Crop(camera, rendering, observation.color, observation.depth, center, model.diameter_m)
+        depth = fill_depth_holes(observation.depth) if config.fill_depth_holes else observation.depth
+        crop = Crop(camera, rendering, observation.color, depth, center, model.diameter_m)
         return Pair(crop, translation, rotation)
 
     def _visible_residual(
@@ -130,7 +136,7 @@ class PairGenerator:
         A turn about an axis of symmetry cannot be seen; asking for it teaches nothing but doubt.
         """
         symmetries = self._symmetries.get(model.name)
-        if symmetries is not None and len(symmetries) > 1:
+        if self.config.symmetric_targets and symmetries is not None and len(symmetries) > 1:
             observed_pose = nearest_equivalent(rendered_pose, observed_pose, symmetries)
         return residual_between(rendered_pose, observed_pose, model.center_m)
 
