@@ -75,6 +75,7 @@ def pixel_likelihood(
     translation: torch.Tensor,
     rotation: torch.Tensor,
     stride: int,
+    whole_cells: bool = False,
 ) -> LossTerms:
     """Absolute error plus negative log-likelihood of a Laplace distribution, per rendered pixel.
 
@@ -82,12 +83,13 @@ def pixel_likelihood(
     deviation how far to trust it.
 
     Parameters: ``motion`` (B, N, 3) as of ``pixel_motion`` and its ``log_deviation`` (B, N, 3) relative to
-    MOTION_SCALE, on every ``stride``-th pixel; true ``translation`` (B, 3) metres and ``rotation`` (B, 3) radians.
+    MOTION_SCALE, at the points of ``surface_points`` for ``stride`` and ``whole_cells``; true ``translation`` (B, 3)
+    metres and ``rotation`` (B, 3) radians.
     """
     # In half precision the targets would be off by up to a quarter of a pixel.
     with torch.autocast(motion.device.type, enabled=False):
-        mask = surface_points(crops, stride)[2][..., None]
-        target = pixel_motion(crops, translation, rotation, stride)
+        mask = surface_points(crops, stride, whole_cells)[2][..., None]
+        target = pixel_motion(crops, translation, rotation, stride, whole_cells)
         error = (motion.float() - target).abs().clamp(max=10 * MOTION_SCALE) / MOTION_SCALE
         log_deviation = log_deviation.float()
         likelihood = error * torch.exp(-log_deviation) + log_deviation

@@ -100,6 +100,7 @@ class CompactNetwork(ResidualNetwork):
     """Per-pixel motion with uncertainty from a small U-net, then a rigid fit."""
 
     stride = 4
+    whole_cells = False
 
     def __init__(self, max_translation: float, max_rotation: float, width: int = 32) -> None:
         super().__init__(max_translation, max_rotation)
@@ -131,11 +132,11 @@ class CompactNetwork(ResidualNetwork):
         motion, log_deviation = self(crops)
         with torch.autocast(motion.device.type, enabled=False):
             precision = torch.exp(-log_deviation.float()) / MOTION_SCALE
-            return fit_rigid_motion(crops, motion.float(), precision, self.stride)
+            return fit_rigid_motion(crops, motion.float(), precision, self.stride, whole_cells=self.whole_cells)
 
     def loss_terms(self, crops: Crops, translation: torch.Tensor, rotation: torch.Tensor) -> LossTerms:
         """See :func:`pose_tracker_ros.networks.losses.pixel_likelihood`."""
-        return pixel_likelihood(*self(crops), crops, translation, rotation, self.stride)
+        return pixel_likelihood(*self(crops), crops, translation, rotation, self.stride, self.whole_cells)
 
 
 class MatchingNetwork(CompactNetwork):
@@ -145,6 +146,7 @@ class MatchingNetwork(CompactNetwork):
     match objects that it has never seen (the idea of FlowNet and RAFT: Dosovitskiy et al. 2015, Teed and Deng 2020).
     """
 
+    whole_cells = True
     eighth_radius = 4
     quarter_radius = 3
 

@@ -11,24 +11,47 @@ ROBUST_SCALE = 2.0
 DAMPING = 1e-3
 
 
-def surface_points(crops: Crops, stride: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Rendered surface points on every ``stride``-th pixel, relative to the object centre and in diameters.
+def surface_points(
+    crops: Crops, stride: int, whole_cells: bool = False
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """One rendered surface point of every cell of ``stride`` x ``stride`` pixels, relative to the object centre.
 
+    It lies on the cell's middle pixel; with ``whole_cells`` on the rendered pixel nearest to the middle, so that
+    thin parts, which most middles miss, have points too.
     Returns pixels (B, N, 2), points (B, N, 3) in units of the diameter, mask (B, N) bool.
     """
-    offset = stride // 2
-    depth = crops.rendered[:, 3, offset::stride, offset::stride]
-    mask = crops.rendered[:, 4, offset::stride, offset::stride] > 0.5
-    batch, rows, columns = depth.shape
-    coordinates = torch.arange(rows, device=depth.device, dtype=depth.dtype) * stride + offset
-    v, u = torch.meshgrid(coordinates, coordinates, indexing="ij")
-    pixels = torch.stack([u, v], dim=-1).reshape(1, -1, 2).expand(batch, -1, -1)
+    depth, mask, place = (_whole_cells if whole_cells else _middles)(crops, stride)
+    size = crops.rendered.shape[-1]
+    pixels = torch.stack([place % size, place // size], dim=-1).to(depth.dtype)
     fx, fy, cx, cy = (value[:, None] for value in crops.intrinsics.unbind(-1))
-    z = depth.reshape(batch, -1) + crops.center[:, 2:] / crops.diameter[:, None]
+    z = depth + crops.center[:, 2:] / crops.diameter[:, None]
     x = (pixels[..., 0] - cx) / fx * z
     y = (pixels[..., 1] - cy) / fy * z
     points = torch.stack([x, y, z], dim=-1) - (crops.center / crops.diameter[:, None])[:, None]
-    return pixels, points, mask.reshape(batch, -1)
+    return pixels, points, mask
+
+
+def _middles(crops: Crops, stride: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Depth, mask and place in the image, each (B, N), of the cells' middle pixels."""
+    middle, size = stride // 2, crops.rendered.shape[-1]
+    coordinates = torch.arange(middle, size, stride, device=crops.rendered.device)
+    place = (coordinates[:, None] * size + coordinates).reshape(1, -1)
+    depth, mask = crops.rendered[:, 3:5, middle::stride, middle::stride].flatten(2).unbind(1)
+    return depth, mask > 0.5, place.expand(len(depth), -1)
+
+
+def _whole_cells(crops: Crops, stride: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Depth, mask and place in the image, each (B, N), of the rendered pixel nearest to each cell's middle."""
+    batch, size = len(crops.rendered), crops.rendered.shape[-1]
+    cells = size // stride
+    place = torch.arange(size * size, device=crops.rendered.device).view(1, 1, size, size).expand(batch, -1, -1, -1)
+    layers = torch.cat([crops.rendered[:, 3:5], place.to(crops.rendered.dtype)], dim=1)
+    layers = layers.view(batch, 3, cells, stride, cells, stride).transpose(3, 4).reshape(batch, 3, cells**2, stride**2)
+    across = torch.arange(stride, device=layers.device) - stride // 2
+    distance = (across[:, None] ** 2 + across**2).flatten() + (layers[:, 1] <= 0.5) * 4 * stride**2
+    chosen = distance.argmin(dim=-1)[:, None, :, None].expand(-1, 3, -1, 1)
+    depth, mask, place = layers.gather(3, chosen).squeeze(3).unbind(1)
+    return depth, mask > 0.5, place.long()
 
 
 def _project(crops: Crops, points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -39,26 +62,33 @@ def _project(crops: Crops, points: torch.Tensor) -> tuple[torch.Tensor, torch.Te
     return focal * camera_points[..., :2] / z + principal, camera_points
 
 
-def pixel_motion(crops: Crops, translation: torch.Tensor, rotation: torch.Tensor, stride: int) -> torch.Tensor:
+def pixel_motion(
+    crops: Crops, translation: torch.Tensor, rotation: torch.Tensor, stride: int, whole_cells: bool = False
+) -> torch.Tensor:
     """Motion (B, N, 3) of the rendered surface under a residual: image motion in crop widths, depth in diameters.
 
     Parameters: ``translation`` (B, 3) metres and ``rotation`` (B, 3) radians as in Residual.
     """
-    pixels, points, _ = surface_points(crops, stride)
+    pixels, points, _ = surface_points(crops, stride, whole_cells)
     moved = points @ so3_exp_torch(rotation).transpose(1, 2) + (translation / crops.diameter[:, None])[:, None]
     moved_pixels, _ = _project(crops, moved)
     return torch.cat([(moved_pixels - pixels) / crops.rendered.shape[-1], moved[..., 2:] - points[..., 2:]], dim=-1)
 
 
 def fit_rigid_motion(
-    crops: Crops, motion: torch.Tensor, precision: torch.Tensor, stride: int, iterations: int = 3
+    crops: Crops,
+    motion: torch.Tensor,
+    precision: torch.Tensor,
+    stride: int,
+    iterations: int = 3,
+    whole_cells: bool = False,
 ) -> Residual:
     """The rigid motion that explains per-pixel motion best: robust, weighted Gauss-Newton.
 
     Parameters: ``motion`` (B, N, 3) as of ``pixel_motion``; ``precision`` (B, N, 3) inverse standard
-    deviations of its components. Pixels off the rendered object are ignored.
+    deviations of its components; ``whole_cells`` as in ``surface_points``. Pixels off the rendered object are ignored.
     """
-    pixels, points, mask = surface_points(crops, stride)
+    pixels, points, mask = surface_points(crops, stride, whole_cells)
     width = crops.rendered.shape[-1]
     weight = precision * mask[..., None]
     batch = points.shape[0]

@@ -7,7 +7,7 @@ from dome import RESOLUTION, dome_crops, random_residual
 from torch.nn import functional
 
 from pose_tracker_ros.networks.residual import NETWORKS, create_network, folded_for_inference, local_correlations
-from pose_tracker_ros.networks.rigid_fit import fit_rigid_motion, pixel_motion
+from pose_tracker_ros.networks.rigid_fit import fit_rigid_motion, pixel_motion, surface_points
 from pose_tracker_ros.networks.weights import WeightsInfo, load_weights, save_weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -35,6 +35,35 @@ def test_rigid_fit_finds_the_motion_that_made_the_pixels_move():
     found = fit_rigid_motion(crops, motion, torch.full_like(motion, 100.0), 4)
     assert torch.allclose(found.translation, translation, atol=1e-5)
     assert torch.allclose(found.rotation, rotation, atol=1e-4)
+
+
+def test_rigid_fit_with_whole_cells_finds_it_too():
+    crops, (translation, rotation) = dome_crops(), random_residual()
+    motion = pixel_motion(crops, translation, rotation, 4, whole_cells=True)
+    found = fit_rigid_motion(crops, motion, torch.full_like(motion, 100.0), 4, whole_cells=True)
+    assert torch.allclose(found.translation, translation, atol=1e-5)
+    assert torch.allclose(found.rotation, rotation, atol=1e-4)
+
+
+def test_whole_cells_see_thin_parts_and_agree_where_middles_see():
+    crops = dome_crops()
+    pixels, points, mask = surface_points(crops, 4)
+    all_pixels, all_points, all_mask = surface_points(crops, 4, whole_cells=True)
+    assert (all_mask >= mask).all() and (all_mask != mask).any()
+    assert torch.equal(all_pixels[mask], pixels[mask]) and torch.equal(all_points[mask], points[mask])
+    # Every point lies on a rendered pixel, with that pixel's depth, in its own cell.
+    columns, rows = all_pixels.long().unbind(-1)
+    batch = torch.arange(len(columns))[:, None].expand_as(columns)
+    assert (crops.rendered[batch, 4, rows, columns][all_mask] > 0.5).all()
+    assert torch.allclose(crops.rendered[batch, 3, rows, columns][all_mask], all_points[..., 2][all_mask], atol=1e-5)
+    cells = crops.rendered.shape[-1] // 4
+    assert (((rows // 4) * cells + columns // 4) == torch.arange(cells**2)).all()
+    # A line one pixel wide that misses all middles.
+    line = crops._replace(rendered=crops.rendered.clone())
+    line.rendered[:, 4] = 0
+    line.rendered[:, 4, :, 17] = 1
+    assert not surface_points(line, 4)[2].any()
+    assert surface_points(line, 4, whole_cells=True)[2].sum() == len(columns) * cells
 
 
 def test_rigid_fit_is_not_moved_by_a_few_wrong_pixels():
