@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+import yaml
 from rich.console import Console
 
 from pose_tracker_ros.commands.errors import reported_errors
 from pose_tracker_ros.commands.overrides import parse_overrides, split_by_config
 from pose_tracker_ros.configuration import make_config
 from pose_tracker_ros.objects import load_object, models_folders
-from pose_tracker_ros.training.scene import SceneConfig
-from pose_tracker_ros.training.train import TrainConfig
+from pose_tracker_ros.resources import share_folder
 
 console = Console()
 
@@ -32,7 +32,13 @@ def train(
         list[str] | None, typer.Option(help="Mesh for an object without its own, as OBJECT=FILE; may be repeated.")
     ] = None,
     initial_weights: Annotated[Path | None, typer.Option(help="Weights to start from, for fine-tuning.")] = None,
-    config: Annotated[Path | None, typer.Option(help="YAML file with options of scenes and training.")] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(help="Options that come with the package, in config/training: modern (the default) or published."),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="YAML file with options of scenes and training, which go before the recipe's.")
+    ] = None,
     set_option: Annotated[
         list[str] | None, typer.Option("--set", help="Option as name=value, e.g. steps=20000 or crop_margin=1.4.")
     ] = None,
@@ -41,8 +47,15 @@ def train(
     ] = None,
     install: Annotated[bool, typer.Option(help="Copy the finished weights into the objects' folders.")] = True,
 ) -> None:
-    """Train the residual network on pairs rendered on the fly; goes on where an interrupted run stopped."""
+    """Train the residual network on pairs rendered on the fly; goes on where an interrupted run stopped.
+
+    Several GPUs: torchrun --nproc-per-node 2 -m pose_tracker_ros train OBJECT...
+    """
     # Loaded late: workers import this module's parents again, and the other commands need no training.
+    from pose_tracker_ros.commands.interruption import exit_when_interrupted
+    from pose_tracker_ros.training.distributed import is_first_process
+    from pose_tracker_ros.training.scene import SceneConfig
+    from pose_tracker_ros.training.train import TrainConfig
     from pose_tracker_ros.training.train import train as run_training
 
     with reported_errors():
@@ -50,20 +63,17 @@ def train(
         models = [load_object(name, meshes.get(name)) for name in object_names or ()]
         if not models and not any_object:
             raise ValueError("expected the name of at least one object, or --any-object for a network that fits all")
-        file_options = load_config_values(config)
-        scene_values, train_values = split_by_config(
-            {**file_options, **parse_overrides(set_option)}, SceneConfig, TrainConfig
-        )
+        values = {**load_recipe(recipe), **load_config_values(config), **parse_overrides(set_option)}
+        scene_values, train_values = split_by_config(values, SceneConfig, TrainConfig)
         if any_object:
             scene_values.setdefault("random_shapes", 0.7 if models else 1.0)
         scene, training = make_config(SceneConfig, scene_values), make_config(TrainConfig, train_values)
         name = "generic" if any_object else "_".join(model.name for model in models)
         folder = output or Path("training") / name
-        try:
+        with exit_when_interrupted(folder):
             weights = run_training(models, scene, training, folder, initial_weights, dataset)
-        except KeyboardInterrupt:
-            console.print(f"interrupted; the same command goes on from {folder}")
-            raise typer.Exit(130) from None
+        if not is_first_process():
+            return
         console.print(f"weights written to {weights}")
         if install:
             for target in [models_folders()[0] / "generic"] if any_object else [model.folder for model in models]:
@@ -72,13 +82,27 @@ def train(
                 console.print(f"installed in {target}")
 
 
-def load_config_values(path: Path | None) -> dict:
+def load_recipe(name: str | None) -> dict[str, Any]:
+    """Options of a recipe in config/training; none without a name. Raises ValueError for an unknown one."""
+    if name is None:
+        return {}
+    folder = share_folder("config") / "training"
+    known = sorted(path.stem for path in folder.glob("*.yaml"))
+    if name not in known:
+        raise ValueError(
+            f"expected a recipe of {folder} ({', '.join(known)}), got {name!r}; name your own file with --config"
+        )
+    return load_config_values(folder / f"{name}.yaml")
+
+
+def load_config_values(path: Path | None) -> dict[str, Any]:
     """Options of a YAML file for scenes and training together; an empty mapping without a file."""
     if path is None:
         return {}
-    import yaml
-
-    values = yaml.safe_load(path.read_text()) or {}
+    try:
+        values = yaml.safe_load(path.read_text()) or {}
+    except yaml.YAMLError as error:
+        raise ValueError(f"expected valid YAML in {path}: {error}") from error
     if not isinstance(values, dict):
         raise ValueError(f"expected {path} to map option names to values, got {type(values).__name__}")
     return values

@@ -30,17 +30,15 @@ def train_initializer(
 ) -> None:
     """Train DenseFusion, which finds an object's first pose, on scenes made on the fly; goes on where a run stopped."""
     # Loaded late: the other commands need no training.
+    from pose_tracker_ros.commands.interruption import exit_when_interrupted
     from pose_tracker_ros.training.dense_fusion import FusionTrainConfig, train_dense_fusion
 
     with reported_errors():
         model = load_object(object_name, mesh)
         options = load_config(FusionTrainConfig, config, parse_overrides(set_option))
         folder = output or Path("training") / f"{model.name}_dense_fusion"
-        try:
+        with exit_when_interrupted(folder):
             weights = train_dense_fusion(model, options, folder)
-        except KeyboardInterrupt:
-            console.print(f"interrupted; the same command goes on from {folder}")
-            raise typer.Exit(130) from None
         console.print(f"weights written to {weights}")
         if install and model.folder is not None:
             (model.folder / weights.name).write_bytes(weights.read_bytes())

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import math
-import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,15 +16,17 @@ from pose_tracker_ros.networks.dense_fusion import DenseFusion, confidence_weigh
 from pose_tracker_ros.networks.device import choose_device
 from pose_tracker_ros.networks.fusion_weights import FILE_NAME, FusionInfo, save_fusion_weights
 from pose_tracker_ros.objects import ObjectModel
+from pose_tracker_ros.training.checkpoints import Checkpoint, Interrupted, disk_errors, interruptible, prepare_folder
+from pose_tracker_ros.training.logs import Pace, TrainingLog, progress_bar
 from pose_tracker_ros.training.masked_crops import (
     FusionBatch,
     MaskedCropGenerator,
     MaskedCropStream,
     make_fusion_batch,
 )
-from pose_tracker_ros.training.pairs import loader
+from pose_tracker_ros.training.optimisation import learning_rate, running_average, set_learning_rate
+from pose_tracker_ros.training.pairs import loader, next_batch
 from pose_tracker_ros.training.scene import SceneConfig
-from pose_tracker_ros.training.train import learning_rate, progress_bar, resume, save_checkpoint
 
 # The scenes are wider and coarser than the crops that are cut from them at the mask.
 SCENE_MARGIN, SCENE_RESOLUTION = 1.7, 96
@@ -70,7 +70,9 @@ class FusionTrainConfig:
     device: str = option("auto", "Device: auto, cpu, cuda or cuda:N")
     seed: int = option(0, "Seed of scenes and initial weights", minimum=0)
     validate_every: int = option(500, "Steps between validations on held-out scenes", minimum=1)
-    checkpoint_every: int = option(250, "Steps between checkpoints", minimum=1)
+    checkpoint_minutes: float = option(
+        2.0, "Minutes between checkpoints: what a crash costs at most; 0 = after every step", minimum=0.0
+    )
     validation_crops: int = option(128, "Held-out crops", minimum=8)
 
     def scene(self) -> SceneConfig:
@@ -144,39 +146,45 @@ def train_dense_fusion(model: ObjectModel, config: FusionTrainConfig, output: Pa
     """Train DenseFusion for an object and write ``output`` / dense_fusion.safetensors; returns its path.
 
     A run that finds its own checkpoint in ``output`` goes on from there.
-    Raises FloatingPointError when the loss diverges, ValueError for a checkpoint that does not fit.
+    Raises Interrupted after SIGINT or SIGTERM, with all saved; FloatingPointError when the loss diverges; ValueError for
+    a checkpoint that does not fit; OSError for a folder that cannot be written, a full disk, or dead workers.
     """
-    output.mkdir(parents=True, exist_ok=True)
     device = choose_device(config.device)
     torch.set_num_threads(config.threads or torch.get_num_threads())
     torch.manual_seed(config.seed)
     info, scene = config.info(model), config.scene()
     loss_of = FusionLoss(model, info.symmetric)
-    held_out = _validation_batches(model, scene, info, config)
     network = DenseFusion().to(device, memory_format=torch.channels_last)
-    average = torch.optim.swa_utils.AveragedModel(
-        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.average_decay), use_buffers=True
-    )
+    prepare_folder(output, network)
+    average = running_average(network, config.average_decay)
     optimizer = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
-    checkpoint = output / "checkpoint.pt"
-    first_step = resume(checkpoint, network, average, optimizer, device)
+    parts = {"network": network, "average": average, "optimizer": optimizer}
+    checkpoint = Checkpoint(output / "checkpoint.pt", parts, config.checkpoint_minutes)
+    first_step = checkpoint.restore(checkpoint.read(), device)
+    held_out = _validation_batches(model, scene, info, config)
 
     stream = MaskedCropStream(model, scene, info, config.batch_size, config.seed, first_step, config.curriculum_steps)
     batches = iter(loader(stream, config.workers))
-    running_loss = None
-    with progress_bar() as progress, (output / "log.csv").open("a", newline="") as log_file:
-        log = csv.writer(log_file)
+    pace = Pace()
+    columns = ("loss", "pairs_per_s", "waiting", *(item.name for item in fields(ValidationErrors)))
+    with (
+        disk_errors(output),
+        progress_bar() as progress,
+        TrainingLog(output, columns, first_step) as log,
+        interruptible() as interruption,
+    ):
         bar = progress.add_task("training", total=config.steps, completed=first_step, status="")
         for step in range(first_step, config.steps):
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(step, config.steps, config.learning_rate, config.warmup_steps)
-            batch: FusionBatch = next(batches).to(device)
+            set_learning_rate(optimizer, learning_rate(step, config.steps, config.learning_rate, config.warmup_steps))
+            with pace.waiting():
+                batch: FusionBatch = next_batch(batches).to(device)
             network.train()
             with torch.autocast(device.type, dtype=torch.bfloat16):
                 loss = loss_of(network, batch, config.proposals, _confidence_weight(config, step))
             if not torch.isfinite(loss):
                 raise FloatingPointError(
-                    f"the loss became {loss.item()} at step {step}; start again from the last checkpoint with a lower learning_rate"
+                    f"the loss became {loss.item()} at step {step}; start again, which goes on from the last checkpoint, with "
+                    "a lower learning_rate"
                 )
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
@@ -184,29 +192,26 @@ def train_dense_fusion(model: ObjectModel, config: FusionTrainConfig, output: Pa
             optimizer.step()
             average.update_parameters(network)
 
-            running_loss = loss.item() if running_loss is None else 0.98 * running_loss + 0.02 * loss.item()
-            progress.update(bar, advance=1, status=f"loss {running_loss:.4f}")
-            last = step + 1 == config.steps
-            if last or (step + 1) % config.checkpoint_every == 0:
-                save_checkpoint(checkpoint, step + 1, network, average, optimizer)
-            if last or (step + 1) % config.validate_every == 0:
+            done = step + 1
+            pace.add(config.batch_size, loss.item())
+            progress.update(bar, advance=1, status=str(pace))
+            checkpoint.save_when_due(done)
+            if done == config.steps or done % config.validate_every == 0:
+                row = pace.row()
                 errors = validate(average.module, loss_of, held_out, device)
-                log.writerow(
-                    [
-                        step + 1,
-                        time.time(),
-                        f"{running_loss:.5f}",
-                        *(f"{value:.5f}" for value in asdict(errors).values()),
-                    ]
-                )
-                log_file.flush()
+                log.write(done, **row, **asdict(errors))
                 progress.console.print(
-                    f"step {step + 1}: loss {running_loss:.4f}, {'ADD-S' if info.symmetric else 'ADD'} in diameters: "
+                    f"step {done}: loss {row['loss']:.4f}, {'ADD-S' if info.symmetric else 'ADD'} in diameters: "
                     f"median {errors.estimated:.3f}, refined {errors.refined:.3f}; below a tenth {errors.right:.0%}"
                 )
                 save_fusion_weights(
-                    output / FILE_NAME, average.module, replace(info, examples=(step + 1) * config.batch_size)
+                    output / FILE_NAME, average.module, replace(info, examples=done * config.batch_size)
                 )
+                checkpoint.save(done)
+                pace.restart()
+            if interruption.signal and done < config.steps:
+                checkpoint.save(done)
+                raise Interrupted(done, interruption.signal)
     return output / FILE_NAME
 
 

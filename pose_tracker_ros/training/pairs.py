@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -13,6 +14,8 @@ from pose_tracker_ros.networks.crops import Crops
 from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.tracking.crop import to_tensors
 from pose_tracker_ros.training.scene import PairGenerator, SceneConfig
+
+Examples = TypeVar("Examples")
 
 
 class Batch(NamedTuple):
@@ -78,4 +81,23 @@ def loader(stream: IterableDataset, workers: int) -> DataLoader:
         multiprocessing_context="spawn" if workers else None,
         prefetch_factor=4 if workers else None,
         persistent_workers=bool(workers),
+        worker_init_fn=_ignore_interrupts,
     )
+
+
+def _ignore_interrupts(worker: int) -> None:
+    """Ctrl-C reaches all processes of a terminal; the training ends its workers itself, after the step it is in."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def next_batch(batches: Iterator[Examples]) -> Examples:
+    """The next batch of a loader; raises ChildProcessError when a worker died."""
+    try:
+        return next(batches)
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise ChildProcessError(
+            f"a process that makes pairs ended unexpectedly ({error}), often for lack of memory; set workers lower, and start "
+            "again: the same command goes on from the last checkpoint"
+        ) from error

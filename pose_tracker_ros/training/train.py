@@ -2,50 +2,44 @@
 
 from __future__ import annotations
 
-import csv
 import math
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, replace
 from pathlib import Path
 
-import numpy as np
 import torch
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+import yaml
+from rich.progress import Progress
+from torch.utils.data import IterableDataset
 
-from pose_tracker_ros.configuration import option
-from pose_tracker_ros.networks.device import choose_device
-from pose_tracker_ros.networks.residual import NETWORKS, ResidualNetwork, create_network
+from pose_tracker_ros.networks.residual import ResidualNetwork, create_network
 from pose_tracker_ros.networks.weights import WeightsInfo, load_weights, save_weights
 from pose_tracker_ros.objects import ObjectModel
-from pose_tracker_ros.training.pairs import Batch, PairStream, loader, make_batch
-from pose_tracker_ros.training.scene import PairGenerator, SceneConfig
+from pose_tracker_ros.training.checkpoints import Checkpoint, Interrupted, disk_errors, interruptible, prepare_folder
+from pose_tracker_ros.training.distributed import Processes, ShareOfBatches, joined_processes
+from pose_tracker_ros.training.logs import Pace, TrainingLog, progress_bar
+from pose_tracker_ros.training.optimisation import (
+    TrainingLoss,
+    autocast,
+    learning_rate,
+    make_optimizer,
+    running_average,
+    set_learning_rate,
+)
+from pose_tracker_ros.training.options import TrainConfig
+from pose_tracker_ros.training.pairs import PairStream, loader, next_batch
+from pose_tracker_ros.training.scene import SceneConfig
 from pose_tracker_ros.training.stored_pairs import StoredPairs
+from pose_tracker_ros.training.validation import ClosedLoop, HeldOutPairs
 
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """Options of the training loop."""
-
-    network: str = option("compact", "Architecture of the network", choices=tuple(NETWORKS))
-    steps: int = option(6000, "Optimisation steps", minimum=1)
-    batch_size: int = option(32, "Pairs per step", minimum=1)
-    learning_rate: float = option(
-        1.5e-3, "Peak learning rate of AdamW, reached after the warm-up, then a cosine to zero"
-    )
-    warmup_steps: int = option(200, "Steps over which the learning rate rises", minimum=0)
-    weight_decay: float = option(1e-4, "Weight decay of AdamW", minimum=0.0)
-    curriculum_steps: int = option(600, "Steps over which scenes go from clean to fully randomised", minimum=0)
-    average_decay: float = option(
-        0.998, "Decay of the running average of the weights that is kept", minimum=0.0, maximum=0.99999
-    )
-    workers: int = option(1, "Processes that render pairs", minimum=0, maximum=256)
-    threads: int = option(1, "CPU threads of the optimisation; 0 = all", minimum=0)
-    device: str = option("auto", "Device: auto, cpu, cuda or cuda:N")
-    seed: int = option(0, "Seed of scenes and initial weights", minimum=0)
-    validate_every: int = option(500, "Steps between validations on held-out pairs", minimum=1)
-    checkpoint_every: int = option(250, "Steps between checkpoints", minimum=1)
-    validation_pairs: int = option(512, "Held-out pairs", minimum=8)
+WEIGHTS_NAME = "residual.safetensors"
+CHECKPOINT_NAME = "checkpoint.pt"
+OPTIONS_NAME = "options.yaml"
+LOG_COLUMNS = (
+    "loss", "learning_rate", "pairs_per_s", "waiting", "translation_left", "rotation_left", "add_auc", "times_lost"
+)  # fmt: skip
+# Seeds of processes lie so far apart.
+PROCESS_SEED_STEP = 1_000_003
 
 
 def train(
@@ -58,103 +52,152 @@ def train(
 ) -> Path:
     """Train a network for the given objects and write ``output`` / residual.safetensors; returns its path.
 
-    A run that finds its own checkpoint in ``output`` goes on from there. ``dataset``: pairs on disk, written by
-    :func:`pose_tracker_ros.training.stored_pairs.write_pairs` with the same scene, instead of a fresh stream.
-    Raises FloatingPointError when the loss diverges, ValueError for options that don't fit together.
+    The weights are those of the best validation. A run that finds its own checkpoint in ``output`` goes on from there.
+    ``dataset``: pairs on disk, written by :func:`pose_tracker_ros.training.stored_pairs.write_pairs` with the same scene,
+    instead of a fresh stream. Started by torchrun, several processes share every batch.
+
+    Raises Interrupted after SIGINT or SIGTERM, with all saved; FloatingPointError when the loss diverges; ValueError
+    for options that don't fit together; OSError for a folder that cannot be written, a full disk, or dead workers.
     """
-    output.mkdir(parents=True, exist_ok=True)
-    device = choose_device(config.device)
-    torch.set_num_threads(config.threads or torch.get_num_threads())
-    torch.manual_seed(config.seed)
-    info = WeightsInfo(
-        objects={} if scene.random_shapes else {model.name: model.diameter_m for model in models},
-        architecture=config.network,
-        resolution=scene.resolution,
-        crop_margin=scene.crop_margin,
-        max_translation=scene.max_translation,
-        max_rotation=math.radians(scene.max_rotation_deg),
-    )
-    held_out = _validation_batches(models, scene, config)
-    network = _initial_network(info, held_out[0], initial_weights).to(device, memory_format=torch.channels_last)
-    average = torch.optim.swa_utils.AveragedModel(
-        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.average_decay), use_buffers=True
-    )
-    optimizer = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
-    checkpoint = output / "checkpoint.pt"
-    first_step = resume(checkpoint, network, average, optimizer, device)
-
-    stream = _stream(models, scene, config, first_step, dataset)
-    batches = iter(loader(stream, config.workers))
-    running_loss = None
-    with progress_bar() as progress, (output / "log.csv").open("a", newline="") as log_file:
-        log = csv.writer(log_file)
-        bar = progress.add_task("training", total=config.steps, completed=first_step, status="")
-        for step in range(first_step, config.steps):
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(step, config.steps, config.learning_rate, config.warmup_steps)
-            batch: Batch = next(batches).to(device)
-            network.train()
-            with torch.autocast(device.type, dtype=torch.bfloat16):
-                loss = network.loss(*batch)
-            if not torch.isfinite(loss):
-                raise FloatingPointError(
-                    f"the loss became {loss.item()} at step {step}; start again from the last checkpoint with a lower learning_rate"
-                )
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-            optimizer.step()
-            average.update_parameters(network)
-
-            running_loss = loss.item() if running_loss is None else 0.98 * running_loss + 0.02 * loss.item()
-            progress.update(bar, advance=1, status=f"loss {running_loss:.4f}")
-            last = step + 1 == config.steps
-            if last or (step + 1) % config.checkpoint_every == 0:
-                save_checkpoint(checkpoint, step + 1, network, average, optimizer)
-            if last or (step + 1) % config.validate_every == 0:
-                errors = validate(average.module, held_out, device)
-                log.writerow([step + 1, time.time(), f"{running_loss:.5f}", *(f"{value:.5f}" for value in errors)])
-                log_file.flush()
-                progress.console.print(
-                    f"step {step + 1}: loss {running_loss:.4f}, left of the residual: "
-                    f"translation {errors[0]:.1%}, rotation {errors[1]:.1%}"
-                )
-                pairs = (step + 1) * config.batch_size
-                save_weights(
-                    output / "residual.safetensors", average.module, WeightsInfo(**{**vars(info), "pairs": pairs})
-                )
-    return output / "residual.safetensors"
-
-
-@torch.inference_mode()
-def validate(network: ResidualNetwork, batches: Sequence[Batch], device: torch.device) -> tuple[float, float]:
-    """Median error of translation and of rotation on held-out pairs, as shares of their median true lengths."""
-    network.eval()
-    errors: list[np.ndarray] = []
-    lengths: list[np.ndarray] = []
-    for batch in batches:
-        batch = batch.to(device)
-        residual = network.predict(batch.crops)
-        errors.append(
-            torch.stack(
-                [
-                    (residual.translation - batch.translation).norm(dim=1),
-                    (residual.rotation - batch.rotation).norm(dim=1),
-                ]
-            )
-            .cpu()
-            .numpy()
+    with joined_processes(config.device) as processes, disk_errors(output):
+        device = processes.device
+        torch.set_num_threads(config.threads or torch.get_num_threads())
+        torch.manual_seed(config.seed)
+        info = WeightsInfo(
+            objects={} if scene.random_shapes else {model.name: model.diameter_m for model in models},
+            architecture=config.network,
+            resolution=scene.resolution,
+            crop_margin=scene.crop_margin,
+            max_translation=scene.max_translation,
+            max_rotation=math.radians(scene.max_rotation_deg),
+            fill_depth_holes=scene.fill_depth_holes,
+            # A folder of this machine is nothing to pass on with the weights.
+            training={**asdict(scene), "backgrounds": Path(scene.backgrounds).name, **asdict(config)},
         )
-        lengths.append(torch.stack([batch.translation.norm(dim=1), batch.rotation.norm(dim=1)]).cpu().numpy())
-    shares = np.median(np.hstack(errors), axis=1) / np.median(np.hstack(lengths), axis=1)
-    return float(shares[0]), float(shares[1])
+        network = _initial_network(info, initial_weights).to(device, memory_format=torch.channels_last)
+        step_loss = TrainingLoss(network, config.loss)
+        average = running_average(network, config.average_decay)
+        optimizer = make_optimizer(network, config.optimizer, config.learning_rate, config.beta2, config.weight_decay)
+        scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "float16")
+        parts = {"network": network, "average": average, "optimizer": optimizer, "scaler": scaler}
+        checkpoint = Checkpoint(output / CHECKPOINT_NAME, parts, config.checkpoint_minutes)
+        first_step = checkpoint.restore(processes.from_first(checkpoint.read()), device)
+        stream = _stream(models, scene, config, first_step, dataset, processes)
+        report = None
+        if processes.is_first:
+            prepare_folder(output, network)
+            options = {**asdict(scene), **asdict(config)}
+            (output / OPTIONS_NAME).write_text(yaml.safe_dump(options, sort_keys=False))
+            report = Report(models, scene, config, info, output, checkpoint, device)
+            if first_step == 0 and initial_weights is None:
+                network.set_statistics(report.held_out.batches[0].to(device).crops)
+        step_loss = processes.together(step_loss)
+
+        batches = iter(loader(stream, config.workers))
+        pace = Pace()
+        with (
+            progress_bar(disable=not processes.is_first) as progress,
+            TrainingLog(output, LOG_COLUMNS, first_step, disable=not processes.is_first) as log,
+            interruptible() as interruption,
+        ):
+            bar = progress.add_task("training", total=config.steps, completed=first_step, status="")
+            for step in range(first_step, config.steps):
+                rate = learning_rate(step, config.steps, config.learning_rate, config.warmup_steps, config.schedule)
+                set_learning_rate(optimizer, rate)
+                with pace.waiting():
+                    batch = next_batch(batches).to(device)
+                network.train()
+                with autocast(device, config.precision):
+                    terms = step_loss(*batch)
+                asked_to_stop = torch.tensor(float(interruption.signal > 0), device=device)
+                total, weight, stop = processes.sum(torch.stack([terms.total, terms.weight, asked_to_stop])).tolist()
+                if not math.isfinite(total):
+                    raise FloatingPointError(
+                        f"the loss became {total} at step {step}; start again, which goes on from the last checkpoint, with "
+                        "a lower learning_rate"
+                    )
+                optimizer.zero_grad(set_to_none=True)
+                # Gradients are averaged over the processes, but the loss is the sum of all terms by the sum of all weights.
+                scaler.scale(terms.total * (processes.size / weight)).backward()
+                scaler.unscale_(optimizer)
+                if config.gradient_clip:
+                    torch.nn.utils.clip_grad_norm_(network.parameters(), config.gradient_clip)
+                scaler.step(optimizer)
+                scaler.update()
+                average.update_parameters(network)
+
+                done = step + 1
+                pace.add(config.batch_size, total / weight)
+                progress.update(bar, advance=1, status=str(pace))
+                if report:
+                    checkpoint.save_when_due(done)
+                    if done % config.validate_every == 0 or done == config.steps:
+                        log.write(
+                            done, **pace.row(), learning_rate=rate, **report.validate(done, average.module, progress)
+                        )
+                        pace.restart()
+                    elif done % config.log_every == 0:
+                        log.write(done, **pace.row(), learning_rate=rate)
+                if stop and done < config.steps:
+                    if report:
+                        checkpoint.save(done)
+                    raise Interrupted(done, interruption.signal)
+    return output / WEIGHTS_NAME
+
+
+class Report:
+    """What the first process finds out at validations, says, and writes."""
+
+    def __init__(
+        self,
+        models: Sequence[ObjectModel],
+        scene: SceneConfig,
+        config: TrainConfig,
+        info: WeightsInfo,
+        output: Path,
+        checkpoint: Checkpoint,
+        device: torch.device,
+    ) -> None:
+        """Renders what networks are validated with."""
+        self.held_out = HeldOutPairs(models, scene, config)
+        self._closed_loop = ClosedLoop(models, config, device) if config.closed_loop_frames else None
+        self._info, self._batch_size, self._device = info, config.batch_size, device
+        self._output, self._checkpoint = output, checkpoint
+
+    def validate(self, step: int, network: ResidualNetwork, progress: Progress) -> dict[str, float]:
+        """Numbers for the log. Saves the weights when they are the best so far, and a checkpoint."""
+        errors = self.held_out.errors(network, self._device)
+        row = {"translation_left": errors.translation, "rotation_left": errors.rotation}
+        text = f"left of the residual: translation {errors.translation:.1%}, rotation {errors.rotation:.1%}"
+        if self._closed_loop:
+            score = self._closed_loop.score(network, self._info)
+            row |= {"add_auc": score.add_auc, "times_lost": score.times_lost}
+            text += f"; alone in a sequence: ADD AUC {100 * score.add_auc:.1f}, lost {score.times_lost} times"
+        if not errors.mean >= self._checkpoint.facts.get("best", math.inf):
+            self._checkpoint.facts["best"] = errors.mean
+            info = replace(self._info, pairs=step * self._batch_size)
+            save_weights(self._output / WEIGHTS_NAME, network, info)
+            text += "; the best so far"
+        self._checkpoint.save(step)
+        task = progress.tasks[0]
+        left = "" if task.time_remaining is None else f", {task.time_remaining / 60:.0f} min left"
+        progress.console.print(f"step {step} ({task.fields['status']}{left}): {text}", soft_wrap=True, highlight=False)
+        return row
 
 
 def _stream(
-    models: Sequence[ObjectModel], scene: SceneConfig, config: TrainConfig, first_step: int, dataset: Path | None
-) -> PairStream | StoredPairs:
+    models: Sequence[ObjectModel],
+    scene: SceneConfig,
+    config: TrainConfig,
+    first_step: int,
+    dataset: Path | None,
+    processes: Processes,
+) -> IterableDataset:
+    """This process's share of the batches from ``first_step`` on."""
+    share = processes.share_of(config.batch_size)
     if dataset is None:
-        return PairStream(models, scene, config.batch_size, config.seed, first_step, config.curriculum_steps)
+        seed = config.seed + PROCESS_SEED_STEP * processes.rank
+        return PairStream(models, scene, share, seed, first_step, config.curriculum_steps)
     stored = StoredPairs(dataset, first_step)
     differing = [key for key, value in vars(scene).items() if getattr(stored.scene, key) != value]
     if differing:
@@ -167,19 +210,17 @@ def _stream(
             f"the data set {dataset} shows {', '.join(stored.index['objects']) or 'procedural shapes'}, not "
             f"{', '.join(model.name for model in models) or 'procedural shapes alone'}; render it for these objects"
         )
-    return stored
+    stored_size = stored.index["pairs"] // len(stored)
+    if stored_size != config.batch_size:
+        raise ValueError(
+            f"the data set {dataset} has batches of {stored_size} pairs, not {config.batch_size}; set batch_size={stored_size}"
+        )
+    return ShareOfBatches(stored, processes)
 
 
-def _validation_batches(models: Sequence[ObjectModel], scene: SceneConfig, config: TrainConfig) -> list[Batch]:
-    generator = PairGenerator(models, scene, seed=config.seed + 987_654_321)
-    return [make_batch(generator, 64) for _ in range(max(1, config.validation_pairs // 64))]
-
-
-def _initial_network(info: WeightsInfo, batch: Batch, initial_weights: Path | None) -> ResidualNetwork:
+def _initial_network(info: WeightsInfo, initial_weights: Path | None) -> ResidualNetwork:
     if initial_weights is None:
-        network = create_network(info.architecture, info.max_translation, info.max_rotation)
-        network.set_statistics(batch.to("cpu").crops)
-        return network
+        return create_network(info.architecture, info.max_translation, info.max_rotation)
     network, initial = load_weights(initial_weights)
     for name in ("architecture", "resolution", "crop_margin", "max_translation", "max_rotation"):
         if getattr(initial, name) != getattr(info, name):
@@ -187,66 +228,3 @@ def _initial_network(info: WeightsInfo, batch: Batch, initial_weights: Path | No
                 f"expected initial weights with {name} {getattr(info, name)}, but {initial_weights} has {getattr(initial, name)}"
             )
     return network
-
-
-def learning_rate(step: int, steps: int, peak: float, warmup_steps: int) -> float:
-    """Rising to ``peak`` over the warm-up, then a cosine that ends with zero after ``steps``."""
-    if step < warmup_steps:
-        return peak * (step + 1) / warmup_steps
-    done = (step - warmup_steps) / max(1, steps - warmup_steps)
-    return peak * 0.5 * (1 + math.cos(math.pi * done))
-
-
-def save_checkpoint(
-    path: Path, step: int, network: torch.nn.Module, average: torch.nn.Module, optimizer: torch.optim.Optimizer
-) -> None:
-    """Write all that :func:`resume` needs, whole or not at all."""
-    temporary = path.with_suffix(".partial")
-    torch.save(
-        {
-            "step": step,
-            "network": network.state_dict(),
-            "average": average.state_dict(),
-            "optimizer": optimizer.state_dict(),
-        },
-        temporary,
-    )
-    temporary.replace(path)
-
-
-def resume(
-    path: Path,
-    network: torch.nn.Module,
-    average: torch.nn.Module,
-    optimizer: torch.optim.Optimizer,
-    device: torch.device,
-) -> int:
-    """Load a checkpoint if there is one; returns the step to go on with.
-
-    Raises ValueError for a checkpoint of another network.
-    """
-    if not path.is_file():
-        return 0
-    try:
-        state = torch.load(path, map_location=device, weights_only=True)
-        network.load_state_dict(state["network"])
-        average.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
-    except (RuntimeError, KeyError, EOFError) as error:
-        raise ValueError(
-            f"the checkpoint {path} does not fit this training: {error}; remove it to start over"
-        ) from error
-    return int(state["step"])
-
-
-def progress_bar() -> Progress:
-    """A bar with the step, a ``status`` and the time left."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[status]}"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )

@@ -14,7 +14,7 @@ from pose_tracker_ros.networks.fusion_weights import load_fusion_weights
 from pose_tracker_ros.objects import ContinuousSymmetry, load_object
 from pose_tracker_ros.training.dense_fusion import FusionLoss, FusionTrainConfig, train_dense_fusion, validate
 from pose_tracker_ros.training.masked_crops import MaskedCropGenerator, degrade_mask, make_fusion_batch
-from pose_tracker_ros.training.train import learning_rate
+from pose_tracker_ros.training.optimisation import learning_rate
 
 QUICK = FusionTrainConfig(
     steps=2,
@@ -24,7 +24,7 @@ QUICK = FusionTrainConfig(
     workers=0,
     device="cpu",
     validate_every=2,
-    checkpoint_every=1,
+    checkpoint_minutes=0,
     validation_crops=8,
     curriculum_steps=0,
 )
@@ -120,7 +120,7 @@ def test_a_resumed_run_goes_on_and_another_network_is_refused(jug, tmp_path):
     _, info = load_fusion_weights(path)
     assert (info.object_name, info.examples, info.resolution) == ("demo_jug", 8, 32)
     with (tmp_path / "log.csv").open() as file:
-        assert [int(row[0]) for row in csv.reader(file)] == [1, 2]
+        assert [int(row["step"]) for row in csv.DictReader(file)] == [1, 2]
     torch.save({"step": 1}, tmp_path / "checkpoint.pt")
     with pytest.raises(ValueError, match="remove it"):
         train_dense_fusion(jug, QUICK, tmp_path)

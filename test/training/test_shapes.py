@@ -59,7 +59,7 @@ def test_without_objects_the_shapes_must_be_asked_for():
 
 
 def test_weights_trained_on_shapes_fit_any_object(tmp_path):
-    config = TrainConfig(steps=1, batch_size=4, workers=0, device="cpu", validation_pairs=8)
+    config = TrainConfig(steps=1, batch_size=4, workers=0, device="cpu", validation_pairs=8, closed_loop_frames=4)
     path = train([], SceneConfig(resolution=32, random_shapes=1.0), config, tmp_path)
     _, info = load_weights(path)
     assert not info.objects

@@ -26,7 +26,15 @@ from pose_tracker_ros.training.train import TrainConfig, train
 
 SCENE = SceneConfig(resolution=32)
 QUICK = TrainConfig(
-    steps=3, batch_size=4, workers=0, device="cpu", validation_pairs=8, curriculum_steps=2, warmup_steps=0, seed=5
+    steps=3,
+    batch_size=4,
+    workers=0,
+    device="cpu",
+    validation_pairs=8,
+    closed_loop_frames=0,
+    curriculum_steps=2,
+    warmup_steps=0,
+    seed=5,
 )
 
 

@@ -1,0 +1,7 @@
+"""``python -m pose_tracker_ros``: the ``pose-tracker`` command, also for ``torchrun -m``."""
+
+from pose_tracker_ros.cli import main
+
+# Processes that render pairs import this module, too.
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""How good a network is: on pairs it was not trained with, and on its own in a rendered sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from pose_tracker_ros.datasets.simulation import SimulatedSequence, SimulationConfig
+from pose_tracker_ros.evaluation.metrics import auc_exact
+from pose_tracker_ros.evaluation.protocol import ScoredObject, evaluate_track, summarize
+from pose_tracker_ros.evaluation.track import track_frames
+from pose_tracker_ros.networks.residual import ResidualNetwork
+from pose_tracker_ros.networks.weights import WeightsInfo
+from pose_tracker_ros.objects import ObjectModel
+from pose_tracker_ros.tracking import Tracker, TrackerConfig
+from pose_tracker_ros.training.options import TrainConfig
+from pose_tracker_ros.training.pairs import Batch, make_batch
+from pose_tracker_ros.training.scene import PairGenerator, SceneConfig
+from pose_tracker_ros.training.shapes import random_object
+
+# Validation must not see what training sees, whatever its seed.
+SEED_OFFSET = 987_654_321
+BATCH_SIZE = 64
+# Objects that follow a sequence for a network that fits any object.
+SHAPES = 2
+
+
+@dataclass(frozen=True)
+class HeldOutErrors:
+    """Median errors on held-out pairs, as shares of the median true lengths: what is left of the residual."""
+
+    translation: float
+    rotation: float
+
+    @property
+    def mean(self) -> float:
+        """By which the best weights are chosen."""
+        return (self.translation + self.rotation) / 2
+
+
+@dataclass(frozen=True)
+class ClosedLoopScore:
+    """Of all sequences together: area 0..1 under the ADD curve up to 0.1 m, ADD-S for symmetric objects; times lost."""
+
+    add_auc: float
+    times_lost: int
+
+
+class HeldOutPairs:
+    """Pairs of the same objects and kind of scenes, from another seed."""
+
+    def __init__(self, models: Sequence[ObjectModel], scene: SceneConfig, config: TrainConfig) -> None:
+        """Renders the pairs, which takes as long as training with them."""
+        generator = PairGenerator(models, scene, seed=config.seed + SEED_OFFSET)
+        count = max(1, config.validation_pairs // BATCH_SIZE)
+        self.batches = [make_batch(generator, BATCH_SIZE) for _ in range(count)]
+
+    def errors(self, network: ResidualNetwork, device: torch.device) -> HeldOutErrors:
+        """Errors of a network, which is left in evaluation mode."""
+        return held_out_errors(network, self.batches, device)
+
+
+@torch.inference_mode()
+def held_out_errors(network: ResidualNetwork, batches: Sequence[Batch], device: torch.device) -> HeldOutErrors:
+    """Errors of a network on some batches."""
+    network.eval()
+    errors, lengths = [], []
+    for batch in batches:
+        batch = batch.to(device)
+        residual = network.predict(batch.crops)
+        for store, translation, rotation in (
+            (errors, residual.translation - batch.translation, residual.rotation - batch.rotation),
+            (lengths, batch.translation, batch.rotation),
+        ):
+            store.append(torch.stack([translation.norm(dim=1), rotation.norm(dim=1)]).cpu().numpy())
+    shares = np.median(np.hstack(errors), axis=1) / np.median(np.hstack(lengths), axis=1)
+    return HeldOutErrors(float(shares[0]), float(shares[1]))
+
+
+class ClosedLoop:
+    """Rendered sequences through which the network must carry its own errors from frame to frame.
+
+    It does so without polish and contour, which would hide what it has not learnt.
+    """
+
+    def __init__(self, models: Sequence[ObjectModel], config: TrainConfig, device: torch.device) -> None:
+        """A sequence of ``config.closed_loop_frames`` for each object, or for procedural shapes without objects."""
+        generator = np.random.default_rng(config.seed + SEED_OFFSET)
+        models = models or [random_object(generator) for _ in range(SHAPES)]
+        frames = config.closed_loop_frames
+        simulation = SimulationConfig(
+            frames=frames,
+            seed=config.seed,
+            bar_first_frame=frames // 3,
+            bar_sweep_frames=max(1, frames // 3),
+            blank_frames=0,
+        )
+        self._sequences = [SimulatedSequence(model, simulation) for model in models]
+        self._objects = [ScoredObject.from_model(model) for model in models]
+        self._tracker = TrackerConfig(device=str(device), threads=0, polish_iterations=0, contour_iterations=0)
+
+    def score(self, network: ResidualNetwork, info: WeightsInfo) -> ClosedLoopScore:
+        """Tracks all sequences from their true first poses."""
+        tracks = []
+        for sequence, scored in zip(self._sequences, self._objects):
+            tracker = Tracker(sequence.model, self._tracker, network, info)
+            estimates = track_frames(tracker, sequence, sequence.annotation(0).truth[sequence.model.name])
+            tracks.append(evaluate_track(estimates, sequence.annotations(), scored))
+        areas = [auc_exact(track.adds if track.symmetric else track.add) for track in tracks]
+        return ClosedLoopScore(float(np.mean(areas)), summarize(tracks, "closed loop").losses)
