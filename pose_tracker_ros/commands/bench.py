@@ -61,6 +61,10 @@ def bench(
     compare: Annotated[
         list[str] | None, typer.Option(help="Other weights to compare with, as NAME=FILE; may be repeated.")
     ] = None,
+    compare_alone: Annotated[
+        list[str] | None,
+        typer.Option(help="Weights that work as published: one pass, no polish, no motion prior; as NAME=FILE."),
+    ] = None,
     ablations: Annotated[bool, typer.Option(help="Also with one ingredient missing at a time.")] = True,
     trajectory: Annotated[
         list[str] | None,
@@ -90,7 +94,8 @@ def bench(
                 console.print(f"written to {write_object(model, write_objects / model.name)}", soft_wrap=True)
             return
         tracker_config = load_config(TrackerConfig, config, parse_overrides(set_option))
-        variants = standard_variants(tracker_config, weights, [_named_path(text) for text in compare or ()], ablations)
+        others, alone = ([_named_path(text) for text in texts or ()] for texts in (compare, compare_alone))
+        variants = standard_variants(tracker_config, weights, others, alone, ablations)
         if sequence:
             cases = [case for path in sequence for case in real_cases(path, models_folder, objects)]
         else:

@@ -57,12 +57,19 @@ class Run(NamedTuple):
 
 
 def standard_variants(
-    config: TrackerConfig, weights: Path | None = None, others: Sequence[tuple[str, Path]] = (), ablations: bool = True
+    config: TrackerConfig,
+    weights: Path | None = None,
+    others: Sequence[tuple[str, Path]] = (),
+    alone: Sequence[tuple[str, Path]] = (),
+    ablations: bool = True,
 ) -> list[Variant]:
-    """The tracker with some weights, with other weights, without network, and with one ingredient missing at a time."""
+    """The tracker with some weights, with ``others``, with networks that work ``alone`` as published (one pass, no
+    polish, no motion prior), without network, and with one ingredient missing at a time."""
     polish_off = {"polish_iterations": 0, "contour_iterations": 0}
+    as_published = replace(config, network_passes=1, motion_prior=0.0, **polish_off)
     variants = [Variant("ours", config, weights)]
     variants += [Variant(name, config, path) for name, path in others]
+    variants += [Variant(name, as_published, path) for name, path in alone]
     variants.append(Variant("polish only", replace(config, network_passes=0)))
     if ablations:
         variants += [
