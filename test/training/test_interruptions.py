@@ -1,0 +1,132 @@
+"""Signals, crashes, full disks and dead workers end a run as they should, and the next run goes on."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from dying_worker import DyingStream
+
+from pose_tracker_ros.objects import load_object
+from pose_tracker_ros.training.checkpoints import Interrupted, interruptible, prepare_folder
+from pose_tracker_ros.training.pairs import loader, next_batch
+from pose_tracker_ros.training.scene import SceneConfig
+from pose_tracker_ros.training.train import TrainConfig, train
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+REPOSITORY = Path(__file__).resolve().parents[2]
+SCENE = SceneConfig(resolution=32)
+QUICK = TrainConfig(
+    steps=100_000,
+    batch_size=4,
+    workers=0,
+    device="cpu",
+    checkpoint_minutes=0,
+    log_every=1,
+    validation_pairs=8,
+    closed_loop_frames=0,
+)
+
+
+def start_training(folder, config):
+    options = [f"--set={name}={value}" for name, value in {"resolution": 32, **vars(config)}.items()]
+    command = [
+        sys.executable,
+        "-m",
+        "pose_tracker_ros",
+        "train",
+        "cube",
+        "--no-install",
+        "--output",
+        str(folder),
+        *options,
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, start_new_session=True
+    )
+
+
+def wait_for_rows(process, folder, count):
+    path = folder / "log.csv"
+    for _ in range(1200):
+        if path.is_file() and len(path.read_text().splitlines()) > count:
+            return
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.1)
+    raise AssertionError("no row was logged within two minutes")
+
+
+def steps_done(folder):
+    return torch.load(folder / "checkpoint.pt", weights_only=True)["step"]
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "workers"), [(signal.SIGINT, 130, 1), (signal.SIGTERM, 143, 0), (signal.SIGKILL, -9, 0)]
+)
+def test_a_stopped_run_goes_on(tmp_path, number, code, workers):
+    """A step is saved at once on Ctrl-C and SIGTERM; kill -9 costs what was done since the last checkpoint."""
+    config = replace(QUICK, workers=workers, checkpoint_minutes=0.0 if number == signal.SIGKILL else 60.0)
+    process = start_training(tmp_path, config)
+    wait_for_rows(process, tmp_path, 3)
+    # A terminal sends Ctrl-C to all processes in it, workers too.
+    os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
+    output = process.communicate(timeout=60)[0]
+    assert process.returncode == code, output
+    assert "Traceback" not in output
+    done = steps_done(tmp_path)
+    with (tmp_path / "log.csv").open() as file:
+        logged = [int(row["step"]) for row in csv.DictReader(file)]
+    if number == signal.SIGKILL:
+        assert logged[-1] - 1 <= done <= logged[-1] + 1
+    else:
+        assert done == logged[-1]
+        assert f"after step {done}" in output
+    train([load_object("cube")], SCENE, replace(QUICK, steps=done + 2), tmp_path)
+    assert steps_done(tmp_path) == done + 2
+    with (tmp_path / "log.csv").open() as file:
+        assert [int(row["step"]) for row in csv.DictReader(file)] == list(range(1, done + 3))
+
+
+def test_the_first_signal_is_noted_and_the_second_acts():
+    with pytest.raises(KeyboardInterrupt), interruptible() as interruption:
+        signal.raise_signal(signal.SIGINT)
+        assert interruption.signal == signal.SIGINT
+        signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_full_disk_is_named_and_leaves_the_last_checkpoint(tmp_path):
+    model = load_object("cube")
+    train([model], SCENE, replace(QUICK, steps=1), tmp_path)
+    # Whatever is written to /dev/full finds no space.
+    (tmp_path / "checkpoint.partial").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="no space is left"):
+        train([model], SCENE, replace(QUICK, steps=3), tmp_path)
+    assert steps_done(tmp_path) == 1
+
+
+def test_folders_without_room_or_right_are_refused_before_anything_is_rendered(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="name another folder"):
+        train([load_object("cube")], SCENE, QUICK, tmp_path / "file" / "run")
+    huge = torch.nn.Linear(10_000_000, 10_000_000, device="meta")
+    with pytest.raises(OSError, match="MB of free space"):
+        prepare_folder(tmp_path, huge)
+
+
+def test_a_dead_worker_is_named():
+    batches = iter(loader(DyingStream(), workers=1))
+    with pytest.raises(ChildProcessError, match="ended unexpectedly"):
+        for _ in range(5):
+            next_batch(batches)
+
+
+def test_an_interruption_tells_its_step():
+    assert str(Interrupted(7, signal.SIGTERM)) == "interrupted after step 7"
