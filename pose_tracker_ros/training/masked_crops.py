@@ -55,7 +55,7 @@ class MaskedCropGenerator(PairGenerator):
         center = pose[:3, :3] @ model.center_m + pose[:3, 3]
         camera = crop_camera(center, config.crop_margin * model.diameter_m, config.resolution)
         hard = generator.random() < self.difficulty
-        seen = self._observe(model, camera, renderer.render(camera, pose), pose, hard)
+        seen = self.observe(model, camera, renderer.render(camera, pose), pose, hard)
         if seen is None or not seen.mask.any():
             return None
         mask = degrade_mask(seen.mask, generator) if hard else seen.mask

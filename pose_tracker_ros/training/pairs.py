@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
+import cv2
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
@@ -54,6 +55,9 @@ class PairStream(IterableDataset):
         worker = get_worker_info()
         index, count = (worker.id, worker.num_workers) if worker else (0, 1)
         torch.set_num_threads(1)
+        if worker:
+            # Its threads would be in the way of the other workers'.
+            cv2.setNumThreads(1)
         generator = PairGenerator(self._models, self._config, seed=hash((self._seed, self._first_batch, index)) % 2**32)
         batch = self._first_batch + index
         while True:

@@ -120,7 +120,7 @@ class PairGenerator:
         if min(rendering.mask.sum(), observed.mask.sum()) < MIN_PIXELS:
             return None
         hard = self._generator.random() < self.difficulty
-        observation = self._observe(model, camera, observed, observed_pose, hard)
+        observation = self.observe(model, camera, observed, observed_pose, hard)
         if observation is None:
             return None
         translation, rotation = self._visible_residual(model, rendered_pose, observed_pose)
@@ -161,7 +161,7 @@ class PairGenerator:
             translation = self._preset.previous_pose(translation, rotation, center, model.diameter_m, limit, generator)
         return translation, rotation
 
-    def _observe(
+    def observe(
         self, model: ObjectModel, camera: PinholeCamera, rendering: Rendering, pose: np.ndarray, hard: bool
     ) -> Observation | None:
         """What a camera sees, colour as uint8; None when it sees too little of the object.

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from itertools import islice
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -63,6 +64,28 @@ def test_what_is_read_is_what_the_stream_gives(model, folder):
     for written, fresh in zip(islice(iter(stored), 3), stream_of(model)):
         for one, other in zip(tensors(written), tensors(fresh)):
             assert one.dtype == other.dtype
+            assert torch.equal(one, other)
+
+
+def test_pairs_with_everything_come_back_bit_by_bit(model, tmp_path):
+    """Backgrounds of a user's folder, distractors, shapes, the published defects, filled depth: all is in the seed."""
+    for number, color in enumerate(((0, 0, 255), (0, 255, 0), (90, 80, 70))):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), np.full((60, 80, 3), color, np.uint8))
+    scene = replace(
+        SCENE,
+        backgrounds=str(tmp_path),
+        distractors=1.0,
+        random_shapes=0.3,
+        residuals="uniform",
+        augmentation="published",
+        fill_depth_holes=True,
+    )
+    stream = PairStream([model], scene, 4, 7, 0, 0)
+    write_pairs(tmp_path / "set", islice(loader(stream, 0), 3), [model], scene, {})
+    stored = StoredPairs(tmp_path / "set")
+    assert stored.scene == scene
+    for written, fresh in zip(islice(iter(stored), 3), stream):
+        for one, other in zip(tensors(written), tensors(fresh)):
             assert torch.equal(one, other)
 
 
