@@ -13,10 +13,11 @@ import torch
 import yaml
 
 from pose_tracker_ros.objects import load_object
+from pose_tracker_ros.training.distributed import Processes
 from pose_tracker_ros.training.pairs import PairStream, loader
 from pose_tracker_ros.training.scene import SceneConfig
-from pose_tracker_ros.training.stored_pairs import write_pairs
-from pose_tracker_ros.training.train import CHECKPOINT_NAME, TrainConfig, train
+from pose_tracker_ros.training.stored_pairs import StoredPairs, write_pairs
+from pose_tracker_ros.training.train import CHECKPOINT_NAME, TrainConfig, _stream, train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -87,6 +88,25 @@ def test_two_processes_end_where_one_ends_though_interrupted(dataset, tmp_path):
     assert one["step"] == two["step"] == BATCHES
 
     assert losses_of(tmp_path / "two") == pytest.approx(losses_of(tmp_path / "one"), rel=2e-3)
+
+
+def test_processes_render_pairs_of_their_own():
+    first, second = (
+        next(iter(_stream([load_object("cube")], SCENE, CONFIG, 0, None, Processes(rank, 2, torch.device("cpu")))))
+        for rank in (0, 1)
+    )
+    assert len(first.rotation) == len(second.rotation) == CONFIG.batch_size // 2
+    assert not torch.equal(first.rotation, second.rotation)
+
+
+def test_shares_of_stored_batches_make_the_whole(dataset):
+    whole = StoredPairs(dataset).read(0)
+    shares = [
+        next(iter(_stream([load_object("cube")], SCENE, CONFIG, 0, dataset, Processes(rank, 2, torch.device("cpu")))))
+        for rank in (0, 1)
+    ]
+    together = torch.cat([share.rotation for share in shares])
+    assert sorted(together.tolist()) == sorted(whole.rotation.tolist())
 
 
 def test_a_batch_that_cannot_be_shared_is_refused(tmp_path):

@@ -152,9 +152,22 @@ def test_initial_weights_must_fit(jug, tmp_path):
         train([jug], other, QUICK, tmp_path / "second", path)
 
 
-def test_an_unknown_device_is_refused(jug, tmp_path):
+@pytest.mark.parametrize("device", ["abacus", "cuda:99"])
+def test_a_device_that_is_not_there_is_refused(jug, tmp_path, device):
     with pytest.raises(ValueError, match="device"):
-        train([jug], SCENE, replace(QUICK, device="abacus"), tmp_path)
+        train([jug], SCENE, replace(QUICK, device=device), tmp_path)
+
+
+def test_initial_weights_that_are_not_there_are_named(jug, tmp_path):
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        train([jug], SCENE, QUICK, tmp_path, tmp_path / "none.safetensors")
+
+
+def test_a_data_set_of_other_batches_is_refused(jug, tmp_path):
+    stream = PairStream([jug], SCENE, 2, seed=1, first_batch=0, curriculum=0)
+    pairs = write_pairs(tmp_path / "pairs", islice(loader(stream, 0), 1), [jug], SCENE, {})
+    with pytest.raises(ValueError, match="batch_size=2"):
+        train([jug], SCENE, QUICK, tmp_path / "run", dataset=pairs)
 
 
 def test_apply_residual_is_what_pairs_mean(jug):
