@@ -30,6 +30,15 @@ class TrackerConfig:
     polish_iterations: int = option(
         6, "Iterations of the geometric polish per frame; 0 switches the polish off", minimum=0, maximum=50
     )
+    polish_passes: int = option(
+        2,
+        "Most renderings per frame that polish and contour alignment look at; another after large motions",
+        minimum=1,
+        maximum=10,
+    )
+    polish_resolution: int = option(
+        128, "Side of the crop that polish and contour alignment look at, pixels", minimum=32, maximum=512
+    )
     contour_iterations: int = option(
         2,
         "Iterations of the contour alignment per frame, which follow the polish; 0 switches it off",

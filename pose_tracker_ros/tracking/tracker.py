@@ -30,7 +30,6 @@ from pose_tracker_ros.tracking.quality import score
 from pose_tracker_ros.tracking.refine import CORRELATED_PIXELS, polish
 
 # Crop of a tracker that runs without a network.
-POLISH_RESOLUTION = 128
 POLISH_CROP_MARGIN = 1.5
 # A first pose may be far off, so the first frame gets this many additional passes.
 ADDITIONAL_FIRST_PASSES = 3
@@ -113,7 +112,6 @@ class Tracker:
             torch.set_num_threads(self.config.threads)
         self._network = None if network is None else folded_for_inference(network).to(self.device)
         self._renderer = create_renderer(self.config.renderer, model.mesh)
-        self._resolution = info.resolution if info else POLISH_RESOLUTION
         self._crop_side_m = (info.crop_margin if info else POLISH_CROP_MARGIN) * model.diameter_m
         self._seconds: dict[str, float] = defaultdict(float)
         self.stop()
@@ -240,38 +238,57 @@ class Tracker:
         return np.where(usable, depth, np.float32(0))
 
     def _estimate(self, frame: Frame, depth: np.ndarray, pose: np.ndarray) -> Estimate:
-        """Render-and-compare passes of the network, then the polish, then the score."""
-        prior = np.zeros((6, 6))
+        """Render-and-compare passes of the network, then of the polish, then the score."""
+        pose, prior = self._network_passes(frame, depth, pose)
+        predicted = pose
+        for _ in range(self.config.polish_passes):
+            crop = self._crop(frame, depth, pose, self.config.polish_resolution)
+            opinion = Measurement(np.concatenate(residual_between(pose, predicted, self.model.center_m)), prior)
+            motion, information = self._polish(crop, opinion)
+            pose = apply_residual(pose, motion[:3], motion[3:], self.model.center_m)
+            if self._is_settled(motion):
+                break
+        with self._timed("score"):
+            agreement = score(crop, motion)
+        return Estimate(pose, agreement, information)
+
+    def _network_passes(self, frame: Frame, depth: np.ndarray, pose: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The pose after the network's passes, and the information (6, 6) about it in metres and radians."""
+        information = np.zeros((6, 6))
         passes = self.config.network_passes if self._network is not None else 0
         if passes and self._first_frame:
             passes += ADDITIONAL_FIRST_PASSES
         for _ in range(passes):
-            crop = self._crop(frame, depth, pose)
-            moved, prior = self._network_pass(crop, pose)
-            motion, pose = residual_between(pose, moved, self.model.center_m), moved
-            if (
-                np.linalg.norm(motion[0]) < SETTLED_DIAMETERS * self.model.diameter_m
-                and np.linalg.norm(motion[1]) < SETTLED_RAD
-            ):
+            crop = self._crop(frame, depth, pose, self.info.resolution)
+            moved, information = self._network_pass(crop, pose)
+            motion, pose = np.concatenate(residual_between(pose, moved, self.model.center_m)), moved
+            if self._is_settled(motion):
                 break
-        crop = self._crop(frame, depth, pose)
-        measurements: list[Measurement] = []
-        motion, information = np.zeros(6), prior
+        return pose, information
+
+    def _is_settled(self, motion: np.ndarray) -> bool:
+        """Whether another pass has nothing to add after this motion (6,)."""
+        return bool(
+            np.linalg.norm(motion[:3]) < SETTLED_DIAMETERS * self.model.diameter_m
+            and np.linalg.norm(motion[3:]) < SETTLED_RAD
+        )
+
+    def _polish(self, crop: Crop, opinion: Measurement) -> tuple[np.ndarray, np.ndarray]:
+        """Motion (6,) and information (6, 6) of depth and outline together with the network's ``opinion``."""
+        measurements = [opinion]
         if self.config.polish_iterations:
             with self._timed("polish"):
-                measurements = [polish(crop, self.config.polish_iterations, prior, self.config.depth_bias_m)]
-                motion, information = fuse(prior, *measurements)
+                polished = polish(crop, self.config.polish_iterations, opinion.information, self.config.depth_bias_m)
+            measurements.append(polished)
+        motion, information = fuse(np.zeros((6, 6)), *measurements)
         if self.config.contour_iterations:
             with self._timed("contour"):
-                motion, information = self._align_contour(crop, prior, measurements, motion, information)
-        with self._timed("score"):
-            agreement = score(crop, motion)
-        return Estimate(apply_residual(pose, motion[:3], motion[3:], self.model.center_m), agreement, information)
+                motion, information = self._align_contour(crop, measurements, motion, information)
+        return motion, information
 
     def _align_contour(
         self,
         crop: Crop,
-        prior: np.ndarray,
         measurements: list[Measurement],
         motion: np.ndarray,
         information: np.ndarray,
@@ -282,12 +299,12 @@ class Tracker:
             return motion, information
         outline = outline_of(crop)
         for _ in range(self.config.contour_iterations):
-            motion, information = fuse(prior, *measurements, align(crop, outline, evidence, motion))
+            motion, information = fuse(np.zeros((6, 6)), *measurements, align(crop, outline, evidence, motion))
         return motion, information
 
-    def _crop(self, frame: Frame, depth: np.ndarray, pose: np.ndarray) -> Crop:
+    def _crop(self, frame: Frame, depth: np.ndarray, pose: np.ndarray, resolution: int) -> Crop:
         center = self._center(pose)
-        camera = crop_camera(center, self._crop_side_m, self._resolution)
+        camera = crop_camera(center, self._crop_side_m, resolution)
         with self._timed("render"):
             rendering = self._renderer.render(camera, pose)
         with self._timed("crop"):

@@ -115,3 +115,27 @@ def test_reconfigure_cannot_switch_on_a_network_that_was_not_loaded(cube):
     tracker = Tracker.load(cube, POLISH_ONLY)
     with pytest.raises(ValueError, match="network"):
         tracker.reconfigure(TrackerConfig(network_passes=1))
+
+
+def test_rendering_again_after_large_motions_finds_the_rest(jug):
+    """Without a network: what one rendering shows is not enough for 20 degrees, and small motions need no second."""
+    frame = frame_of(jug, START)
+    errors = {}
+    for passes in (1, 4):
+        tracker = Tracker(jug, dataclasses.replace(POLISH_ONLY, polish_passes=passes))
+        found = []
+        for seed in range(6):
+            tracker.start(perturbed(jug, START, 0.015, 20.0, seed))
+            found.append(pose_errors(tracker.step(frame).camera_T_object, START)[1])
+        errors[passes] = np.median(found)
+    assert errors[4] < 0.6 * errors[1]
+
+
+def test_what_the_polish_looks_at_is_as_large_as_asked(jug):
+    """A coarser crop is cheaper and less exact."""
+    frame, poses = frame_of(jug, START), {}
+    for resolution in (32, 256):
+        tracker = Tracker(jug, dataclasses.replace(POLISH_ONLY, polish_resolution=resolution))
+        tracker.start(perturbed(jug, START, 0.005, 2.0))
+        poses[resolution] = pose_errors(tracker.step(frame).camera_T_object, START)[0]
+    assert poses[256] < poses[32]
