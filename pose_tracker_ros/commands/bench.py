@@ -55,6 +55,7 @@ def bench(
         list[str] | None, typer.Argument(metavar="[OBJECT]...", help="Only these of the benchmark's objects.")
     ] = None,
     frames: Annotated[int, typer.Option(help="Frames of each simulated sequence.", min=2)] = 240,
+    speed: Annotated[float, typer.Option(help="Factor on the speed of the simulated motion.", min=0.0, max=5.0)] = 1.0,
     weights: Annotated[
         Path | None, typer.Option(help="Weights of the tracker in question; default an object's own, else the generic.")
     ] = None,
@@ -100,14 +101,14 @@ def bench(
             cases = [case for path in sequence for case in real_cases(path, models_folder, objects)]
         else:
             moved = [_named_path(text) for text in trajectory or ()]
-            cases = list(simulated_cases(objects, frames, seed, moved))
+            cases = list(simulated_cases(objects, frames, seed, moved, speed))
         output.mkdir(parents=True, exist_ok=True)
         runs = [run for case in cases for run in run_case(case, variants)]
         report(runs, variants, output)
 
 
 def simulated_cases(
-    names: Sequence[str] | None, frames: int, seed: int, moved: Sequence[tuple[str, Path]]
+    names: Sequence[str] | None, frames: int, seed: int, moved: Sequence[tuple[str, Path]], speed: float
 ) -> Iterator[Case]:
     """The benchmark's objects, all or the named ones, and meshes along recorded motions."""
     models = benchmark_objects()
@@ -117,7 +118,9 @@ def simulated_cases(
         raise ValueError(f"expected objects of the benchmark ({known}), got {', '.join(sorted(unknown))}")
     for number, model in enumerate(models):
         if not names or model.name in names:
-            yield _simulated_case(model.name, model, benchmark_sequence(model, seed + number, frames), seed)
+            yield _simulated_case(
+                model.name, model, benchmark_sequence(model, seed + number, frames, speed=speed), seed
+            )
     for mesh, path in moved:
         name = Path(mesh).parent.name if Path(mesh).stem == "textured" else Path(mesh).stem
         model = ObjectModel.from_mesh(name, load_mesh(mesh))

@@ -74,14 +74,14 @@ def _bowl() -> Mesh:
 
 def _spanner() -> Mesh:
     """A flat bar with a ring at one end and a jaw, turned by 15 degrees, at the other."""
-    ring = trimesh.creation.annulus(0.007, 0.014, 0.007, sections=32).apply_translation((0.085, 0, 0))
+    ring = trimesh.creation.annulus(0.011, 0.021, 0.010, sections=32).apply_translation((0.092, 0, 0))
     jaw = [
-        _box((0.022, 0.008, 0.007), (-0.012, 0.011, 0)),
-        _box((0.022, 0.008, 0.007), (-0.012, -0.011, 0)),
-        _box((0.010, 0.030, 0.007), (0.002, 0, 0)),
+        _box((0.030, 0.012, 0.010), (-0.018, 0.017, 0)),
+        _box((0.030, 0.012, 0.010), (-0.018, -0.017, 0)),
+        _box((0.014, 0.046, 0.010), (0.002, 0, 0)),
     ]
     turned = make_pose(so3_exp(np.array([0, 0, np.radians(15)])), np.array([-0.078, 0, 0]))
-    parts = [_box((0.15, 0.013, 0.005), (0, 0, 0)), ring, *(part.apply_transform(turned) for part in jaw)]
+    parts = [_box((0.15, 0.02, 0.008), (0, 0, 0)), ring, *(part.apply_transform(turned) for part in jaw)]
     return _painted([(part, STEEL) for part in parts])
 
 
