@@ -11,9 +11,11 @@ from pose_tracker_ros.objects import Mesh, texture_pyramid
 from pose_tracker_ros.rendering.protocol import UNKNOWN_COLOR, Rendering
 from pose_tracker_ros.rendering.texture_level import pyramid_level, texels_per_metre
 
+MAX_OUTLINE_PX = 1e5
+
 
 class RaycastRenderer:
-    """Renders one mesh by casting a ray through every pixel that its bounding box covers.
+    """Renders one mesh by casting a ray through every pixel in which its bounding box can be seen.
 
     Not to be used after ``fork()``: Embree's thread pool does not survive it. Start workers with spawn.
     """
@@ -47,52 +49,52 @@ class RaycastRenderer:
             np.zeros((camera.height, camera.width, 3), np.float32),
             np.zeros((camera.height, camera.width), bool),
         )
-        window = self._window(camera, camera_T_object)
-        if window is None:
+        pixels = self._touched_pixels(camera, camera_T_object)
+        if len(pixels) == 0:
             return rendering
-        rows, columns = window
         rotation = camera_T_object[:3, :3].astype(np.float32)
-        origin = (-rotation.T @ camera_T_object[:3, 3]).astype(np.float32)
-        directions = _rays_in_window(camera, rows, columns)
-        rays = np.empty((*directions.shape[:2], 6), np.float32)
-        rays[..., :3] = origin
-        rays[..., 3:] = directions @ rotation
+        directions = _directions(camera, pixels)
+        rays = np.empty((len(pixels), 6), np.float32)
+        rays[:, :3] = (-rotation.T @ camera_T_object[:3, 3]).astype(np.float32)
+        rays[:, 3:] = directions @ rotation
         hits = self._scene.cast_rays(o3d.core.Tensor(rays), nthreads=self._threads)
 
         # The rays have z = 1 in the camera frame, so the ray parameter is the depth.
         depth = hits["t_hit"].numpy()
-        mask = np.isfinite(depth)
-        rendering.mask[rows, columns] = mask
-        rendering.depth[rows, columns] = np.where(mask, depth, np.float32(0))
-        hit = np.flatnonzero(mask)
+        hit = np.flatnonzero(np.isfinite(depth))
         if len(hit) == 0:
             return rendering
-        triangles = hits["primitive_ids"].numpy().ravel().take(hit)
-        barycentric = _barycentric(hits["primitive_uvs"].numpy().reshape(-1, 2).take(hit, axis=0))
+        pixels, depth = pixels.take(hit), depth.take(hit)
+        triangles = hits["primitive_ids"].numpy().take(hit)
+        barycentric = _barycentric(hits["primitive_uvs"].numpy().take(hit, axis=0))
         normal = _interpolate(self._corner_normals, triangles, barycentric) @ rotation.T
         normal /= np.maximum(np.sqrt(np.einsum("ij,ij->i", normal, normal)), np.float32(1e-9))[:, None]
-        facing = np.einsum("ij,ij->i", normal, directions.reshape(-1, 3).take(hit, axis=0))
+        facing = np.einsum("ij,ij->i", normal, directions.take(hit, axis=0))
         normal *= np.where(facing > 0, np.float32(-1), np.float32(1))[:, None]
-        in_row, in_column = np.divmod(hit, mask.shape[1])
-        pixels = (in_row + rows.start) * camera.width + in_column + columns.start
+
+        rendering.mask.reshape(-1)[pixels] = True
+        rendering.depth.reshape(-1)[pixels] = depth
         rendering.normal.reshape(-1, 3)[pixels] = normal
-        mean_depth_m = float(depth.ravel().take(hit).mean())
-        rendering.color.reshape(-1, 3)[pixels] = self._albedo(triangles, barycentric, camera.fx, mean_depth_m)
+        color = self._albedo(triangles, barycentric, camera.fx, float(depth.mean()))
+        rendering.color.reshape(-1, 3)[pixels] = color
         return rendering
 
-    def _window(self, camera: PinholeCamera, camera_T_object: np.ndarray) -> tuple[slice, slice] | None:
-        """Rows and columns of the image that the object can touch, None when it is out of sight."""
+    def _touched_pixels(self, camera: PinholeCamera, camera_T_object: np.ndarray) -> np.ndarray:
+        """Indices (N,) into the flat image of all pixels in which the object's bounding box can be seen."""
         corners = self._corners @ camera_T_object[:3, :3].T + camera_T_object[:3, 3]
         if np.all(corners[:, 2] <= 0):
-            return None
-        if np.any(corners[:, 2] <= 1e-3):
-            return slice(0, camera.height), slice(0, camera.width)
-        pixels = camera.project(corners)
-        left, top = np.maximum(np.floor(pixels.min(axis=0)), 0).astype(int)
-        right, bottom = np.minimum(np.ceil(pixels.max(axis=0)) + 1, (camera.width, camera.height)).astype(int)
-        if left >= right or top >= bottom:
-            return None
-        return slice(top, bottom), slice(left, right)
+            return np.empty(0, np.int64)
+        touched = np.zeros((camera.height, camera.width), np.uint8)
+        outline = camera.project(corners)
+        # Behind the camera, or so near to it that coordinates overflow, a box has no outline in the image.
+        if np.any(corners[:, 2] <= 1e-3) or np.abs(outline).max() > MAX_OUTLINE_PX:
+            touched[:] = 1
+        else:
+            outline = cv2.convexHull(np.rint(outline).astype(np.int32))
+            cv2.fillConvexPoly(touched, outline, 1)
+            # Corners were rounded to whole pixels: one more all around.
+            cv2.polylines(touched, [outline], isClosed=True, color=1, thickness=3)
+        return np.flatnonzero(touched)
 
     def _albedo(
         self, triangles: np.ndarray, barycentric: np.ndarray, focal_px: float, mean_depth_m: float
@@ -106,16 +108,14 @@ class RaycastRenderer:
         return np.full((len(triangles), 3), UNKNOWN_COLOR, np.uint8)
 
 
-def _rays_in_window(camera: PinholeCamera, rows: slice, columns: slice) -> np.ndarray:
-    window = PinholeCamera(
-        columns.stop - columns.start,
-        rows.stop - rows.start,
-        camera.fx,
-        camera.fy,
-        camera.cx - columns.start,
-        camera.cy - rows.start,
-    )
-    return window.rays()
+def _directions(camera: PinholeCamera, pixels: np.ndarray) -> np.ndarray:
+    """Rays (N, 3) float32 with z = 1 through pixels given as indices (N,) into the flat image."""
+    rows, columns = np.divmod(pixels.astype(np.int32), np.int32(camera.width))
+    directions = np.empty((len(pixels), 3), np.float32)
+    directions[:, 0] = (columns.astype(np.float32) - np.float32(camera.cx)) / np.float32(camera.fx)
+    directions[:, 1] = (rows.astype(np.float32) - np.float32(camera.cy)) / np.float32(camera.fy)
+    directions[:, 2] = 1
+    return directions
 
 
 def _barycentric(uv: np.ndarray) -> np.ndarray:

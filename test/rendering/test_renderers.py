@@ -9,6 +9,7 @@ import sys
 import threading
 
 import numpy as np
+import open3d as o3d
 import pytest
 import trimesh
 from shapes import cube, sphere, square
@@ -211,3 +212,31 @@ def test_opengl_without_a_usable_device_says_what_to_do():
 def test_an_unknown_renderer_is_refused():
     with pytest.raises(ValueError, match="raycast, opengl.*'vulkan'"):
         create_renderer("vulkan", cube(0.1))
+
+
+@pytest.mark.parametrize("object_name", ["demo_jug", "cube"])
+def test_ray_casting_leaves_out_no_pixel_that_sees_the_object(object_name):
+    """Also where the object leaves the image, or begins behind the camera."""
+    model = load_object(object_name)
+    renderer = create_renderer("raycast", model.mesh)
+    scene = o3d.t.geometry.RaycastingScene()
+    scene.add_triangles(o3d.core.Tensor(model.mesh.vertices), o3d.core.Tensor(model.mesh.faces.astype(np.uint32)))
+    camera = PinholeCamera(80, 60, 70.0, 75.0, 38.0, 31.0)
+    generator = np.random.default_rng(0)
+    seen = []
+    for _ in range(60):
+        distance = model.diameter_m * generator.choice([0.3, 1.0, 3.0])
+        center = distance * np.array([*generator.uniform(-0.7, 0.7, 2), 1.0])
+        rotation = random_rotation(generator)
+        pose = make_pose(rotation, center - rotation @ model.center_m)
+        rays = np.concatenate(
+            [np.broadcast_to(-rotation.T @ pose[:3, 3], (60, 80, 3)), camera.rays() @ rotation], axis=2
+        )
+        depth = scene.cast_rays(o3d.core.Tensor(rays.astype(np.float32)))["t_hit"].numpy()
+        rendering = renderer.render(camera, pose)
+        # Rays that graze an edge may fall to either side by rounding.
+        assert (rendering.mask != np.isfinite(depth)).sum() <= 1
+        both = rendering.mask & np.isfinite(depth)
+        assert (np.abs(rendering.depth - depth)[both] > 1e-4).sum() <= 2
+        seen.append(both.mean())
+    assert min(seen) < 0.1 and max(seen) > 0.8
