@@ -18,7 +18,10 @@ UNCOUNTED_BATCHES = 20
 
 
 def pairs_per_second(models: Sequence[ObjectModel], scene: SceneConfig, pairs: int, seed: int = 0) -> float:
-    """Pairs made in a second by one process on one core: rendered, composed, augmented and put into a batch's tensors."""
+    """Pairs made in a second of one core: rendered, composed, augmented and put into a batch's tensors.
+
+    Counted is the time of this process alone, so that other programs change the result little.
+    """
     threads = torch.get_num_threads(), cv2.getNumThreads()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
@@ -27,10 +30,10 @@ def pairs_per_second(models: Sequence[ObjectModel], scene: SceneConfig, pairs: i
         for _ in range(UNCOUNTED_BATCHES):
             make_batch(generator, BATCH_SIZE)
         batches = max(1, round(pairs / BATCH_SIZE))
-        start = time.perf_counter()
+        start = time.process_time()
         for _ in range(batches):
             make_batch(generator, BATCH_SIZE)
-        return batches * BATCH_SIZE / (time.perf_counter() - start)
+        return batches * BATCH_SIZE / (time.process_time() - start)
     finally:
         torch.set_num_threads(threads[0])
         cv2.setNumThreads(threads[1])
