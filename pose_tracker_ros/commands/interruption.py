@@ -10,12 +10,13 @@ import typer
 from rich.console import Console
 
 from pose_tracker_ros.training.checkpoints import Interrupted
+from pose_tracker_ros.training.distributed import is_first_process
 
 
 @contextmanager
 def exit_when_interrupted(folder: Path) -> Iterator[None]:
     """Say from where the run goes on, and exit as a shell does after a signal."""
-    console = Console(soft_wrap=True, highlight=False)
+    console = Console(soft_wrap=True, highlight=False, quiet=not is_first_process())
     try:
         yield
     except Interrupted as stopped:

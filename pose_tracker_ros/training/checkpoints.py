@@ -22,6 +22,8 @@ from torch import nn
 # The network, its average, two moments of the optimizer; the checkpoint exists twice while it is replaced.
 BYTES_PER_PARAMETER = 4 * 4 * 2
 OTHER_FILES_BYTES = 20_000_000
+# torchrun passes on the Ctrl-C that its processes get from the terminal, too: one within this time is the same one.
+SAME_SIGNAL_S = 2.0
 
 
 class Stateful(Protocol):
@@ -93,14 +95,15 @@ class Interrupted(Exception):
 
 
 class Interruption:
-    """Whether the process has been asked to stop: the number of the ``signal``, 0 while not."""
+    """Whether the process has been asked to stop: the number of the ``signal``, 0 while not, and when (monotonic)."""
 
     signal: int = 0
+    at: float = 0.0
 
 
 @contextmanager
 def interruptible() -> Iterator[Interruption]:
-    """Ctrl-C and SIGTERM are only noted, so that a step can end and be saved; the second one acts at once."""
+    """Ctrl-C and SIGTERM are only noted, so that a step can end and be saved; one that follows later acts at once."""
     interruption = Interruption()
     if threading.current_thread() is not threading.main_thread():
         yield interruption
@@ -108,9 +111,11 @@ def interruptible() -> Iterator[Interruption]:
     previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def note(number: int, frame: FrameType | None) -> None:
-        interruption.signal = number
-        for other, handler in previous.items():
-            signal.signal(other, handler)
+        if not interruption.signal:
+            interruption.signal, interruption.at = number, time.monotonic()
+        elif time.monotonic() - interruption.at > SAME_SIGNAL_S:
+            signal.signal(number, previous[number])
+            signal.raise_signal(number)
 
     for number in previous:
         signal.signal(number, note)

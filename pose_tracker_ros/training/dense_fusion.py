@@ -25,7 +25,7 @@ from pose_tracker_ros.training.masked_crops import (
     make_fusion_batch,
 )
 from pose_tracker_ros.training.optimisation import learning_rate, running_average, set_learning_rate
-from pose_tracker_ros.training.pairs import loader, next_batch
+from pose_tracker_ros.training.pairs import loader, worker_errors
 from pose_tracker_ros.training.scene import SceneConfig
 
 # The scenes are wider and coarser than the crops that are cut from them at the mask.
@@ -172,12 +172,13 @@ def train_dense_fusion(model: ObjectModel, config: FusionTrainConfig, output: Pa
         progress_bar() as progress,
         TrainingLog(output, columns, first_step) as log,
         interruptible() as interruption,
+        worker_errors(),
     ):
         bar = progress.add_task("training", total=config.steps, completed=first_step, status="")
         for step in range(first_step, config.steps):
             set_learning_rate(optimizer, learning_rate(step, config.steps, config.learning_rate, config.warmup_steps))
             with pace.waiting():
-                batch: FusionBatch = next_batch(batches).to(device)
+                batch: FusionBatch = next(batches).to(device)
             network.train()
             with torch.autocast(device.type, dtype=torch.bfloat16):
                 loss = loss_of(network, batch, config.proposals, _confidence_weight(config, step))

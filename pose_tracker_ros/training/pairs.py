@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, TypeVar
+from contextlib import contextmanager
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -15,8 +16,6 @@ from pose_tracker_ros.networks.crops import Crops
 from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.tracking.crop import to_tensors
 from pose_tracker_ros.training.scene import PairGenerator, SceneConfig
-
-Examples = TypeVar("Examples")
 
 
 class Batch(NamedTuple):
@@ -85,19 +84,21 @@ def loader(stream: IterableDataset, workers: int) -> DataLoader:
         multiprocessing_context="spawn" if workers else None,
         prefetch_factor=4 if workers else None,
         persistent_workers=bool(workers),
-        worker_init_fn=_ignore_interrupts,
+        worker_init_fn=_ignore_signals,
     )
 
 
-def _ignore_interrupts(worker: int) -> None:
-    """Ctrl-C reaches all processes of a terminal; the training ends its workers itself, after the step it is in."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _ignore_signals(worker: int) -> None:
+    """Terminals, torchrun and schedulers signal all processes; the training ends its workers itself, after its step."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
-def next_batch(batches: Iterator[Examples]) -> Examples:
-    """The next batch of a loader; raises ChildProcessError when a worker died."""
+@contextmanager
+def worker_errors() -> Iterator[None]:
+    """Says as ChildProcessError that a worker died, which torch may notice at any time, not only when a batch is due."""
     try:
-        return next(batches)
+        yield
     except RuntimeError as error:
         if "DataLoader worker" not in str(error):
             raise

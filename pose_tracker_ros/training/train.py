@@ -27,7 +27,7 @@ from pose_tracker_ros.training.optimisation import (
     set_learning_rate,
 )
 from pose_tracker_ros.training.options import TrainConfig
-from pose_tracker_ros.training.pairs import PairStream, loader, next_batch
+from pose_tracker_ros.training.pairs import PairStream, loader, worker_errors
 from pose_tracker_ros.training.scene import SceneConfig
 from pose_tracker_ros.training.stored_pairs import StoredPairs
 from pose_tracker_ros.training.validation import ClosedLoop, HeldOutPairs
@@ -99,26 +99,22 @@ def train(
             progress_bar(disable=not processes.is_first) as progress,
             TrainingLog(output, LOG_COLUMNS, first_step, disable=not processes.is_first) as log,
             interruptible() as interruption,
+            worker_errors(),
         ):
             bar = progress.add_task("training", total=config.steps, completed=first_step, status="")
             for step in range(first_step, config.steps):
                 rate = learning_rate(step, config.steps, config.learning_rate, config.warmup_steps, config.schedule)
                 set_learning_rate(optimizer, rate)
                 with pace.waiting():
-                    batch = next_batch(batches).to(device)
+                    batch = next(batches).to(device)
                 network.train()
                 with autocast(device, config.precision):
                     terms = step_loss(*batch)
                 asked_to_stop = torch.tensor(float(interruption.signal > 0), device=device)
-                total, weight, stop = processes.sum(torch.stack([terms.total, terms.weight, asked_to_stop])).tolist()
-                if not math.isfinite(total):
-                    raise FloatingPointError(
-                        f"the loss became {total} at step {step}; start again, which goes on from the last checkpoint, with "
-                        "a lower learning_rate"
-                    )
+                sums = processes.sum(torch.stack([terms.total, terms.weight, asked_to_stop]))
                 optimizer.zero_grad(set_to_none=True)
                 # Gradients are averaged over the processes, but the loss is the sum of all terms by the sum of all weights.
-                scaler.scale(terms.total * (processes.size / weight)).backward()
+                scaler.scale(terms.total * processes.size / sums[1]).backward()
                 scaler.unscale_(optimizer)
                 if config.gradient_clip:
                     torch.nn.utils.clip_grad_norm_(network.parameters(), config.gradient_clip)
@@ -126,6 +122,13 @@ def train(
                 scaler.update()
                 average.update_parameters(network)
 
+                # Read so late, since a GPU has to finish first.
+                total, weight, stop = sums.tolist()
+                if not math.isfinite(total):
+                    raise FloatingPointError(
+                        f"the loss became {total} at step {step}; start again, which goes on from the last checkpoint, with "
+                        "a lower learning_rate"
+                    )
                 done = step + 1
                 pace.add(config.batch_size, total / weight)
                 progress.update(bar, advance=1, status=str(pace))

@@ -4,6 +4,7 @@ import csv
 import os
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -46,21 +47,27 @@ def dataset(tmp_path_factory):
     return write_pairs(tmp_path_factory.mktemp("pairs") / "set", islice(loader(stream, 0), BATCHES), [model], SCENE, {})
 
 
-def in_two_processes(*command):
-    """Outcome of a command that torchrun starts twice."""
+def start_two_processes(*command):
+    """torchrun that starts a command twice."""
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     # Each has one thread; more would only wait for each other.
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)}
-    return subprocess.run(
-        [*torchrun, *map(str, command)], capture_output=True, text=True, env=environment, cwd=REPOSITORY, timeout=150
-    )
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([*torchrun, *map(str, command)], env=environment, cwd=REPOSITORY, **pipes)
 
 
-def train_in_two_processes(config, output, *arguments):
+def in_two_processes(*command):
+    """Outcome of a command that torchrun starts twice."""
+    process = start_two_processes(*command)
+    stdout, stderr = process.communicate(timeout=150)
+    return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
+
+
+def training(config, output):
+    """Arguments of a training of the cube."""
     path = output.with_suffix(".yaml")
     path.write_text(yaml.safe_dump({"resolution": SCENE.resolution, **vars(config)}))
-    command = ["-m", "pose_tracker_ros", "train", "cube", "--no-install", "--config", path, "--output", output]
-    return in_two_processes(*command, *arguments)
+    return ["-m", "pose_tracker_ros", "train", "cube", "--no-install", "--config", path, "--output", output]
 
 
 def losses_of(folder):
@@ -82,7 +89,7 @@ def test_two_processes_end_where_one_ends_though_interrupted(dataset, tmp_path):
     """In single precision a ReLU that rounding flips moves the gradient of so small a batch by up to a hundredth."""
     train([load_object("cube")], SCENE, CONFIG, tmp_path / "one", dataset=dataset)
     for steps in (2, BATCHES):
-        done = train_in_two_processes(replace(CONFIG, steps=steps), tmp_path / "two", "--dataset", dataset)
+        done = in_two_processes(*training(replace(CONFIG, steps=steps), tmp_path / "two"), "--dataset", dataset)
         assert done.returncode == 0, done.stderr
     one, two = (torch.load(tmp_path / name / CHECKPOINT_NAME, weights_only=True) for name in ("one", "two"))
     assert one["step"] == two["step"] == BATCHES
@@ -110,7 +117,24 @@ def test_shares_of_stored_batches_make_the_whole(dataset):
 
 
 def test_a_batch_that_cannot_be_shared_is_refused(tmp_path):
-    done = train_in_two_processes(replace(CONFIG, batch_size=7), tmp_path / "run")
+    done = in_two_processes(*training(replace(CONFIG, batch_size=7), tmp_path / "run"))
     assert done.returncode != 0
     assert "batch_size" in done.stderr
     assert "Traceback" not in done.stderr.split("torch/distributed")[0]
+
+
+def test_two_processes_and_their_workers_stop_together(tmp_path):
+    """torchrun passes SIGTERM on to all of them, workers too; the step is ended and saved all the same."""
+    config = replace(CONFIG, steps=100_000, workers=1, checkpoint_minutes=60.0)
+    process = start_two_processes(*training(config, tmp_path / "run"))
+    log = tmp_path / "run" / "log.csv"
+    for _ in range(1000):
+        if log.is_file() and len(log.read_text().splitlines()) > 3:
+            break
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.1)
+    process.terminate()
+    output = process.communicate(timeout=60)[0]
+    done = torch.load(tmp_path / "run" / CHECKPOINT_NAME, weights_only=True)["step"]
+    assert done >= 3
+    assert output.count(f"after step {done}") == 1

@@ -14,8 +14,8 @@ import torch
 from dying_worker import DyingStream
 
 from pose_tracker_ros.objects import load_object
-from pose_tracker_ros.training.checkpoints import Interrupted, interruptible, prepare_folder
-from pose_tracker_ros.training.pairs import loader, next_batch
+from pose_tracker_ros.training.checkpoints import SAME_SIGNAL_S, Interrupted, interruptible, prepare_folder
+from pose_tracker_ros.training.pairs import loader, worker_errors
 from pose_tracker_ros.training.scene import SceneConfig
 from pose_tracker_ros.training.train import TrainConfig, train
 
@@ -94,11 +94,14 @@ def test_a_stopped_run_goes_on(tmp_path, number, code, workers):
         assert [int(row["step"]) for row in csv.DictReader(file)] == list(range(1, done + 3))
 
 
-def test_the_first_signal_is_noted_and_the_second_acts():
+def test_the_first_signal_is_noted_its_echo_too_and_a_later_one_acts():
     with pytest.raises(KeyboardInterrupt), interruptible() as interruption:
         signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)
         assert interruption.signal == signal.SIGINT
+        time.sleep(SAME_SIGNAL_S + 0.1)
         signal.raise_signal(signal.SIGINT)
+        raise AssertionError("the second Ctrl-C was not heard")
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
@@ -121,11 +124,12 @@ def test_folders_without_room_or_right_are_refused_before_anything_is_rendered(t
         prepare_folder(tmp_path, huge)
 
 
-def test_a_dead_worker_is_named():
-    batches = iter(loader(DyingStream(), workers=1))
-    with pytest.raises(ChildProcessError, match="ended unexpectedly"):
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_dead_worker_is_named(killed):
+    batches = iter(loader(DyingStream(killed), workers=1))
+    with pytest.raises(ChildProcessError, match="ended unexpectedly"), worker_errors():
         for _ in range(5):
-            next_batch(batches)
+            next(batches)
 
 
 def test_an_interruption_tells_its_step():
