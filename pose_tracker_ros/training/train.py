@@ -82,6 +82,11 @@ def train(
         parts = {"network": network, "average": average, "optimizer": optimizer, "scaler": scaler}
         checkpoint = Checkpoint(output / CHECKPOINT_NAME, parts, config.checkpoint_minutes)
         first_step = checkpoint.restore(processes.from_first(checkpoint.read()), device)
+        if first_step >= config.steps and not (output / WEIGHTS_NAME).is_file() and processes.is_first:
+            raise ValueError(
+                f"the run in {output} is finished, but its {WEIGHTS_NAME} is gone; set steps above {first_step} to go on, "
+                "or remove the folder to start over"
+            )
         stream = _stream(models, scene, config, first_step, dataset, processes)
         report = None
         if processes.is_first:

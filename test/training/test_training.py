@@ -139,6 +139,14 @@ def test_a_loss_of_pixels_needs_a_network_of_pixels(jug, tmp_path):
         train([jug], SCENE, replace(QUICK, network="published", loss="pixels"), tmp_path)
 
 
+def test_a_finished_run_says_so_when_its_weights_are_gone(jug, tmp_path):
+    path = train([jug], SCENE, replace(QUICK, steps=1), tmp_path)
+    assert train([jug], SCENE, replace(QUICK, steps=1), tmp_path) == path
+    path.unlink()
+    with pytest.raises(ValueError, match="is finished"):
+        train([jug], SCENE, replace(QUICK, steps=1), tmp_path)
+
+
 def test_a_checkpoint_of_another_network_is_refused(jug, tmp_path):
     train([jug], SCENE, replace(QUICK, steps=1), tmp_path)
     with pytest.raises(ValueError, match="remove it"):
