@@ -1,5 +1,8 @@
 """What a camera shows that sees only a part, or has other intrinsics than it says; and wrong last poses."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -7,7 +10,7 @@ from pose_tracker_ros.camera import PinholeCamera, crop_camera
 from pose_tracker_ros.geometry import apply_residual, make_pose, rotation_angle, so3_exp
 from pose_tracker_ros.objects import load_object
 from pose_tracker_ros.rendering.raycast import RaycastRenderer
-from pose_tracker_ros.training.augmentation import PRESETS, Observation
+from pose_tracker_ros.training.augmentation import PRESETS, FirstOf, Observation
 from pose_tracker_ros.training.augmentation.framing import CornerCover, ImageBorder, IntrinsicsJitter
 from pose_tracker_ros.training.residuals import PreviousPoseNoise
 
@@ -159,3 +162,15 @@ def test_presets_are_the_published_one_a_superset_of_defects_and_none():
     assert {name: vars(step) for name, step in published.items()} == facts
     assert PRESETS["published"].previous_pose is None
     assert len(PRESETS["robust"].steps) > 12
+
+
+@pytest.mark.parametrize("name", ["published", "robust"])
+def test_the_documentation_lists_the_preset_in_its_order_with_its_probabilities(name):
+    text = (Path(__file__).resolve().parents[2] / "docs" / "training.md").read_text()
+    heading = re.search(rf"^\| `{name}`.* \| p \| \|$", text, re.MULTILINE)
+    table = text[heading.end() :].split("\n\n")[0]
+    listed = re.findall(r"^\| `(\w+)` \| ([\d.]+)", table, re.MULTILINE)
+    preset = PRESETS[name]
+    steps = [part for step in preset.steps for part in (step.steps if isinstance(step, FirstOf) else (step,))]
+    expected = [preset.previous_pose, *steps] if preset.previous_pose else steps
+    assert [(kind, float(p)) for kind, p in listed] == [(type(step).__name__, step.probability) for step in expected]
