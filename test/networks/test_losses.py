@@ -10,6 +10,7 @@ from pose_tracker_ros.networks.crops import Residual
 from pose_tracker_ros.networks.losses import POINT_STRIDE, pixel_likelihood, point_distance, squared_error
 from pose_tracker_ros.networks.residual import create_network
 from pose_tracker_ros.networks.rigid_fit import fit_rigid_motion, pixel_motion, surface_points
+from pose_tracker_ros.training.optimisation import TrainingLoss
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 ZERO = torch.zeros(2, 3)
@@ -141,3 +142,22 @@ def test_half_precision_leaves_the_losses_as_they_are(architecture):
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert point_distance(residual(translation, rotation), crops, translation, rotation).mean() < 1e-6
         assert torch.isfinite(create_network(architecture, 0.2, 0.35).loss(crops, translation, rotation))
+
+
+@pytest.mark.parametrize("loss", ["mse", "points"])
+@pytest.mark.parametrize("architecture", ["compact", "matching", "published"])
+def test_every_network_learns_a_batch_with_the_losses_of_poses(architecture, loss):
+    torch.manual_seed(0)
+    crops, residual_of_batch = dome_crops(4), random_residual(4)
+    network = create_network(architecture, 0.2, 0.35).train()
+    network.set_statistics(crops)
+    loss_of = TrainingLoss(network, loss)
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
+    losses = []
+    for _ in range(25):
+        value = loss_of(crops, *residual_of_batch).mean()
+        optimizer.zero_grad()
+        value.backward()
+        optimizer.step()
+        losses.append(value.item())
+    assert losses[-1] < 0.5 * losses[0]
