@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,10 +13,13 @@ from rich.console import Console
 from pose_tracker_ros.commands.errors import reported_errors
 from pose_tracker_ros.commands.overrides import parse_overrides, split_by_config
 from pose_tracker_ros.configuration import make_config
-from pose_tracker_ros.objects import load_object, models_folders
+from pose_tracker_ros.networks.weights import load_weights
+from pose_tracker_ros.objects import generic_weights_path, load_object, models_folders
 from pose_tracker_ros.resources import share_folder
 
 console = Console()
+# Folder of models/ with the weights for any object, and what names them.
+GENERIC = "generic"
 
 
 def train(
@@ -31,7 +35,10 @@ def train(
     mesh: Annotated[
         list[str] | None, typer.Option(help="Mesh for an object without its own, as OBJECT=FILE; may be repeated.")
     ] = None,
-    initial_weights: Annotated[Path | None, typer.Option(help="Weights to start from, for fine-tuning.")] = None,
+    initial_weights: Annotated[
+        Path | None,
+        typer.Option(help="Weights to fine-tune, and their network and crop; generic = those for any object."),
+    ] = None,
     recipe: Annotated[
         str | None,
         typer.Option(help="Options that come with the package, in config/training: modern (the default) or published."),
@@ -63,12 +70,19 @@ def train(
         models = [load_object(name, meshes.get(name)) for name in object_names or ()]
         if not models and not any_object:
             raise ValueError("expected the name of at least one object, or --any-object for a network that fits all")
-        values = {**load_recipe(recipe), **load_config_values(config), **parse_overrides(set_option)}
+        if initial_weights == Path(GENERIC) and not initial_weights.exists():
+            initial_weights = generic_weights_path() or initial_weights
+        values = {
+            **load_recipe(recipe),
+            **network_values(initial_weights),
+            **load_config_values(config),
+            **parse_overrides(set_option),
+        }
         scene_values, train_values = split_by_config(values, SceneConfig, TrainConfig)
         if any_object:
             scene_values.setdefault("random_shapes", 0.7 if models else 1.0)
         scene, training = make_config(SceneConfig, scene_values), make_config(TrainConfig, train_values)
-        name = "generic" if any_object else "_".join(model.name for model in models)
+        name = GENERIC if any_object else "_".join(model.name for model in models)
         folder = output or Path("training") / name
         with exit_when_interrupted(folder):
             weights = run_training(models, scene, training, folder, initial_weights, dataset)
@@ -76,7 +90,7 @@ def train(
             return
         console.print(f"weights written to {weights}")
         if install:
-            for target in [models_folders()[0] / "generic"] if any_object else [model.folder for model in models]:
+            for target in [models_folders()[0] / GENERIC] if any_object else [model.folder for model in models]:
                 target.mkdir(exist_ok=True)
                 (target / "residual.safetensors").write_bytes(weights.read_bytes())
                 console.print(f"installed in {target}")
@@ -93,6 +107,21 @@ def load_recipe(name: str | None) -> dict[str, Any]:
             f"expected a recipe of {folder} ({', '.join(known)}), got {name!r}; name your own file with --config"
         )
     return load_config_values(folder / f"{name}.yaml")
+
+
+def network_values(weights: Path | None) -> dict[str, Any]:
+    """Options that say what network some weights are of and what it sees; none without weights."""
+    if weights is None:
+        return {}
+    _, info = load_weights(weights)
+    return {
+        "network": info.architecture,
+        "resolution": info.resolution,
+        "crop_margin": info.crop_margin,
+        "max_translation": info.max_translation,
+        "max_rotation_deg": round(math.degrees(info.max_rotation), 6),
+        "fill_depth_holes": info.fill_depth_holes,
+    }
 
 
 def load_config_values(path: Path | None) -> dict[str, Any]:
