@@ -6,6 +6,7 @@ that names, defaults and limits exist once.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, field, fields
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Any, TypeVar
 import yaml
 
 Config = TypeVar("Config")
+# YAML 1.1 takes 7e-4 for a text, and 7.0e-4 for a number.
+EXPONENT_WITHOUT_POINT = re.compile(r"[-+]?\d+[eE][-+]?\d+")
 
 
 def option(
@@ -64,6 +67,8 @@ def load_config(config_class: type[Config], path: str | Path | None, overrides: 
 def _checked(item: Field, value: Any) -> Any:
     default = item.default if item.default is not MISSING else value
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if isinstance(default, float) and isinstance(value, str) and EXPONENT_WITHOUT_POINT.fullmatch(value):
         value = float(value)
     if type(value) is not type(default):
         raise ValueError(
