@@ -31,8 +31,8 @@ from pose_tracker_ros.tracking.refine import CORRELATED_PIXELS, polish
 
 # Crop of a tracker that runs without a network.
 POLISH_CROP_MARGIN = 1.5
-# A first pose may be far off, so the first frame gets this many additional passes.
-ADDITIONAL_FIRST_PASSES = 3
+# A first pose may be far off, and so may one that the image contradicts: they get this many additional passes.
+ADDITIONAL_PASSES = 3
 # Errors that all pixels of the network's prediction share: standard deviations.
 NETWORK_DEVIATION_DIAMETERS = 0.04
 NETWORK_DEVIATION_RAD = 0.06
@@ -208,10 +208,12 @@ class Tracker:
             frame_gap = self._frame_gap(frame)
             predicted = self._predict(frame_gap)
             depth = self._usable_depth(frame.depth)
-            estimate = self._estimate(frame, depth, predicted)
-            if estimate.score < self.config.recover_score:
-                second = self._estimate(frame, depth, self._supported_pose)
-                estimate = max(estimate, second, key=lambda candidate: candidate.score)
+            estimate = self._estimate(frame, depth, predicted, ADDITIONAL_PASSES if self._first_frame else 0)
+            # Without any depth no other start would be supported, either.
+            if estimate.score < self.config.recover_score and depth.any():
+                starts = (estimate.pose, self._supported_pose)
+                others = (self._estimate(frame, depth, start, ADDITIONAL_PASSES) for start in starts)
+                estimate = max(estimate, *others, key=lambda candidate: candidate.score)
             self._judge(estimate, predicted, frame_gap)
             self._stamp = frame.stamp
             self._first_frame = False
@@ -237,9 +239,9 @@ class Tracker:
         usable = (depth >= self.config.min_depth_m) & (depth <= self.config.max_depth_m)
         return np.where(usable, depth, np.float32(0))
 
-    def _estimate(self, frame: Frame, depth: np.ndarray, pose: np.ndarray) -> Estimate:
+    def _estimate(self, frame: Frame, depth: np.ndarray, pose: np.ndarray, additional_passes: int) -> Estimate:
         """Render-and-compare passes of the network, then of the polish, then the score."""
-        pose, prior = self._network_passes(frame, depth, pose)
+        pose, prior = self._network_passes(frame, depth, pose, additional_passes)
         predicted = pose
         for _ in range(self.config.polish_passes):
             crop = self._crop(frame, depth, pose, self.config.polish_resolution)
@@ -252,13 +254,13 @@ class Tracker:
             agreement = score(crop, motion)
         return Estimate(pose, agreement, information)
 
-    def _network_passes(self, frame: Frame, depth: np.ndarray, pose: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _network_passes(
+        self, frame: Frame, depth: np.ndarray, pose: np.ndarray, additional_passes: int
+    ) -> tuple[np.ndarray, np.ndarray]:
         """The pose after the network's passes, and the information (6, 6) about it in metres and radians."""
         information = np.zeros((6, 6))
         passes = self.config.network_passes if self._network is not None else 0
-        if passes and self._first_frame:
-            passes += ADDITIONAL_FIRST_PASSES
-        for _ in range(passes):
+        for _ in range(passes + additional_passes if passes else 0):
             crop = self._crop(frame, depth, pose, self.info.resolution)
             moved, information = self._network_pass(crop, pose)
             motion, pose = np.concatenate(residual_between(pose, moved, self.model.center_m)), moved
