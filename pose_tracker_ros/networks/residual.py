@@ -18,7 +18,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from pose_tracker_ros.networks.crops import OBSERVED_CHANNELS, RENDERED_CHANNELS, Crops, Residual
 from pose_tracker_ros.networks.losses import MOTION_SCALE, LossTerms, pixel_likelihood, squared_error
-from pose_tracker_ros.networks.rigid_fit import fit_rigid_motion
+from pose_tracker_ros.networks.measured_depth import with_measured_depth
+from pose_tracker_ros.networks.rigid_fit import fit_rigid_motion, surface_points
 
 
 class ResidualNetwork(nn.Module):
@@ -181,6 +182,15 @@ class MatchingNetwork(CompactNetwork):
         output = self.head(self.merge_quarter(torch.cat([coarse, *quarter.chunk(2), match_quarter], dim=1))).float()
         output = output.flatten(2).transpose(1, 2)
         return PixelMotion(MOTION_SCALE * output[..., :3], output[..., 3:].clamp(-6, 3))
+
+    def predict(self, crops: Crops) -> Residual:
+        """See ResidualNetwork; the depth of the places that pixels went to is looked up."""
+        motion, log_deviation = self(crops)
+        with torch.autocast(motion.device.type, enabled=False):
+            pixels, points, _ = surface_points(crops, self.stride, self.whole_cells)
+            deviation = torch.exp(log_deviation.float()) * MOTION_SCALE
+            motion, deviation = with_measured_depth(crops, pixels, points, motion.float(), deviation)
+            return fit_rigid_motion(crops, motion, 1 / deviation, self.stride, whole_cells=self.whole_cells)
 
     def _matches(self, descriptors: torch.Tensor, radius: int) -> torch.Tensor:
         descriptors = functional.normalize(descriptors, dim=1)
