@@ -16,7 +16,6 @@ from pose_tracker_ros.evaluation.tracking_benchmark import (
     standard_variants,
     track_side_by_side,
 )
-from pose_tracker_ros.objects import find_object_folder
 from pose_tracker_ros.tracking import Tracker, TrackerConfig
 
 POLISH = TrackerConfig(network_passes=0)
@@ -70,9 +69,7 @@ def test_each_ablation_takes_one_thing_away():
 
 
 def test_the_command_writes_table_and_picture(tmp_path):
-    # The jug's weights know no bracket; without ablations only "ours" needs a network at all.
-    weights = find_object_folder("demo_jug") / "residual.safetensors"
-    arguments = ["bench", "demo_jug", "--frames", str(FRAMES), "--weights", str(weights), "--no-ablations"]
+    arguments = ["bench", "demo_jug", "--frames", str(FRAMES), "--no-ablations"]
     result = CliRunner().invoke(app, [*arguments, "--output", str(tmp_path)])
     assert result.exit_code == 0, result.output
     rows = list(csv.DictReader((tmp_path / "benchmark.csv").open()))

@@ -10,7 +10,7 @@ from tracking_scenes import START, frame_of
 from pose_tracker_ros.evaluation.track import perturbed
 from pose_tracker_ros.geometry import pose_errors
 from pose_tracker_ros.networks.weights import load_weights
-from pose_tracker_ros.objects import load_object
+from pose_tracker_ros.objects import generic_weights_path, load_object
 from pose_tracker_ros.tracking import Tracker, TrackerConfig
 from pose_tracker_ros.tracking.depth_filling import HOLE_PX, fill_depth_holes
 
@@ -81,7 +81,7 @@ def test_depth_out_of_range_fills_nothing_and_is_kept():
 def test_the_tracker_fills_for_weights_that_were_trained_so():
     """With weights that ask for it, a frame full of small holes is as good to the network as a whole one."""
     cube = load_object("cube")
-    network, info = load_weights(cube.weights_path)
+    network, info = load_weights(generic_weights_path())
     assert not info.fill_depth_holes, "the file is older than the option"
     config = TrackerConfig(network_passes=1, polish_iterations=0, contour_iterations=0)
     whole = frame_of(cube, START)

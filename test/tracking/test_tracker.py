@@ -8,7 +8,8 @@ from tracking_scenes import START, blank_frame, frame_of
 
 from pose_tracker_ros.evaluation.track import perturbed
 from pose_tracker_ros.geometry import apply_residual, pose_errors
-from pose_tracker_ros.objects import load_object
+from pose_tracker_ros.networks.weights import load_weights, save_weights
+from pose_tracker_ros.objects import generic_weights_path, load_object
 from pose_tracker_ros.tracking import Tracker, TrackerConfig, TrackState
 
 STEP = np.array([0.004, 0.001, -0.002])
@@ -102,13 +103,28 @@ def test_same_frames_give_the_same_poses(cube):
     assert np.array_equal(run(), run())
 
 
-def test_weights_of_another_object_are_refused(cube, jug):
-    other = dataclasses.replace(cube, name="teapot")
+@pytest.fixture
+def cube_with_weights(cube, tmp_path):
+    """A cube whose folder has weights that were trained for it."""
+    network, info = load_weights(generic_weights_path())
+    own = dataclasses.replace(info, objects={"cube": cube.diameter_m})
+    save_weights(tmp_path / "residual.safetensors", network, own)
+    return dataclasses.replace(cube, folder=tmp_path)
+
+
+def test_weights_of_another_object_are_refused(cube_with_weights):
+    assert list(Tracker.load(cube_with_weights).info.objects) == ["cube"]
+    other = dataclasses.replace(cube_with_weights, name="teapot")
     with pytest.raises(ValueError, match="teapot"):
         Tracker.load(other)
-    scaled = dataclasses.replace(cube, diameter_m=cube.diameter_m * 1.2)
+    scaled = dataclasses.replace(cube_with_weights, diameter_m=cube_with_weights.diameter_m * 1.2)
     with pytest.raises(ValueError, match="diameter"):
         Tracker.load(scaled)
+
+
+def test_an_object_without_weights_gets_those_for_any_object(cube, tmp_path):
+    tracker = Tracker.load(dataclasses.replace(cube, name="never seen", folder=tmp_path))
+    assert not tracker.info.objects
 
 
 def test_reconfigure_cannot_switch_on_a_network_that_was_not_loaded(cube):

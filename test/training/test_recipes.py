@@ -13,7 +13,7 @@ from pose_tracker_ros.commands.train import load_recipe
 from pose_tracker_ros.configuration import make_config
 from pose_tracker_ros.networks.residual import create_network
 from pose_tracker_ros.networks.weights import load_weights
-from pose_tracker_ros.objects import load_object
+from pose_tracker_ros.objects import generic_weights_path
 from pose_tracker_ros.training.optimisation import STEP_FACTOR, TrainingLoss, learning_rate, make_optimizer
 from pose_tracker_ros.training.scene import SceneConfig
 from pose_tracker_ros.training.train import TrainConfig
@@ -90,7 +90,7 @@ def test_options_go_recipe_then_file_then_command_and_stay_with_the_weights(tmp_
 
 
 def test_weights_from_before_there_were_recipes_load():
-    _, info = load_weights(load_object("cube").weights_path)
+    _, info = load_weights(generic_weights_path())
     assert isinstance(info.training, dict)
 
 

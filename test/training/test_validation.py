@@ -8,7 +8,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from pose_tracker_ros.networks.residual import create_network
 from pose_tracker_ros.networks.weights import load_weights
-from pose_tracker_ros.objects import load_object
+from pose_tracker_ros.objects import generic_weights_path, load_object
 from pose_tracker_ros.training.logs import EVENTS_FOLDER, Pace, TrainingLog
 from pose_tracker_ros.training.train import TrainConfig
 from pose_tracker_ros.training.validation import ClosedLoop
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 def test_a_network_that_tracks_scores_and_one_that_does_not_is_lost():
     model = load_object("cube")
-    network, info = load_weights(model.weights_path)
+    network, info = load_weights(generic_weights_path())
     loop = ClosedLoop([model], TrainConfig(closed_loop_frames=20), torch.device("cpu"))
     trained = loop.score(network, info)
     torch.manual_seed(0)
