@@ -29,6 +29,7 @@ from pose_tracker_ros.evaluation.tracking_benchmark import (
     Run,
     Variant,
     benchmark_sequence,
+    knows,
     standard_variants,
     track_side_by_side,
 )
@@ -153,7 +154,8 @@ def real_cases(path: Path, models_folder: Path | None, names: Sequence[str] | No
 
 
 def run_case(case: Case, variants: Sequence[Variant]) -> list[Run]:
-    """All variants on one sequence, with a progress bar."""
+    """All variants that know the object on one sequence, with a progress bar."""
+    variants = [variant for variant in variants if knows(variant, case.model)]
     steps = track_side_by_side(case.model, case.sequence, variants, case.camera_T_object, case.name, case.object_name)
     shown = progress(steps, case.name, total=len(case.sequence) + 1, console=console, transient=True)
     *_, runs = shown
@@ -166,13 +168,17 @@ def report(runs: Sequence[Run], variants: Sequence[Variant], output: Path) -> No
     rows = {(run.variant, run.errors.sequence_name): summarize([run.errors], run.variant) for run in runs}
     for variant in variants:
         mine = [run.errors for run in runs if run.variant == variant.name]
-        rows[variant.name, "ALL"] = summarize(mine, variant.name)
+        if len(mine) == len(cases):
+            rows[variant.name, "ALL"] = summarize(mine, variant.name)
     console.print(benchmark_table(rows, [variant.name for variant in variants], [*cases, "ALL"]))
     with (output / "benchmark.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["sequence", "variant", *summary_fields()[1:]])
         writer.writerows([case, variant, *astuple(row)[1:]] for (variant, case), row in rows.items())
-    bars = {name: [100 * rows[name, case].adds_auc for case in cases] for name in (v.name for v in variants)}
+    bars = {
+        variant.name: [100 * row.adds_auc if (row := rows.get((variant.name, case))) else 0.0 for case in cases]
+        for variant in variants
+    }
     figures = {"benchmark": grouped_bars(bars, cases, "ADD-S AUC [%]", "Trackers on the same frames")}
     first = variants[0].name
     for run in runs:
@@ -190,13 +196,19 @@ def benchmark_table(rows: dict[tuple[str, str], Summary], variants: Sequence[str
     for name in variants:
         table.add_column(name, justify="right")
     for case in cases:
-        cells = [_cell(rows[name, case]) for name in variants]
+        cells = [_cell(rows.get((name, case))) for name in variants]
         table.add_row(case, *cells, style="bold" if case == "ALL" else None)
-    table.add_row("ms a frame, median", *(f"{rows[name, 'ALL'].latency_median_ms:.1f}" for name in variants))
+    medians = {
+        name: [row.latency_median_ms for (variant, _), row in rows.items() if variant == name] for name in variants
+    }
+    table.add_row("ms a frame, median", *(f"{np.median(medians[name]):.1f}" for name in variants))
     return table
 
 
-def _cell(row: Summary) -> str:
+def _cell(row: Summary | None) -> str:
+    """A dash where a variant's weights do not know the object."""
+    if row is None:
+        return "–"
     losses = f" ({row.losses})" if row.losses else ""
     return f"{100 * row.add_auc:.1f} / {100 * row.adds_auc:.1f}{losses}"
 

@@ -16,6 +16,7 @@ from pose_tracker_ros.evaluation.protocol import ScoredObject, TrackErrors, eval
 from pose_tracker_ros.evaluation.track import estimate_of
 from pose_tracker_ros.evaluation.trajectory import PoseEstimate
 from pose_tracker_ros.frame import Frame
+from pose_tracker_ros.networks.weights import load_weights
 from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.tracking import Tracker, TrackerConfig
 
@@ -80,6 +81,18 @@ def standard_variants(
             Variant("one pass, no polish", replace(config, network_passes=1, **polish_off), weights),
         ]
     return variants
+
+
+def knows(variant: Variant, model: ObjectModel) -> bool:
+    """Whether the variant's weights were trained for the object, or for any."""
+    if variant.weights is None or variant.config.network_passes == 0:
+        return True
+    _, info = load_weights(variant.weights)
+    try:
+        info.check_object(model.name, model.diameter_m, variant.weights)
+    except ValueError:
+        return False
+    return True
 
 
 def benchmark_sequence(
