@@ -54,7 +54,7 @@ class TrackerConfig:
     min_depth_m: float = option(0.1, "Depth below this is taken for no measurement", minimum=0.0, maximum=10.0)
     max_depth_m: float = option(4.0, "Depth beyond this is taken for no measurement", minimum=0.1, maximum=100.0)
     motion_prior: float = option(
-        0.5,
+        1.0,
         "Share of the last motion that is expected again: 0 = at rest, 1 = constant velocity",
         minimum=0.0,
         maximum=1.0,
