@@ -5,11 +5,9 @@ import logging
 import cv2
 import numpy as np
 import pytest
+from training_scenes import MAGENTA, scene_of, write_magenta_folder
 
-from pose_tracker_ros.camera import crop_camera
-from pose_tracker_ros.geometry import make_pose, so3_exp
 from pose_tracker_ros.objects import load_object
-from pose_tracker_ros.rendering.raycast import RaycastRenderer
 from pose_tracker_ros.training.backgrounds import (
     FOLDER_IMAGES_IN_USE,
     FOLDER_SHARE,
@@ -20,9 +18,6 @@ from pose_tracker_ros.training.backgrounds import (
 )
 from pose_tracker_ros.training.scene import PairGenerator, SceneConfig
 
-CENTER = np.array([0.05, -0.02, 0.6])
-MAGENTA = (255, 0, 255)
-
 
 @pytest.fixture(scope="module")
 def cube():
@@ -31,18 +26,7 @@ def cube():
 
 @pytest.fixture
 def magenta_folder(tmp_path):
-    """A folder of one image, in a subfolder."""
-    (tmp_path / "images" / "some").mkdir(parents=True)
-    cv2.imwrite(str(tmp_path / "images" / "some" / "wall.png"), np.full((400, 600, 3), MAGENTA[::-1], np.uint8))
-    return tmp_path / "images"
-
-
-def scene_of(cube):
-    """Crop camera, pose and rendering of a cube."""
-    camera = crop_camera(CENTER, 1.5 * cube.diameter_m, 64)
-    rotation = so3_exp(np.array([0.5, 0.3, 0.2]))
-    pose = make_pose(rotation, CENTER - rotation @ cube.center_m)
-    return camera, pose, RaycastRenderer(cube.mesh, threads=1).render(camera, pose)
+    return write_magenta_folder(tmp_path)
 
 
 def test_backgrounds_come_from_the_folder(cube, magenta_folder):

@@ -3,14 +3,13 @@
 import pickle
 from itertools import islice
 
-import cv2
 import numpy as np
 import pytest
 import torch
 from scipy import stats
+from training_scenes import CENTER, scene_of, write_magenta_folder
 
-from pose_tracker_ros.camera import crop_camera
-from pose_tracker_ros.geometry import make_pose, so3_exp
+from pose_tracker_ros.geometry import so3_exp
 from pose_tracker_ros.objects import load_object
 from pose_tracker_ros.rendering.raycast import RaycastRenderer
 from pose_tracker_ros.tracking.depth_filling import fill_depth_holes
@@ -25,9 +24,6 @@ from pose_tracker_ros.training.pairs import PairStream, loader
 from pose_tracker_ros.training.residuals import random_residual
 from pose_tracker_ros.training.scene import PairGenerator, SceneConfig
 
-CENTER = np.array([0.05, -0.02, 0.6])
-MAGENTA = (255, 0, 255)
-
 
 @pytest.fixture(scope="module")
 def cube():
@@ -36,18 +32,7 @@ def cube():
 
 @pytest.fixture
 def magenta_folder(tmp_path):
-    """A folder of one image, in a subfolder."""
-    (tmp_path / "images" / "some").mkdir(parents=True)
-    cv2.imwrite(str(tmp_path / "images" / "some" / "wall.png"), np.full((400, 600, 3), MAGENTA[::-1], np.uint8))
-    return tmp_path / "images"
-
-
-def scene_of(cube):
-    """Crop camera, pose and rendering of a cube."""
-    camera = crop_camera(CENTER, 1.5 * cube.diameter_m, 64)
-    rotation = so3_exp(np.array([0.5, 0.3, 0.2]))
-    pose = make_pose(rotation, CENTER - rotation @ cube.center_m)
-    return camera, pose, RaycastRenderer(cube.mesh, threads=1).render(camera, pose)
+    return write_magenta_folder(tmp_path)
 
 
 def lengths_of(distribution, count=3000):
