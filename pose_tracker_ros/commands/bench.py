@@ -24,15 +24,16 @@ from pose_tracker_ros.datasets.files import DatasetError
 from pose_tracker_ros.evaluation.benchmark_objects import benchmark_objects
 from pose_tracker_ros.evaluation.plots import error_figure, grouped_bars, save_figures
 from pose_tracker_ros.evaluation.protocol import Summary, summarize, summary_fields
+from pose_tracker_ros.evaluation.report import NOT_KNOWN
 from pose_tracker_ros.evaluation.track import perturbed
 from pose_tracker_ros.evaluation.tracking_benchmark import (
     Run,
     Variant,
     benchmark_sequence,
-    knows,
     standard_variants,
     track_side_by_side,
 )
+from pose_tracker_ros.networks.weights import load_weights
 from pose_tracker_ros.object_files import write_object
 from pose_tracker_ros.objects import ObjectModel, load_mesh
 from pose_tracker_ros.tracking import TrackerConfig
@@ -98,6 +99,9 @@ def bench(
         tracker_config = load_config(TrackerConfig, config, parse_overrides(set_option))
         others, alone = ([_named_path(text) for text in texts or ()] for texts in (compare, compare_alone))
         variants = standard_variants(tracker_config, weights, others, alone, ablations)
+        names = [variant.name for variant in variants]
+        if len(set(names)) < len(names):
+            raise ValueError(f"expected a name of its own for each tracker to compare, got {', '.join(names)}")
         if sequence:
             cases = [case for path in sequence for case in real_cases(path, models_folder, objects)]
         else:
@@ -155,11 +159,24 @@ def real_cases(path: Path, models_folder: Path | None, names: Sequence[str] | No
 
 def run_case(case: Case, variants: Sequence[Variant]) -> list[Run]:
     """All variants that know the object on one sequence, with a progress bar."""
-    variants = [variant for variant in variants if knows(variant, case.model)]
-    steps = track_side_by_side(case.model, case.sequence, variants, case.camera_T_object, case.name, case.object_name)
-    shown = progress(steps, case.name, total=len(case.sequence) + 1, console=console, transient=True)
-    *_, runs = shown
-    return runs
+    able = [variant for variant in variants if knows(variant, case.model)]
+    frames = progress(case.sequence, case.name, total=len(case.sequence), console=console, transient=True)
+    return track_side_by_side(
+        case.model, case.sequence, able, case.camera_T_object, case.name, case.object_name, frames
+    )
+
+
+def knows(variant: Variant, model: ObjectModel) -> bool:
+    """Whether the variant's weights were trained for the object, or for any; says why where they were not."""
+    if variant.weights is None or variant.config.network_passes == 0:
+        return True
+    _, info = load_weights(variant.weights)
+    try:
+        info.check_object(model.name, model.diameter_m, variant.weights)
+    except ValueError as error:
+        console.print(f"{model.name} without {variant.name}: {error}", style="dim", soft_wrap=True)
+        return False
+    return True
 
 
 def report(runs: Sequence[Run], variants: Sequence[Variant], output: Path) -> None:
@@ -198,17 +215,18 @@ def benchmark_table(rows: dict[tuple[str, str], Summary], variants: Sequence[str
     for case in cases:
         cells = [_cell(rows.get((name, case))) for name in variants]
         table.add_row(case, *cells, style="bold" if case == "ALL" else None)
-    medians = {
-        name: [row.latency_median_ms for (variant, _), row in rows.items() if variant == name] for name in variants
-    }
-    table.add_row("ms a frame, median", *(f"{np.median(medians[name]):.1f}" for name in variants))
+    speeds = []
+    for name in variants:
+        medians = [rows[name, case].latency_median_ms for case in cases if case != "ALL" and (name, case) in rows]
+        speeds.append(f"{np.median(medians):.1f}" if medians else NOT_KNOWN)
+    table.add_row("ms a frame, median", *speeds)
     return table
 
 
 def _cell(row: Summary | None) -> str:
     """A dash where a variant's weights do not know the object."""
     if row is None:
-        return "–"
+        return NOT_KNOWN
     losses = f" ({row.losses})" if row.losses else ""
     return f"{100 * row.add_auc:.1f} / {100 * row.adds_auc:.1f}{losses}"
 

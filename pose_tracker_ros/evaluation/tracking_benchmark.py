@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +16,6 @@ from pose_tracker_ros.evaluation.protocol import ScoredObject, TrackErrors, eval
 from pose_tracker_ros.evaluation.track import estimate_of
 from pose_tracker_ros.evaluation.trajectory import PoseEstimate
 from pose_tracker_ros.frame import Frame
-from pose_tracker_ros.networks.weights import load_weights
 from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.tracking import Tracker, TrackerConfig
 
@@ -83,18 +82,6 @@ def standard_variants(
     return variants
 
 
-def knows(variant: Variant, model: ObjectModel) -> bool:
-    """Whether the variant's weights were trained for the object, or for any."""
-    if variant.weights is None or variant.config.network_passes == 0:
-        return True
-    _, info = load_weights(variant.weights)
-    try:
-        info.check_object(model.name, model.diameter_m, variant.weights)
-    except ValueError:
-        return False
-    return True
-
-
 def benchmark_sequence(
     model: ObjectModel, seed: int, frames: int, trajectory: Path | None = None, speed: float = 1.0
 ) -> SimulatedSequence:
@@ -116,27 +103,27 @@ def track_side_by_side(
     camera_T_object: np.ndarray,
     name: str,
     object_name: str | None = None,
-) -> Iterator[int | list[Run]]:
-    """Yields the number of every finished frame, and in the end the runs, one a variant.
+    frames: Iterable[Frame] | None = None,
+) -> list[Run]:
+    """The runs of all variants on a sequence.
 
     ``camera_T_object`` (4, 4): the first pose. ``object_name``: the object's name in the sequence, where it differs.
+    ``frames``: those of the sequence, for a caller that counts them. Raises as :meth:`Tracker.load` does.
     """
     trackers = [Tracker.load(model, variant.config, variant.weights) for variant in variants]
     for tracker in trackers:
         tracker.warm_up()
         tracker.start(camera_T_object)
     estimates: list[list[PoseEstimate]] = [[] for _ in variants]
-    for number, frame in enumerate(sequence):
+    for frame in sequence if frames is None else frames:
         for variant, tracker, rows in zip(variants, trackers, estimates):
             seen = variant.seen(frame)
             start = time.perf_counter()
             result = tracker.step(seen)
             rows.append(estimate_of(result, frame.stamp, frame.index, (time.perf_counter() - start) * 1e3))
-        yield number
-    scored = ScoredObject.from_model(model)
-    scored = replace(scored, name=object_name or model.name)
+    scored = replace(ScoredObject.from_model(model), name=object_name or model.name)
     annotations = list(sequence.annotations())
-    yield [
+    return [
         Run(variant.name, evaluate_track(rows, annotations, scored, sequence_name=name))
         for variant, rows in zip(variants, estimates)
     ]
