@@ -24,14 +24,11 @@ def with_measured_depth(
     Parameters: ``pixels`` (B, N, 2) and ``points`` (B, N, 3) of ``surface_points``; ``motion`` as of ``pixel_motion``,
     ``deviation`` its standard deviation in the same units.
     """
-    width = crops.rendered.shape[-1]
-    places = (pixels + motion[..., :2] * width + 0.5) / width * 2 - 1
-    observed = functional.grid_sample(crops.observed[:, 3:5], places[:, None], mode="nearest", align_corners=False)
-    depth, valid = observed[:, :, 0].unbind(1)
+    depth, valid = observed_depth(crops, pixels, motion)
     measured = depth - points[..., 2]
     predicted, variance = motion[..., 2], deviation[..., 2] ** 2
     limit = GATE_DEVIATIONS * (variance + MEASURED_DEVIATION**2).sqrt()
-    believed = (valid > 0.5) & ((measured - predicted).abs() < limit)
+    believed = valid & ((measured - predicted).abs() < limit)
     weight = believed / MEASURED_DEVIATION**2
     precision = 1 / variance + weight
     fused = (predicted / variance + weight * measured) / precision
@@ -39,3 +36,12 @@ def with_measured_depth(
         torch.cat([motion[..., :2], fused[..., None]], dim=-1),
         torch.cat([deviation[..., :2], precision[..., None].rsqrt()], dim=-1),
     )
+
+
+def observed_depth(crops: Crops, pixels: torch.Tensor, motion: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Observed depth (B, N), diameters from the centre, where ``pixels`` (B, N, 2) went, and whether there is one (B, N)."""
+    width = crops.rendered.shape[-1]
+    places = (pixels + motion[..., :2] * width + 0.5) / width * 2 - 1
+    observed = functional.grid_sample(crops.observed[:, 3:5], places[:, None], mode="nearest", align_corners=False)
+    depth, valid = observed[:, :, 0].unbind(1)
+    return depth, valid > 0.5

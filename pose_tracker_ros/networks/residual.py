@@ -18,8 +18,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from pose_tracker_ros.networks.crops import OBSERVED_CHANNELS, RENDERED_CHANNELS, Crops, Residual
 from pose_tracker_ros.networks.losses import MOTION_SCALE, LossTerms, pixel_likelihood, squared_error
-from pose_tracker_ros.networks.measured_depth import with_measured_depth
-from pose_tracker_ros.networks.rigid_fit import fit_rigid_motion, surface_points
+from pose_tracker_ros.networks.rigid_fit import fit_rigid_motion
 
 
 class ResidualNetwork(nn.Module):
@@ -140,83 +139,6 @@ class CompactNetwork(ResidualNetwork):
         return pixel_likelihood(*self(crops), crops, translation, rotation, self.stride, self.whole_cells)
 
 
-class MatchingNetwork(CompactNetwork):
-    """Per-pixel motion from correlations between features of the rendering and of the observation.
-
-    Comparing every place of one with the places around it in the other need not be learnt, which lets a small network
-    match objects that it has never seen (the idea of FlowNet and RAFT: Dosovitskiy et al. 2015, Teed and Deng 2020).
-    """
-
-    whole_cells = True
-    eighth_radius = 4
-    quarter_radius = 3
-
-    def __init__(self, max_translation: float, max_rotation: float, width: int = 32) -> None:
-        ResidualNetwork.__init__(self, max_translation, max_rotation)
-        self.stem_rendered = convolution(len(RENDERED_CHANNELS), width, stride=2)
-        self.stem_observed = convolution(len(OBSERVED_CHANNELS), width, stride=2)
-        self.quarter = nn.Sequential(convolution(width, 3 * width // 2, stride=2), ResidualBlock(3 * width // 2))
-        self.eighth = nn.Sequential(convolution(3 * width // 2, 3 * width, stride=2), ResidualBlock(3 * width))
-        self.describe_quarter = nn.Conv2d(3 * width // 2, width // 2, 1)
-        self.describe_eighth = nn.Conv2d(3 * width, width, 1)
-        self.sharpness = nn.Parameter(torch.tensor(10.0))
-        matches = [(2 * radius + 1) ** 2 for radius in (self.quarter_radius, self.eighth_radius)]
-        self.combine_eighth = convolution(6 * width + matches[1], 3 * width)
-        self.sixteenth = nn.Sequential(convolution(3 * width, 4 * width, stride=2), ResidualBlock(4 * width))
-        self.merge_eighth = convolution(7 * width, 3 * width)
-        self.merge_quarter = convolution(6 * width + matches[0], 2 * width)
-        self.head = nn.Conv2d(2 * width, 6, 1)
-
-    def forward(self, crops: Crops) -> PixelMotion:
-        """Motion of every ``stride``-th pixel of the rendering."""
-        rendered, observed = (images.contiguous(memory_format=torch.channels_last) for images in self.normalised(crops))
-        both = torch.cat([self.stem_rendered(rendered), self.stem_observed(observed)])
-        quarter = self.quarter(both)
-        eighth = self.eighth(quarter)
-        match_quarter = self._matches(self.describe_quarter(quarter), self.quarter_radius)
-        match_eighth = self._matches(self.describe_eighth(eighth), self.eighth_radius)
-        eighth = self.combine_eighth(torch.cat([*eighth.chunk(2), match_eighth], dim=1))
-        coarse = functional.interpolate(self.sixteenth(eighth), scale_factor=2.0)
-        coarse = self.merge_eighth(torch.cat([coarse, eighth], dim=1))
-        coarse = functional.interpolate(coarse, scale_factor=2.0)
-        output = self.head(self.merge_quarter(torch.cat([coarse, *quarter.chunk(2), match_quarter], dim=1))).float()
-        output = output.flatten(2).transpose(1, 2)
-        return PixelMotion(MOTION_SCALE * output[..., :3], output[..., 3:].clamp(-6, 3))
-
-    def predict(self, crops: Crops) -> Residual:
-        """See ResidualNetwork; the depth of the places that pixels went to is looked up."""
-        motion, log_deviation = self(crops)
-        with torch.autocast(motion.device.type, enabled=False):
-            pixels, points, _ = surface_points(crops, self.stride, self.whole_cells)
-            deviation = torch.exp(log_deviation.float()) * MOTION_SCALE
-            motion, deviation = with_measured_depth(crops, pixels, points, motion.float(), deviation)
-            return fit_rigid_motion(crops, motion, 1 / deviation, self.stride, whole_cells=self.whole_cells)
-
-    def _matches(self, descriptors: torch.Tensor, radius: int) -> torch.Tensor:
-        descriptors = functional.normalize(descriptors, dim=1)
-        return self.sharpness * local_correlations(*descriptors.chunk(2), radius)
-
-
-def local_correlations(rendered: torch.Tensor, observed: torch.Tensor, radius: int) -> torch.Tensor:
-    """Dot products of every place of one feature map (B, C, H, W) with the places around it in another.
-
-    Returns (B, (2 radius + 1)^2, H, W), row by row of the offsets from -radius to radius; beyond the border 0.
-    """
-    rendered, observed = rendered.permute(0, 2, 3, 1), observed.permute(0, 2, 3, 1)
-    batch, rows, columns, channels = rendered.shape
-    padded = functional.pad(observed, (0, 0, radius, radius, radius, radius))
-    rendered = rendered.reshape(batch * rows, columns, channels)
-    size, length = 2 * radius + 1, columns + 2 * radius
-    products_by_row = []
-    for down in range(size):
-        lines = padded[:, down : down + rows].reshape(batch * rows, length, channels)
-        products = torch.bmm(rendered, lines.transpose(1, 2)).flatten(1)
-        # Rows one longer than they are shift the wanted band of every row to its start.
-        products = functional.pad(products, (0, columns)).view(batch, rows, columns, length + 1)
-        products_by_row.append(products[..., :size])
-    return torch.cat(products_by_row, dim=-1).permute(0, 3, 1, 2)
-
-
 class PublishedNetwork(ResidualNetwork):
     """se(3)-TrackNet: separate encoders for rendering and observation, pooled translation and rotation heads."""
 
@@ -278,21 +200,3 @@ def folded_for_inference(network: ResidualNetwork) -> ResidualNetwork:
                 module._modules[name] = fuse_conv_bn_eval(layer, norm)
                 module._modules[following] = nn.Identity()
     return network
-
-
-NETWORKS: dict[str, type[ResidualNetwork]] = {
-    "compact": CompactNetwork,
-    "matching": MatchingNetwork,
-    "published": PublishedNetwork,
-}
-
-
-def create_network(architecture: str, max_translation: float, max_rotation: float) -> ResidualNetwork:
-    """A network with random weights.
-
-    Parameters: ``max_translation`` in object diameters, ``max_rotation`` in radians: the normalisers.
-    Raises ValueError for an unknown architecture.
-    """
-    if architecture not in NETWORKS:
-        raise ValueError(f"expected network to be one of {', '.join(NETWORKS)}, got {architecture!r}")
-    return NETWORKS[architecture](max_translation, max_rotation)

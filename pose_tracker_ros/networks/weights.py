@@ -12,8 +12,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from pose_tracker_ros.networks.architectures import create_network
 from pose_tracker_ros.networks.crops import OBSERVED_CHANNELS, RENDERED_CHANNELS
-from pose_tracker_ros.networks.residual import ResidualNetwork, create_network
+from pose_tracker_ros.networks.residual import ResidualNetwork
 
 FORMAT_VERSION = 1
 METADATA_KEY = "pose_tracker_ros"

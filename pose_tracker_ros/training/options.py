@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pose_tracker_ros.configuration import option
-from pose_tracker_ros.networks.residual import NETWORKS
+from pose_tracker_ros.networks.architectures import NETWORKS
 from pose_tracker_ros.training.optimisation import LOSSES, OPTIMIZERS, PRECISIONS, SCHEDULES
 
 

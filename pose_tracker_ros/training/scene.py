@@ -27,8 +27,8 @@ from pose_tracker_ros.training.residuals import RESIDUAL_DISTRIBUTIONS, random_r
 
 # Less than this share of the object in sight teaches nothing.
 MIN_VISIBLE_SHARE = 0.15
-# Nor do fewer pixels.
-MIN_PIXELS = 200
+# Nor does less of the crop. A spanner seen end-on covers hardly more, and has to be followed through such views.
+MIN_CROP_SHARE = 0.004
 # Step of a continuous symmetry: how far the surface moves, in diameters.
 SYMMETRY_STEP = 0.005
 
@@ -117,7 +117,7 @@ class PairGenerator:
         camera = crop_camera(center, config.crop_margin * model.diameter_m, config.resolution)
         rendering = renderer.render(camera, rendered_pose)
         observed = renderer.render(camera, observed_pose)
-        if min(rendering.mask.sum(), observed.mask.sum()) < MIN_PIXELS:
+        if min(rendering.mask.sum(), observed.mask.sum()) < MIN_CROP_SHARE * rendering.mask.size:
             return None
         hard = self._generator.random() < self.difficulty
         observation = self.observe(model, camera, observed, observed_pose, hard)
@@ -176,7 +176,7 @@ class PairGenerator:
         layers = self._surroundings(camera, model, center, lighting, target) if hard else [target]
         color, depth = compose_layers(layers)
         visible = rendering.mask & (depth == rendering.depth)
-        if visible.sum() < MIN_VISIBLE_SHARE * max(rendering.mask.sum(), MIN_PIXELS):
+        if visible.sum() < MIN_VISIBLE_SHARE * max(rendering.mask.sum(), MIN_CROP_SHARE * visible.size):
             return None
         self._clutter.remember(target, distance)
         observation = Observation(color, depth, visible, distance, camera)

@@ -9,12 +9,17 @@ import trimesh
 
 from pose_tracker_ros.geometry import random_rotation
 from pose_tracker_ros.objects import SHARP_EDGE_RAD, Mesh, ObjectModel
-from pose_tracker_ros.training.textures import random_image
+from pose_tracker_ros.training.textures import random_color, random_image
 
 DIAMETER_M = (0.05, 0.35)
 # Share of objects that have no paint, as most CAD models.
 UNPAINTED_SHARE = 0.15
 TEXTURE_SIZE = 256
+# Share of painted objects in a single colour, as tools are.
+PLAIN_SHARE = 0.15
+# Share of objects squeezed to plates and rods, and how much at most.
+THIN_SHARE = 0.3
+THINNEST = 0.05
 # Smaller faces have no normal to speak of.
 MIN_FACE_AREA_M2 = 1e-10
 
@@ -24,7 +29,8 @@ def random_object(generator: np.random.Generator) -> ObjectModel:
     while True:
         parts = [_placed(_random_part(generator), generator) for _ in range(generator.choice([1, 1, 2, 3, 4]))]
         shape = trimesh.util.concatenate(parts)
-        shape.apply_scale(generator.uniform(0.5, 1.0, 3))
+        thin = generator.random() < THIN_SHARE
+        shape.apply_scale(np.exp(generator.uniform(np.log(THINNEST if thin else 0.5), 0, 3)))
         shape.apply_transform(_rotation(generator))
         extent = np.linalg.norm(shape.extents)
         if not 0.5 < extent < 20:
@@ -148,9 +154,10 @@ def _painted(shape: trimesh.Trimesh, generator: np.random.Generator) -> Mesh:
     shape = trimesh.graph.smooth_shade(shape, angle=SHARP_EDGE_RAD)
     axis = np.repeat(np.abs(shape.face_normals).argmax(axis=1), 3)
     normals = np.asarray(shape.vertex_normals)[shape.faces].reshape(-1, 3)
-    # Where two leaves touch, the normals of their faces cancel out.
-    flat = np.linalg.norm(normals, axis=1) < 0.5
-    normals[flat] = np.repeat(shape.face_normals, 3, axis=0)[flat]
+    # Where two leaves touch, the normals of their faces cancel out, and a leaf's two sides may get the same one.
+    of_face = np.repeat(shape.face_normals, 3, axis=0)
+    flat = np.einsum("ij,ij->i", normals, of_face) < 0.1
+    normals[flat] = of_face[flat]
     vertices = np.asarray(shape.vertices)[shape.faces].reshape(-1, 3)
     mesh = Mesh(
         vertices=vertices.astype(np.float32),
@@ -162,4 +169,10 @@ def _painted(shape: trimesh.Trimesh, generator: np.random.Generator) -> Mesh:
     others = np.array([[1, 2], [2, 0], [0, 1]])[axis]
     scale = generator.uniform(0.3, 1.0) / np.max(shape.extents)
     uv = np.take_along_axis(vertices, others, axis=1) * scale + generator.uniform(0, 1, (3, 2))[axis]
-    return replace(mesh, uv=uv.astype(np.float32), texture=random_image(TEXTURE_SIZE, generator))
+    plain = generator.random() < PLAIN_SHARE
+    texture = _single_color(generator) if plain else random_image(TEXTURE_SIZE, generator)
+    return replace(mesh, uv=uv.astype(np.float32), texture=texture)
+
+
+def _single_color(generator: np.random.Generator) -> np.ndarray:
+    return np.tile(random_color(generator).astype(np.uint8), (2, 2, 1))

@@ -12,7 +12,8 @@ import yaml
 from rich.progress import Progress
 from torch.utils.data import IterableDataset
 
-from pose_tracker_ros.networks.residual import ResidualNetwork, create_network
+from pose_tracker_ros.networks.architectures import create_network
+from pose_tracker_ros.networks.residual import ResidualNetwork
 from pose_tracker_ros.networks.weights import WeightsInfo, load_weights, save_weights
 from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.training.checkpoints import Checkpoint, Interrupted, disk_errors, interruptible, prepare_folder
@@ -227,12 +228,21 @@ def _stream(
 
 
 def _initial_network(info: WeightsInfo, initial_weights: Path | None) -> ResidualNetwork:
+    """A new network, or one with the weights of a file; what these lack, as ``refining`` has more than ``matching``, is new."""
+    network = create_network(info.architecture, info.max_translation, info.max_rotation)
     if initial_weights is None:
-        return create_network(info.architecture, info.max_translation, info.max_rotation)
-    network, initial = load_weights(initial_weights)
-    for name in ("architecture", "resolution", "crop_margin", "max_translation", "max_rotation"):
-        if getattr(initial, name) != getattr(info, name):
+        return network
+    initial, initial_info = load_weights(initial_weights)
+    for name in ("resolution", "crop_margin", "max_translation", "max_rotation"):
+        if getattr(initial_info, name) != getattr(info, name):
             raise ValueError(
-                f"expected initial weights with {name} {getattr(info, name)}, but {initial_weights} has {getattr(initial, name)}"
+                f"expected initial weights with {name} {getattr(info, name)}, but {initial_weights} has "
+                f"{getattr(initial_info, name)}"
             )
+    if not isinstance(network, type(initial)):
+        raise ValueError(
+            f"expected initial weights with architecture {info.architecture}, but {initial_weights} has "
+            f"{initial_info.architecture}"
+        )
+    network.load_state_dict({**network.state_dict(), **initial.state_dict()})
     return network

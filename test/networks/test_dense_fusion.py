@@ -8,6 +8,7 @@ import torch
 
 from pose_tracker_ros.evaluation.metrics import add_errors, adds_errors
 from pose_tracker_ros.geometry import make_pose, so3_exp_torch
+from pose_tracker_ros.networks.architectures import create_network
 from pose_tracker_ros.networks.dense_fusion import (
     DenseFusion,
     FusionInput,
@@ -19,7 +20,6 @@ from pose_tracker_ros.networks.dense_fusion import (
     to_object_frame,
 )
 from pose_tracker_ros.networks.fusion_weights import FusionInfo, load_fusion_weights, save_fusion_weights
-from pose_tracker_ros.networks.residual import create_network
 from pose_tracker_ros.networks.weights import WeightsInfo, save_weights
 
 RESOLUTION, POINTS = 32, 64

@@ -6,9 +6,9 @@ import pytest
 import torch
 from dome import dome_crops, random_residual
 
+from pose_tracker_ros.networks.architectures import create_network
 from pose_tracker_ros.networks.crops import Residual
 from pose_tracker_ros.networks.losses import POINT_STRIDE, pixel_likelihood, point_distance, squared_error
-from pose_tracker_ros.networks.residual import create_network
 from pose_tracker_ros.networks.rigid_fit import fit_rigid_motion, pixel_motion, surface_points
 from pose_tracker_ros.training.optimisation import TrainingLoss
 

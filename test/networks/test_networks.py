@@ -6,7 +6,9 @@ import torch
 from dome import RESOLUTION, dome_crops, random_residual
 from torch.nn import functional
 
-from pose_tracker_ros.networks.residual import NETWORKS, create_network, folded_for_inference, local_correlations
+from pose_tracker_ros.networks.architectures import NETWORKS, create_network
+from pose_tracker_ros.networks.matching import local_correlations
+from pose_tracker_ros.networks.residual import folded_for_inference
 from pose_tracker_ros.networks.rigid_fit import fit_rigid_motion, pixel_motion, surface_points
 from pose_tracker_ros.networks.weights import WeightsInfo, load_weights, save_weights
 

@@ -4,7 +4,7 @@ import sys
 
 import torch
 
-from pose_tracker_ros.networks.residual import create_network
+from pose_tracker_ros.networks.architectures import create_network
 from pose_tracker_ros.training.distributed import ShareOfBatches, joined_processes
 from pose_tracker_ros.training.optimisation import TrainingLoss
 from pose_tracker_ros.training.pairs import Batch

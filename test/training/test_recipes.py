@@ -11,7 +11,7 @@ from pose_tracker_ros.cli import app
 from pose_tracker_ros.commands.overrides import split_by_config
 from pose_tracker_ros.commands.train import load_recipe
 from pose_tracker_ros.configuration import make_config
-from pose_tracker_ros.networks.residual import create_network
+from pose_tracker_ros.networks.architectures import create_network
 from pose_tracker_ros.networks.weights import load_weights
 from pose_tracker_ros.objects import generic_weights_path
 from pose_tracker_ros.training.optimisation import STEP_FACTOR, TrainingLoss, learning_rate, make_optimizer

@@ -113,7 +113,7 @@ def test_distractors_appear_in_colour_and_depth_beside_and_behind_the_object(cub
         shown = there & ~of_target
         assert np.array_equal(depth[shown], layer.depth[shown])
         seen += shown.sum() > 50
-    assert seen > 40
+    assert seen > 30
     assert distractors._others, "expected other objects of models/ among the distractors"
     assert cube.name not in {model.name for model, _ in distractors._others}
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from pose_tracker_ros.networks.residual import create_network
+from pose_tracker_ros.networks.architectures import create_network
 from pose_tracker_ros.networks.weights import load_weights
 from pose_tracker_ros.objects import generic_weights_path, load_object
 from pose_tracker_ros.training.logs import EVENTS_FOLDER, Pace, TrainingLog
