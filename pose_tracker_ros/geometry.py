@@ -135,8 +135,13 @@ def random_rotation(generator: np.random.Generator) -> np.ndarray:
 
 
 def so3_exp_torch(rotation_vector: torch.Tensor) -> torch.Tensor:
-    """Rotation matrices (..., 3, 3) of rotation vectors (..., 3); differentiable, also at zero."""
-    return torch.linalg.matrix_exp(hat_torch(rotation_vector))
+    """Rotation matrices (..., 3, 3) of rotation vectors (..., 3) by Rodrigues' formula; differentiable, also at zero."""
+    angle = (rotation_vector.square().sum(-1) + 1e-16).sqrt()[..., None, None]
+    hat = hat_torch(rotation_vector)
+    half_sine = torch.sin(angle / 2) / angle
+    return (
+        torch.eye(3, dtype=hat.dtype, device=hat.device) + torch.sin(angle) / angle * hat + 2 * half_sine**2 * hat @ hat
+    )
 
 
 def hat_torch(vector: torch.Tensor) -> torch.Tensor:

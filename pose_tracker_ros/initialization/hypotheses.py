@@ -23,7 +23,7 @@ from pose_tracker_ros.rendering import Rendering
 from pose_tracker_ros.rendering.raycast import RaycastRenderer
 from pose_tracker_ros.tracking.contour import align, color_evidence, outline_of
 from pose_tracker_ros.tracking.crop import Crop
-from pose_tracker_ros.tracking.fusion import fuse
+from pose_tracker_ros.tracking.fusion import Measurement, fuse
 from pose_tracker_ros.tracking.refine import polish
 
 # Offsets, in template pixels, at which every template is compared with the mask: an occluder moves its middle.
@@ -143,7 +143,7 @@ class HypothesisInitializer:
         crop = Crop(view.camera, rendering, view.color, depth, center, diameter)
         # Flat and round things slide in their own surface: what depth does not tell stays as it is.
         prior = np.diag([(ALIGN_DEVIATION_DIAMETERS * diameter) ** -2] * 3 + [ALIGN_DEVIATION_RAD**-2] * 3)
-        measurements = [polish(crop, 8, prior)]
+        measurements = [polish(crop, 8, Measurement(np.zeros(6), prior))]
         motion, _ = fuse(prior, *measurements)
         # What hides the object is outside its mask, so the outline is told by all of the depth.
         evidence = color_evidence(crop._replace(depth=view.depth)) if contour else None

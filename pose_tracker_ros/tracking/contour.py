@@ -15,7 +15,7 @@ import numpy as np
 
 from pose_tracker_ros.geometry import so3_exp
 from pose_tracker_ros.tracking.crop import Crop
-from pose_tracker_ros.tracking.fusion import UNKNOWN_DEVIATION, Measurement, limited
+from pose_tracker_ros.tracking.fusion import UNKNOWN_DEVIATION, Measurement, limited, shared_covariance
 
 MIN_POINTS = 20
 MAX_POINTS = 240
@@ -136,10 +136,13 @@ def _histogram(index: np.ndarray) -> np.ndarray:
     return (counts + 0.02 * counts.sum() / len(counts)) / (1.02 * counts.sum())
 
 
-def align(crop: Crop, outline: Outline, evidence: np.ndarray, motion: np.ndarray) -> Measurement:
+def align(
+    crop: Crop, outline: Outline, evidence: np.ndarray, motion: np.ndarray, slack: np.ndarray | None = None
+) -> Measurement:
     """One Gauss-Newton step of the outline, moved by ``motion`` (6,) since the rendering, towards the colours' border.
 
     The result is the whole motion since the rendering. Without enough of the outline its information is zero.
+    ``slack`` (3, 3): of :func:`pose_tracker_ros.tracking.fusion.turning_slack`.
     """
     if len(outline.points) < MIN_POINTS:
         return Measurement(motion, np.zeros((6, 6)))
@@ -165,14 +168,15 @@ def align(crop: Crop, outline: Outline, evidence: np.ndarray, motion: np.ndarray
     information = (jacobian * weight[:, None]).T @ jacobian
     gradient = (jacobian * weight[:, None]).T @ shift
     step = np.linalg.solve(information + np.diag(UNKNOWN_DEVIATION**-2), gradient)
-    return Measurement(motion + step, limited(information, _shared_deviation(crop)))
+    return Measurement(motion + step, limited(information, _shared_covariance(crop, slack)))
 
 
-def _shared_deviation(crop: Crop) -> np.ndarray:
-    """Standard deviations (6,) of a motion when the whole outline is off, sideways or in size."""
+def _shared_covariance(crop: Crop, slack: np.ndarray | None) -> np.ndarray:
+    """Covariance (6, 6) of a motion when the whole outline is off, sideways or in size."""
     pixel_m = SHARED_DEVIATION_PX * crop.center[2] / crop.camera.fx
     radius_px = 0.5 * crop.diameter_m * crop.camera.fx / crop.center[2]
-    return np.array([pixel_m, pixel_m, SHARED_DEVIATION_PX / radius_px * crop.center[2], *[SHARED_DEVIATION_RAD] * 3])
+    translation = np.array([pixel_m, pixel_m, SHARED_DEVIATION_PX / radius_px * crop.center[2]])
+    return shared_covariance(translation, SHARED_DEVIATION_RAD, slack)
 
 
 def _border(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

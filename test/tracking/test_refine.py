@@ -40,7 +40,7 @@ def test_a_strong_prior_holds_the_pose(cube):
     start = apply_residual(START, np.array([0.0, 0.0, 0.006]), np.zeros(3), cube.center_m)
     crop = crop_at(cube, frame_of(cube, START), start)
     prior = np.eye(6) * 1e12
-    motion, _ = fuse(prior, polish(crop, 10, prior))
+    motion, _ = fuse(prior, polish(crop, 10, Measurement(np.zeros(6), prior)))
     assert np.linalg.norm(motion) < 1e-4
 
 
