@@ -117,16 +117,21 @@ def color_evidence(crop: Crop) -> np.ndarray | None:
     on_background = ~cv2.dilate(mask, kernel).astype(bool) & visible
     if on_object.sum() < 50 or on_background.sum() < 50:
         return None
-    color = crop.color.astype(np.int32) * BINS // 256
-    index = (color[..., 0] * BINS + color[..., 1]) * BINS + color[..., 2]
-    ratio = np.log(_histogram(index[on_object])) - np.log(_histogram(index[on_background]))
+    index = color_bins(crop.color)
+    ratio = np.log(color_histogram(index[on_object])) - np.log(color_histogram(index[on_background]))
     evidence = np.clip(ratio, -MAX_LOG_RATIO, MAX_LOG_RATIO).astype(np.float32)[index]
     evidence[hidden] = 0
     return evidence
 
 
-def _histogram(index: np.ndarray) -> np.ndarray:
-    """Probabilities of the colours, shared a little with the neighbouring ones."""
+def color_bins(color: np.ndarray) -> np.ndarray:
+    """Number (...,) of the bin that each colour (..., 3) uint8 falls into, of BINS along each channel."""
+    color = color.astype(np.int32) * BINS // 256
+    return (color[..., 0] * BINS + color[..., 1]) * BINS + color[..., 2]
+
+
+def color_histogram(index: np.ndarray) -> np.ndarray:
+    """Probabilities (BINS^3,) of the colours of some :func:`color_bins`, shared a little with the neighbouring ones."""
     counts = np.bincount(index.ravel(), minlength=BINS**3).astype(np.float32).reshape(BINS, BINS, BINS)
     for axis in range(3):
         padded = np.pad(counts, [(1, 1) if other == axis else (0, 0) for other in range(3)], mode="edge")

@@ -62,14 +62,20 @@ def surface(crop: Crop, most: int = MAX_SURFACE_POINTS) -> tuple[np.ndarray, np.
     return points, crop.rendering.normal.reshape(-1, 3)[indices].astype(np.float64)
 
 
-def depth_at(crop: Crop, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Observed depth (N,) at the pixels of points (N, 3) in the camera frame, and where there is one."""
+def pixels_of(crop: Crop, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Row and column (...,) of the pixels that see points (..., 3) in the camera frame, and whether the crop has them."""
     camera = crop.camera
-    z = np.maximum(points[:, 2], 1e-3)
-    columns = np.rint(camera.fx * points[:, 0] / z + camera.cx).astype(int)
-    rows = np.rint(camera.fy * points[:, 1] / z + camera.cy).astype(int)
+    z = np.maximum(points[..., 2], 1e-3)
+    columns = np.rint(camera.fx * points[..., 0] / z + camera.cx).astype(int)
+    rows = np.rint(camera.fy * points[..., 1] / z + camera.cy).astype(int)
     inside = (columns >= 0) & (columns < camera.width) & (rows >= 0) & (rows < camera.height)
-    depth = np.zeros(len(points))
+    return rows, columns, inside
+
+
+def depth_at(crop: Crop, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Observed depth (...,) at the pixels of points (..., 3) in the camera frame, and where there is one."""
+    rows, columns, inside = pixels_of(crop, points)
+    depth = np.zeros(points.shape[:-1])
     depth[inside] = crop.depth[rows[inside], columns[inside]]
     return depth, depth > 0
 

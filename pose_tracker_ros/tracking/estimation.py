@@ -19,6 +19,7 @@ from pose_tracker_ros.networks.residual import ResidualNetwork, folded_for_infer
 from pose_tracker_ros.networks.weights import WeightsInfo
 from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.rendering import create_renderer
+from pose_tracker_ros.tracking.color_memory import ColorMemory
 from pose_tracker_ros.tracking.config import TrackerConfig
 from pose_tracker_ros.tracking.contour import align, color_evidence, outline_of
 from pose_tracker_ros.tracking.crop import Crop, cut, to_tensors
@@ -26,6 +27,7 @@ from pose_tracker_ros.tracking.depth_filling import fill_depth_holes
 from pose_tracker_ros.tracking.fusion import Measurement, fuse, limited, shared_covariance, turning_slack
 from pose_tracker_ros.tracking.quality import score
 from pose_tracker_ros.tracking.refine import CORRELATED_PIXELS, polish
+from pose_tracker_ros.tracking.search import search
 
 # Crop of a tracker that runs without a network.
 POLISH_CROP_MARGIN = 1.5
@@ -37,6 +39,11 @@ SETTLED_DIAMETERS = 0.03
 SETTLED_RAD = 0.05
 # Objects whose turns are so many times more uncertain than a bulky one's are looked at more closely, up to so many times.
 CLOSER_FROM_SLACK, CLOSEST = 2.0, 2.0
+# How much of the support by depth unusual colours take away; and the support by depth that leaves no doubt.
+COLOR_SHARE = 0.6
+UNDOUBTED_SCORE = 0.8
+# A polish that leads farther away from the network's pose than it can see has found something else.
+FARTHEST_POLISH_DIAMETERS, FARTHEST_POLISH_RAD = 0.15, 0.6
 # The nearest that an object's centre may be to the camera, metres.
 NEAREST_M = 0.05
 # Polished poses are taken unless they agree with the image by so much less.
@@ -53,11 +60,17 @@ class Expectation(NamedTuple):
 
 @dataclass(frozen=True)
 class Estimate:
-    """A pose (4, 4) with its score, and the information (6, 6) about it from the image, in metres and radians."""
+    """A pose (4, 4) with its score, and the information (6, 6) about it from the image, in metres and radians.
+
+    crop: rendered near the pose; motion: (6,) from there to the pose. depth_score: support by the depth alone.
+    """
 
     pose: np.ndarray
     score: float
     information: np.ndarray
+    depth_score: float
+    crop: Crop
+    motion: np.ndarray
 
 
 class PoseEstimator:
@@ -83,6 +96,7 @@ class PoseEstimator:
         self._network = None if network is None else folded_for_inference(network).to(self.device)
         self._crop_side_m = (info.crop_margin if info else POLISH_CROP_MARGIN) * model.diameter_m
         self._slack = turning_slack(model.sample_points() - model.center_m, model.diameter_m)
+        self.forget()
         self._closer = float(np.clip(np.sqrt(np.linalg.norm(self._slack, 2)) / CLOSER_FROM_SLACK, 1.0, CLOSEST))
 
     @property
@@ -120,17 +134,42 @@ class PoseEstimator:
         for number in range(self.config.polish_passes):
             crop = self._crop(frame, depth, pose, round(self._closer * self.config.polish_resolution))
             if number == 0 and network.any():
-                with self.timed("score"):
-                    best = Estimate(pose, score(crop), network)
+                best = self._scored(pose, network, crop, np.zeros(6))
             opinion = Measurement(self._motion(pose, predicted), network)
             prior = Measurement(self._motion(pose, expected.pose), expected.information)
             motion, information = self._polish(crop, pose, opinion, prior)
             pose = self._moved(pose, motion)
             if self._is_settled(motion):
                 break
+        polished = self._scored(pose, information, crop, motion)
+        if best is not None and (
+            best.score > polished.score + WORSE_SCORE or self._is_far(self._motion(predicted, pose))
+        ):
+            return best
+        return polished
+
+    def remember(self, estimate: Estimate) -> None:
+        """Take the colours of an estimate for those of the object, when depth leaves no doubt about it."""
+        if estimate.depth_score >= UNDOUBTED_SCORE and self._is_settled(estimate.motion):
+            with self.timed("score"):
+                self._colors.remember(estimate.crop)
+
+    def forget(self) -> None:
+        """Nothing is known any more about the object's colours."""
+        self._colors = ColorMemory()
+
+    def search(self, frame: Frame, depth: np.ndarray, pose: np.ndarray) -> np.ndarray:
+        """Of many poses (4, 4) around a doubted one that which the depth (H, W) supports best, to start from again."""
+        crop = self._crop(frame, depth, pose, round(self._closer * self.config.polish_resolution))
+        with self.timed("search"):
+            return self._moved(pose, search(crop))
+
+    def _scored(self, pose: np.ndarray, information: np.ndarray, crop: Crop, motion: np.ndarray) -> Estimate:
         with self.timed("score"):
-            polished = Estimate(pose, score(crop, motion), information)
-        return best if best is not None and best.score > polished.score + WORSE_SCORE else polished
+            of_depth = score(crop, motion)
+            of_color = self._colors.support(crop, motion) if of_depth > 0 else 1.0
+        support = of_depth * (1 - COLOR_SHARE + COLOR_SHARE * of_color)
+        return Estimate(pose, support, information, of_depth, crop, motion)
 
     def _motion(self, start: np.ndarray, end: np.ndarray) -> np.ndarray:
         """Motion (6,) about the object centre from one pose (4, 4) to another."""
@@ -163,6 +202,12 @@ class PoseEstimator:
         return bool(
             np.linalg.norm(motion[:3]) < SETTLED_DIAMETERS * self.model.diameter_m
             and np.linalg.norm(motion[3:]) < SETTLED_RAD
+        )
+
+    def _is_far(self, motion: np.ndarray) -> bool:
+        return bool(
+            np.linalg.norm(motion[:3]) > FARTHEST_POLISH_DIAMETERS * self.model.diameter_m
+            or np.linalg.norm(motion[3:]) > FARTHEST_POLISH_RAD
         )
 
     def _polish(self, crop: Crop, pose: np.ndarray, network: Measurement, expected: Measurement) -> Measurement:

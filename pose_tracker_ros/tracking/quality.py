@@ -14,6 +14,16 @@ TOLERANCE_SHARE = 0.05
 ENOUGH_SUPPORT = 0.25
 
 
+def tolerance_m(diameter_m: float) -> float:
+    """Within how many metres depth agrees."""
+    return max(MIN_TOLERANCE_M, TOLERANCE_SHARE * diameter_m)
+
+
+def moved_by(points: np.ndarray, center: np.ndarray, motion: np.ndarray) -> np.ndarray:
+    """Points (N, 3) after a ``motion`` (6,) about the object's ``center`` (3,)."""
+    return (points - center) @ so3_exp(motion[3:]).T + center + motion[:3]
+
+
 def score(crop: Crop, motion: np.ndarray | None = None) -> float:
     """Support of the rendered pose by the observed depth, 0 (contradicted or nothing seen) to 1.
 
@@ -28,10 +38,10 @@ def score(crop: Crop, motion: np.ndarray | None = None) -> float:
     if len(points) == 0:
         return 0.0
     if motion is not None:
-        points = (points - crop.center) @ so3_exp(motion[3:]).T + crop.center + motion[:3]
+        points = moved_by(points, crop.center, motion)
     observed, valid = depth_at(crop, points)
     difference = (observed - points[:, 2])[valid]
-    tolerance = max(MIN_TOLERANCE_M, TOLERANCE_SHARE * crop.diameter_m)
+    tolerance = tolerance_m(crop.diameter_m)
     agreeing = int((np.abs(difference) <= tolerance).sum())
     contradicting = int((difference > tolerance).sum())
     if agreeing == 0:

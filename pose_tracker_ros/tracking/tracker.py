@@ -132,6 +132,7 @@ class Tracker:
         self.state = TrackState.TRACKING
         self._pose = np.array(camera_T_object, dtype=np.float64)
         self._motion = MotionFilter()
+        self._estimator.forget()
         self._stamp = stamp
         self._supported_pose = self._pose
         self._unsupported_frames = 0
@@ -192,9 +193,13 @@ class Tracker:
                 estimate = self._estimator.estimate(frame, depth, expected.pose, 0, expected)
             # Without any depth no other start would be supported, either.
             if estimate.score < self.config.recover_score and depth.any():
-                starts = (estimate.pose, self._supported_pose)
+                found = self._estimator.search(frame, depth, expected.pose)
+                starts = (estimate.pose, self._supported_pose, found)
                 others = (self._estimator.estimate(frame, depth, start, ADDITIONAL_PASSES) for start in starts)
-                estimate = max(estimate, *others, key=lambda candidate: candidate.score)
+                other = max(others, key=lambda candidate: candidate.score)
+                # To be believed, a pose that was not expected needs more than one that was.
+                if other.score >= self.config.recover_score:
+                    estimate = other
             self._judge(estimate, expected.pose, frame_gap)
             self._stamp = frame.stamp
             self._first_frame = False
@@ -233,6 +238,7 @@ class Tracker:
                 self._motion.update(correction, estimate.information)
             else:
                 self._motion.reset()
+            self._estimator.remember(estimate)
             self._pose = self._supported_pose = estimate.pose
             self._unsupported_frames = 0
             self.state = TrackState.TRACKING
