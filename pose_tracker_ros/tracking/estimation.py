@@ -76,7 +76,7 @@ class Estimate:
 class PoseEstimator:
     """Finds the pose of one object in single frames, near a given one.
 
-    ``seconds``: time spent per stage since they were last cleared.
+    ``seconds``: time spent per stage since they were last cleared. ``colors``: those of the object, as far as known.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class PoseEstimator:
         self._network = None if network is None else folded_for_inference(network).to(self.device)
         self._crop_side_m = (info.crop_margin if info else POLISH_CROP_MARGIN) * model.diameter_m
         self._slack = turning_slack(model.sample_points() - model.center_m, model.diameter_m)
-        self.forget()
+        self.colors = ColorMemory()
         self._closer = float(np.clip(np.sqrt(np.linalg.norm(self._slack, 2)) / CLOSER_FROM_SLACK, 1.0, CLOSEST))
 
     @property
@@ -152,11 +152,7 @@ class PoseEstimator:
         """Take the colours of an estimate for those of the object, when depth leaves no doubt about it."""
         if estimate.depth_score >= UNDOUBTED_SCORE and self._is_settled(estimate.motion):
             with self.timed("score"):
-                self._colors.remember(estimate.crop)
-
-    def forget(self) -> None:
-        """Nothing is known any more about the object's colours."""
-        self._colors = ColorMemory()
+                self.colors.remember(estimate.crop)
 
     def search(self, frame: Frame, depth: np.ndarray, pose: np.ndarray) -> np.ndarray:
         """Of many poses (4, 4) around a doubted one that which the depth (H, W) supports best, to start from again."""
@@ -167,7 +163,7 @@ class PoseEstimator:
     def _scored(self, pose: np.ndarray, information: np.ndarray, crop: Crop, motion: np.ndarray) -> Estimate:
         with self.timed("score"):
             of_depth = score(crop, motion)
-            of_color = self._colors.support(crop, motion) if of_depth > 0 else 1.0
+            of_color = self.colors.support(crop, motion) if of_depth > 0 else 1.0
         support = of_depth * (1 - COLOR_SHARE + COLOR_SHARE * of_color)
         return Estimate(pose, support, information, of_depth, crop, motion)
 

@@ -45,7 +45,10 @@ class MotionFilter:
         return step * self.velocity, np.linalg.inv(self._pose)
 
     def update(self, correction: np.ndarray, information: np.ndarray) -> None:
-        """The pose turned out to be ``correction`` (6,) beyond the prediction, after an image with this information (6, 6)."""
+        """After an image with this ``information`` (6, 6) the pose is most likely ``correction`` (6,) beyond the prediction.
+
+        Most likely is what image and prediction say together, so that it is zero where the image says nothing.
+        """
         gain = np.linalg.solve(self._pose, self._both).T
         posterior = np.linalg.inv(np.linalg.inv(self._pose) + information)
         self.velocity = self.velocity + gain @ correction

@@ -17,6 +17,7 @@ from pose_tracker_ros.networks.residual import ResidualNetwork
 from pose_tracker_ros.networks.weights import WeightsInfo, load_weights
 from pose_tracker_ros.objects import ObjectModel, generic_weights_path
 from pose_tracker_ros.rendering import Rendering
+from pose_tracker_ros.tracking.color_memory import ColorMemory
 from pose_tracker_ros.tracking.config import TrackerConfig
 from pose_tracker_ros.tracking.estimation import NEAREST_M, Estimate, Expectation, PoseEstimator
 from pose_tracker_ros.tracking.fusion import UNKNOWN_DEVIATION
@@ -132,7 +133,7 @@ class Tracker:
         self.state = TrackState.TRACKING
         self._pose = np.array(camera_T_object, dtype=np.float64)
         self._motion = MotionFilter()
-        self._estimator.forget()
+        self._estimator.colors = ColorMemory()
         self._stamp = stamp
         self._supported_pose = self._pose
         self._unsupported_frames = 0
@@ -147,12 +148,14 @@ class Tracker:
         if not frames:
             raise ValueError("expected at least one frame to start in, got none")
         before = {name: getattr(self, name, None) for name in _TRACK_FIELDS}
+        colors = self._estimator.colors
         self.start(camera_T_object, frames[0].stamp)
         for frame in frames:
             result = self.step(frame)
         if result.state is not TrackState.TRACKING:
             for name, value in before.items():
                 setattr(self, name, value)
+            self._estimator.colors = colors
         return result
 
     def warm_up(self) -> None:

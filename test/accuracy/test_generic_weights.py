@@ -37,7 +37,7 @@ def test_they_are_for_any_object_and_saw_none():
     assert info.pairs > 100_000
 
 
-@pytest.mark.parametrize("name", ["carton", "drill", "bowl", "bracket"])
+@pytest.mark.parametrize("name", ["carton", "drill", "bowl", "bracket", "spanner"])
 def test_unseen_objects_are_followed_behind_something(objects, name):
     found = summary(objects[name], benchmark_sequence(objects[name], 1, 75))
     assert found.losses == 0
@@ -46,7 +46,7 @@ def test_unseen_objects_are_followed_behind_something(objects, name):
 
 def test_print_is_followed_where_the_shape_alone_is_not_enough(objects):
     """Three spells hide a third of the box each: what is left of its shape slides, what is printed on it does not."""
-    sequence = benchmark_sequence(objects["carton"], 1, 240)
+    sequence = benchmark_sequence(objects["carton"], 2, 240)
     with_network, without = (summary(objects["carton"], sequence, config) for config in (None, POLISH_ONLY))
     assert with_network.add_auc > without.add_auc + 0.05
 

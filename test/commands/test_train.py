@@ -39,3 +39,17 @@ def test_what_the_weights_cannot_do_is_refused(generic_weights, tmp_path):
     result = run("--initial-weights", generic_weights, "--set", "resolution=64", "--output", tmp_path / "run")
     assert result.exit_code == 1
     assert "resolution" in result.output
+
+
+def test_a_network_that_has_more_starts_with_what_the_weights_have(generic_weights, tmp_path):
+    arguments = ["--initial-weights", generic_weights, "--set", "learning_rate=0", "--output", tmp_path / "run"]
+    result = run(*arguments, "--set", "network=refining")
+    assert result.exit_code == 0, result.output
+    before, after = load_weights(generic_weights)[0], load_weights(tmp_path / "run" / "residual.safetensors")[0]
+    assert (before.head.weight == after.head.weight).all()
+
+
+def test_weights_of_another_architecture_are_refused(generic_weights, tmp_path):
+    result = run("--initial-weights", generic_weights, "--set", "network=compact", "--output", tmp_path / "run")
+    assert result.exit_code == 1
+    assert "architecture compact" in " ".join(result.output.split())

@@ -9,6 +9,7 @@ import torch
 from scipy import stats
 from training_scenes import CENTER, scene_of, write_magenta_folder
 
+from pose_tracker_ros.evaluation.benchmark_objects import benchmark_objects
 from pose_tracker_ros.geometry import so3_exp
 from pose_tracker_ros.objects import load_object
 from pose_tracker_ros.rendering.raycast import RaycastRenderer
@@ -204,3 +205,11 @@ def test_worker_processes_give_the_stream_of_this_process(cube, magenta_folder):
     for spawned, here in zip(islice(iter(loader(stream, 1)), 2), stream):
         for one, other in zip([*spawned.crops, spawned.rotation], [*here.crops, here.rotation]):
             assert torch.equal(one, other)
+
+
+def test_thin_objects_are_seen_from_their_ends_too():
+    """Views in which hardly a pixel is covered: who never learnt them loses a spanner when it points at the camera."""
+    spanner = benchmark_objects()[-1]
+    pairs = PairGenerator([spanner], SceneConfig(resolution=96, occlusion=0.0), seed=0, images=2)
+    shares = np.array([pairs.sample().crop.rendering.mask.mean() for _ in range(120)])
+    assert shares.min() < 0.012
