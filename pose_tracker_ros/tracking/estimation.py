@@ -95,8 +95,8 @@ class PoseEstimator:
         self.seconds: dict[str, float] = defaultdict(float)
         self._network = None if network is None else folded_for_inference(network).to(self.device)
         self._crop_side_m = (info.crop_margin if info else POLISH_CROP_MARGIN) * model.diameter_m
-        self._slack = turning_slack(model.sample_points() - model.center_m, model.diameter_m)
         self.colors = ColorMemory()
+        self._slack = turning_slack(model.sample_points() - model.center_m, model.diameter_m)
         self._closer = float(np.clip(np.sqrt(np.linalg.norm(self._slack, 2)) / CLOSER_FROM_SLACK, 1.0, CLOSEST))
 
     @property
@@ -125,14 +125,16 @@ class PoseEstimator:
     ) -> Estimate:
         """Render-and-compare passes of the network, then of the polish, then the score.
 
-        ``depth`` (H, W): that of the frame without what is not to be believed. ``pose`` (4, 4): where to start.
+        Parameters: ``depth`` (H, W), that of the frame without what is not to be believed; ``pose`` (4, 4), where to start;
+        ``additional_passes`` of the network; what is ``expected`` apart from the image, which moderates the polish.
         """
         pose, information = self._network_passes(frame, depth, pose, additional_passes)
         predicted, network = pose, information
         expected = expected or Expectation(pose, NOTHING_KNOWN)
+        # What the network says alone, in case the polish goes astray.
         best: Estimate | None = None
         for number in range(self.config.polish_passes):
-            crop = self._crop(frame, depth, pose, round(self._closer * self.config.polish_resolution))
+            crop = self._crop(frame, depth, pose, self._polish_resolution())
             if number == 0 and network.any():
                 best = self._scored(pose, network, crop, np.zeros(6))
             opinion = Measurement(self._motion(pose, predicted), network)
@@ -142,11 +144,10 @@ class PoseEstimator:
             if self._is_settled(motion):
                 break
         polished = self._scored(pose, information, crop, motion)
-        if best is not None and (
-            best.score > polished.score + WORSE_SCORE or self._is_far(self._motion(predicted, pose))
-        ):
-            return best
-        return polished
+        if best is None:
+            return polished
+        near = self._is_within(self._motion(predicted, pose), FARTHEST_POLISH_DIAMETERS, FARTHEST_POLISH_RAD)
+        return polished if near and polished.score >= best.score - WORSE_SCORE else best
 
     def remember(self, estimate: Estimate) -> None:
         """Take the colours of an estimate for those of the object, when depth leaves no doubt about it."""
@@ -156,9 +157,12 @@ class PoseEstimator:
 
     def search(self, frame: Frame, depth: np.ndarray, pose: np.ndarray) -> np.ndarray:
         """Of many poses (4, 4) around a doubted one that which the depth (H, W) supports best, to start from again."""
-        crop = self._crop(frame, depth, pose, round(self._closer * self.config.polish_resolution))
+        crop = self._crop(frame, depth, pose, self._polish_resolution())
         with self.timed("search"):
             return self._moved(pose, search(crop))
+
+    def _polish_resolution(self) -> int:
+        return round(self._closer * self.config.polish_resolution)
 
     def _scored(self, pose: np.ndarray, information: np.ndarray, crop: Crop, motion: np.ndarray) -> Estimate:
         with self.timed("score"):
@@ -195,16 +199,11 @@ class PoseEstimator:
 
     def _is_settled(self, motion: np.ndarray) -> bool:
         """Whether another pass has nothing to add after this motion (6,)."""
-        return bool(
-            np.linalg.norm(motion[:3]) < SETTLED_DIAMETERS * self.model.diameter_m
-            and np.linalg.norm(motion[3:]) < SETTLED_RAD
-        )
+        return self._is_within(motion, SETTLED_DIAMETERS, SETTLED_RAD)
 
-    def _is_far(self, motion: np.ndarray) -> bool:
-        return bool(
-            np.linalg.norm(motion[:3]) > FARTHEST_POLISH_DIAMETERS * self.model.diameter_m
-            or np.linalg.norm(motion[3:]) > FARTHEST_POLISH_RAD
-        )
+    def _is_within(self, motion: np.ndarray, diameters: float, radians: float) -> bool:
+        far = np.linalg.norm(motion[:3]) >= diameters * self.model.diameter_m
+        return not (far or np.linalg.norm(motion[3:]) >= radians)
 
     def _polish(self, crop: Crop, pose: np.ndarray, network: Measurement, expected: Measurement) -> Measurement:
         """What depth, outline and network say about the motion together, moderated by what was expected.

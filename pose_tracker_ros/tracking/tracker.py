@@ -196,10 +196,7 @@ class Tracker:
                 estimate = self._estimator.estimate(frame, depth, expected.pose, 0, expected)
             # Without any depth no other start would be supported, either.
             if estimate.score < self.config.recover_score and depth.any():
-                found = self._estimator.search(frame, depth, expected.pose)
-                starts = (estimate.pose, self._supported_pose, found)
-                others = (self._estimator.estimate(frame, depth, start, ADDITIONAL_PASSES) for start in starts)
-                other = max(others, key=lambda candidate: candidate.score)
+                other = self._search(frame, depth, estimate.pose, expected.pose)
                 # To be believed, a pose that was not expected needs more than one that was.
                 if other.score >= self.config.recover_score:
                     estimate = other
@@ -227,6 +224,12 @@ class Tracker:
         motion, information = self._motion.predict(frame_gap, self.config.motion_prior)
         predicted = apply_residual(self._pose, motion[:3], motion[3:], self.model.center_m)
         return Expectation(predicted if self._estimator.center(predicted)[2] > NEAREST_M else self._pose, information)
+
+    def _search(self, frame: Frame, depth: np.ndarray, doubted: np.ndarray, expected: np.ndarray) -> Estimate:
+        """The best estimate from other starts than the expected pose (4, 4), which led to a doubted one (4, 4)."""
+        starts = (doubted, self._supported_pose, self._estimator.search(frame, depth, expected))
+        estimates = (self._estimator.estimate(frame, depth, start, ADDITIONAL_PASSES) for start in starts)
+        return max(estimates, key=lambda estimate: estimate.score)
 
     def _usable_depth(self, depth: np.ndarray) -> np.ndarray:
         usable = (depth >= self.config.min_depth_m) & (depth <= self.config.max_depth_m)
