@@ -86,6 +86,7 @@ def bench(
         Path | None, typer.Option(help="Only write the benchmark's objects into this folder, to train for them.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of motions, scenes and noise.", min=0)] = 0,
+    repeat: Annotated[int, typer.Option(help="Simulate so often, each time with the next seed.", min=1)] = 1,
 ) -> None:
     """Compare trackers on the same frames: tables, a CSV file and pictures of ADD and ADD-S AUC and of losses.
 
@@ -106,7 +107,10 @@ def bench(
             cases = [case for path in sequence for case in real_cases(path, models_folder, objects)]
         else:
             moved = [_named_path(text) for text in trajectory or ()]
-            cases = list(simulated_cases(objects, frames, seed, moved, speed))
+            cases = []
+            for one in range(seed, seed + repeat):
+                simulated = simulated_cases(objects, frames, one, moved, speed)
+                cases += [case._replace(name=f"{case.name}, seed {one}") if repeat > 1 else case for case in simulated]
         output.mkdir(parents=True, exist_ok=True)
         runs = [run for case in cases for run in run_case(case, variants)]
         report(runs, variants, output)

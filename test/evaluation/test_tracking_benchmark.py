@@ -101,6 +101,16 @@ def test_the_command_writes_table_and_picture(tmp_path):
     assert (tmp_path / "errors_demo_jug.png").is_file()
 
 
+def test_repeated_it_takes_other_seeds_and_pools_them(tmp_path):
+    arguments = ["bench", "bracket", "--frames", "6", "--no-ablations", "--repeat", "2", "--seed", "3"]
+    result = CliRunner().invoke(app, [*arguments, "--output", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    rows = {row["sequence"]: row for row in csv.DictReader((tmp_path / "benchmark.csv").open())}
+    assert set(rows) == {"bracket, seed 3", "bracket, seed 4", "ALL"}
+    assert rows["bracket, seed 3"]["add_auc"] != rows["bracket, seed 4"]["add_auc"]
+    assert rows["ALL"]["frames"] == "12"
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
