@@ -71,6 +71,12 @@ class ColorMemory:
         bins = color_bins(crop.color[rows[visible], columns[visible]])
         return min(1.0, float(self._likeness()[bins].mean()) / (USUAL_SHARE * self._usual))
 
+    def likeness(self, crop: Crop) -> np.ndarray | None:
+        """How usual (R, R) float32 0..1 the colours of a crop are for the object; None as long as nothing is known."""
+        if self._frames < ENOUGH_FRAMES:
+            return None
+        return np.minimum(1, self._likeness() / max(USUAL_SHARE * self._usual, 1e-6))[color_bins(crop.color)]
+
     def _likeness(self) -> np.ndarray:
         """Probability that a pixel of each colour is the object's, if it is as likely the object's as not."""
         return self._object / (self._object + self._around)

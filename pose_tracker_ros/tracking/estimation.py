@@ -44,6 +44,8 @@ COLOR_SHARE = 0.6
 UNDOUBTED_SCORE = 0.8
 # A polish that leads farther away from the network's pose than it can see has found something else.
 FARTHEST_POLISH_DIAMETERS, FARTHEST_POLISH_RAD = 0.15, 0.6
+# Standard deviations up to which the search for a doubted pose widens while nothing is found.
+FARTHEST_SEARCH_DIAMETERS, FARTHEST_SEARCH_RAD = 0.25, 0.4
 # The nearest that an object's centre may be to the camera, metres.
 NEAREST_M = 0.05
 # Polished poses are taken unless they agree with the image by so much less.
@@ -122,13 +124,16 @@ class PoseEstimator:
         pose: np.ndarray,
         additional_passes: int = 0,
         expected: Expectation | None = None,
+        with_network: bool = True,
     ) -> Estimate:
         """Render-and-compare passes of the network, then of the polish, then the score.
 
         Parameters: ``depth`` (H, W), that of the frame without what is not to be believed; ``pose`` (4, 4), where to start;
         ``additional_passes`` of the network; what is ``expected`` apart from the image, which moderates the polish.
         """
-        pose, information = self._network_passes(frame, depth, pose, additional_passes)
+        information = NOTHING_KNOWN
+        if with_network:
+            pose, information = self._network_passes(frame, depth, pose, additional_passes)
         predicted, network = pose, information
         expected = expected or Expectation(pose, NOTHING_KNOWN)
         # What the network says alone, in case the polish goes astray.
@@ -155,11 +160,15 @@ class PoseEstimator:
             with self.timed("score"):
                 self.colors.remember(estimate.crop)
 
-    def search(self, frame: Frame, depth: np.ndarray, pose: np.ndarray) -> np.ndarray:
-        """Of many poses (4, 4) around a doubted one that which the depth (H, W) supports best, to start from again."""
-        crop = self._crop(frame, depth, pose, self._polish_resolution())
+    def search(self, frame: Frame, depth: np.ndarray, expected: Expectation) -> np.ndarray:
+        """Of many poses (4, 4) around the expected one that which depth (H, W) and colours support best."""
+        crop = self._crop(frame, depth, expected.pose, self._polish_resolution())
+        spread = None
+        if expected.information.any():
+            farthest = np.array([FARTHEST_SEARCH_DIAMETERS * self.model.diameter_m] * 3 + [FARTHEST_SEARCH_RAD] * 3)
+            spread = np.minimum(np.sqrt(np.diag(np.linalg.inv(expected.information))), farthest)
         with self.timed("search"):
-            return self._moved(pose, search(crop))
+            return self._moved(expected.pose, search(crop, spread, self.colors.likeness(crop)))
 
     def _polish_resolution(self) -> int:
         return round(self._closer * self.config.polish_resolution)

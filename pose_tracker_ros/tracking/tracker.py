@@ -25,6 +25,8 @@ from pose_tracker_ros.tracking.motion import MotionFilter
 
 # A first pose may be far off, and so may one that the image contradicts: they get this many additional passes.
 ADDITIONAL_PASSES = 3
+# Below this score the polish is asked for its opinion without the network, and taken if it is better by so much.
+SECOND_OPINION_SCORE, BETTER_SCORE = 0.8, 0.05
 # Frames farther apart than this say nothing about the motion between them.
 MAX_FRAME_GAP_S = 0.5
 # While nothing is seen, the assumed velocity fades by this factor with every frame.
@@ -194,9 +196,13 @@ class Tracker:
                 estimate = self._estimator.estimate(frame, depth, expected.pose, ADDITIONAL_PASSES)
             else:
                 estimate = self._estimator.estimate(frame, depth, expected.pose, 0, expected)
+                if estimate.score < SECOND_OPINION_SCORE and self._estimator.has_network and depth.any():
+                    without = self._estimator.estimate(frame, depth, expected.pose, 0, expected, with_network=False)
+                    if without.score > estimate.score + BETTER_SCORE:
+                        estimate = without
             # Without any depth no other start would be supported, either.
             if estimate.score < self.config.recover_score and depth.any():
-                other = self._search(frame, depth, estimate.pose, expected.pose)
+                other = self._search(frame, depth, estimate.pose, expected)
                 # To be believed, a pose that was not expected needs more than one that was.
                 if other.score >= self.config.recover_score:
                     estimate = other
@@ -225,7 +231,7 @@ class Tracker:
         predicted = apply_residual(self._pose, motion[:3], motion[3:], self.model.center_m)
         return Expectation(predicted if self._estimator.center(predicted)[2] > NEAREST_M else self._pose, information)
 
-    def _search(self, frame: Frame, depth: np.ndarray, doubted: np.ndarray, expected: np.ndarray) -> Estimate:
+    def _search(self, frame: Frame, depth: np.ndarray, doubted: np.ndarray, expected: Expectation) -> Estimate:
         """The best estimate from other starts than the expected pose (4, 4), which led to a doubted one (4, 4)."""
         starts = (doubted, self._supported_pose, self._estimator.search(frame, depth, expected))
         estimates = (self._estimator.estimate(frame, depth, start, ADDITIONAL_PASSES) for start in starts)
