@@ -25,7 +25,7 @@ from pose_tracker_ros.tracking.contour import align, color_evidence, outline_of
 from pose_tracker_ros.tracking.crop import Crop, cut, to_tensors
 from pose_tracker_ros.tracking.depth_filling import fill_depth_holes
 from pose_tracker_ros.tracking.fusion import Measurement, fuse, limited, shared_covariance, turning_slack
-from pose_tracker_ros.tracking.quality import score
+from pose_tracker_ros.tracking.quality import is_hidden, score
 from pose_tracker_ros.tracking.refine import CORRELATED_PIXELS, polish
 from pose_tracker_ros.tracking.search import search
 
@@ -64,7 +64,8 @@ class Expectation(NamedTuple):
 class Estimate:
     """A pose (4, 4) with its score, and the information (6, 6) about it from the image, in metres and radians.
 
-    crop: rendered near the pose; motion: (6,) from there to the pose. depth_score: support by the depth alone.
+    crop: rendered near the pose; motion: (6,) from there to the pose. depth_score: support by the depth alone. hidden: whether
+    something nearer covers the object.
     """
 
     pose: np.ndarray
@@ -73,6 +74,7 @@ class Estimate:
     depth_score: float
     crop: Crop
     motion: np.ndarray
+    hidden: bool
 
 
 class PoseEstimator:
@@ -177,8 +179,9 @@ class PoseEstimator:
         with self.timed("score"):
             of_depth = score(crop, motion)
             of_color = self.colors.support(crop, motion) if of_depth > 0 else 1.0
+            hidden = of_depth == 0 and is_hidden(crop, motion)
         support = of_depth * (1 - COLOR_SHARE + COLOR_SHARE * of_color)
-        return Estimate(pose, support, information, of_depth, crop, motion)
+        return Estimate(pose, support, information, of_depth, crop, motion, hidden)
 
     def _motion(self, start: np.ndarray, end: np.ndarray) -> np.ndarray:
         """Motion (6,) about the object centre from one pose (4, 4) to another."""

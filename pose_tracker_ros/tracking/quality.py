@@ -10,6 +10,8 @@ from pose_tracker_ros.tracking.crop import Crop, depth_at, surface
 # Depth agrees within this much: a floor for sensor noise, and a share of the object's size.
 MIN_TOLERANCE_M = 0.006
 TOLERANCE_SHARE = 0.05
+# An object of which something nearer covers this share is hidden.
+HIDDEN_SHARE = 0.95
 # Seeing this share of the rendered surface is as good as seeing all of it.
 ENOUGH_SUPPORT = 0.25
 
@@ -47,3 +49,14 @@ def score(crop: Crop, motion: np.ndarray | None = None) -> float:
     if agreeing == 0:
         return 0.0
     return agreeing / (agreeing + contradicting) * min(1.0, agreeing / (ENOUGH_SUPPORT * len(points)))
+
+
+def is_hidden(crop: Crop, motion: np.ndarray) -> bool:
+    """Whether something nearer covers the rendered object after a ``motion`` (6,), so that looking for it is in vain."""
+    points, _ = surface(crop)
+    if len(points) == 0:
+        return False
+    points = moved_by(points, crop.center, motion)
+    observed, valid = depth_at(crop, points)
+    nearer = valid & (observed < points[:, 2] - tolerance_m(crop.diameter_m))
+    return bool(nearer.sum() >= HIDDEN_SHARE * max(valid.sum(), 1))

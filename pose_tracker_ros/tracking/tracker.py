@@ -196,12 +196,13 @@ class Tracker:
                 estimate = self._estimator.estimate(frame, depth, expected.pose, ADDITIONAL_PASSES)
             else:
                 estimate = self._estimator.estimate(frame, depth, expected.pose, 0, expected)
-                if estimate.score < SECOND_OPINION_SCORE and self._estimator.has_network and depth.any():
+                doubted = estimate.score < SECOND_OPINION_SCORE and depth.any() and not estimate.hidden
+                if doubted and self._estimator.has_network:
                     without = self._estimator.estimate(frame, depth, expected.pose, 0, expected, with_network=False)
                     if without.score > estimate.score + BETTER_SCORE:
                         estimate = without
-            # Without any depth no other start would be supported, either.
-            if estimate.score < self.config.recover_score and depth.any():
+            # Without any depth, or behind something, no other start would be supported, either.
+            if estimate.score < self.config.recover_score and depth.any() and not estimate.hidden:
                 other = self._search(frame, depth, estimate.pose, expected)
                 # To be believed, a pose that was not expected needs more than one that was.
                 if other.score >= self.config.recover_score:

@@ -139,14 +139,17 @@ def train(
                 pace.add(config.batch_size, total / weight)
                 progress.update(bar, advance=1, status=str(pace))
                 if report:
-                    checkpoint.save_when_due(done)
+                    # Rows come before checkpoints: what a resumed run does not do again is in the log.
                     if done % config.validate_every == 0 or done == config.steps:
                         log.write(
                             done, **pace.row(), learning_rate=rate, **report.validate(done, average.module, progress)
                         )
+                        checkpoint.save(done)
                         pace.restart()
-                    elif done % config.log_every == 0:
-                        log.write(done, **pace.row(), learning_rate=rate)
+                    else:
+                        if done % config.log_every == 0:
+                            log.write(done, **pace.row(), learning_rate=rate)
+                        checkpoint.save_when_due(done)
                 if stop and done < config.steps:
                     if report:
                         checkpoint.save(done)
@@ -174,7 +177,7 @@ class Report:
         self._output, self._checkpoint = output, checkpoint
 
     def validate(self, step: int, network: ResidualNetwork, progress: Progress) -> dict[str, float]:
-        """Numbers for the log. Saves the weights when they are the best so far, and a checkpoint."""
+        """Numbers for the log. Saves the weights when they are the best so far."""
         errors = self.held_out.errors(network, self._device)
         row = {"translation_left": errors.translation, "rotation_left": errors.rotation}
         text = f"left of the residual: translation {errors.translation:.1%}, rotation {errors.rotation:.1%}"
@@ -187,7 +190,6 @@ class Report:
             info = replace(self._info, pairs=step * self._batch_size)
             save_weights(self._output / WEIGHTS_NAME, network, info)
             text += "; the best so far"
-        self._checkpoint.save(step)
         task = progress.tasks[0]
         left = "" if task.time_remaining is None else f", {task.time_remaining / 60:.0f} min left"
         progress.console.print(f"step {step} ({task.fields['status']}{left}): {text}", soft_wrap=True, highlight=False)

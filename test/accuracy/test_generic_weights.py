@@ -44,22 +44,16 @@ def test_unseen_objects_are_followed_behind_something(objects, name):
     assert found.adds_auc > 0.96
 
 
-def test_print_is_followed_where_the_shape_alone_is_not_enough(objects):
-    """Three spells hide a third of the box each: what is left of its shape slides, what is printed on it does not."""
-    sequence = benchmark_sequence(objects["carton"], 2, 240)
-    with_network, without = (summary(objects["carton"], sequence, config) for config in (None, POLISH_ONLY))
-    assert with_network.add_auc > without.add_auc + 0.05
-
-
 def test_a_real_mug_keeps_its_handle_where_it_is(shared_data):
-    """YCB-Video, five frames: half hidden, so that depth and outline alone turn it."""
+    """YCB-Video, five frames: half hidden, so that depth and outline alone turn it, the more so from a bad start."""
     frames = list(open_sequence(shared_data / "ycbv_frames" / "data" / "0000"))
     mesh = shared_data / "ycbv_models" / "025_mug" / "textured.obj"
     model = ObjectModel.from_mesh("025_mug", load_mesh(mesh))
     truth, points = np.stack([frame.truth["025_mug"] for frame in frames]), model.sample_points(500)
-    errors = {}
-    for config in (TrackerConfig(), POLISH_ONLY):
-        poses = [row.camera_T_object for row in track_frames(Tracker.load(model, config), frames, truth[0])]
-        errors[config.network_passes] = np.median(add_errors(np.stack(poses), truth, points))
-    assert errors[2] < 0.006
-    assert errors[2] < errors[0]
+    for first, least_gain in ((truth[0], 1.0), (perturbed(model, truth[0], 0.02, 10.0), 3.0)):
+        errors = {}
+        for config in (TrackerConfig(), POLISH_ONLY):
+            poses = [row.camera_T_object for row in track_frames(Tracker.load(model, config), frames, first)]
+            errors[config.network_passes] = np.median(add_errors(np.stack(poses), truth, points))
+        assert errors[2] < 0.006
+        assert errors[0] > least_gain * errors[2]

@@ -183,10 +183,16 @@ def test_a_first_pose_that_took_its_time_is_followed_to_the_present(robot, cube)
         partner.send_frame(frame_of(cube, path[-1]))
         return wait_until(lambda: partner.received["/object_pose"], 1.0)
 
-    # Frames can get lost on a busy machine, the first one too: then the pose is refused, and all begins again.
+    def arrived():
+        partner.send_frame(frame_of(cube, path[-1]))
+        time.sleep(0.1)
+        pose = messages.pose_from_message(partner.received["/object_pose"][-1].pose)
+        return pose_errors(pose, path[-1])[0] < 0.008
+
+    # Frames can get lost on a busy machine, the first one too: then the pose is refused, and all begins again. When only
+    # those in between are lost, the object is found near where it is, and the next frames do the rest.
     assert wait_until(answered)
-    translation, _ = pose_errors(messages.pose_from_message(partner.received["/object_pose"][-1].pose), path[-1])
-    assert translation < 0.008
+    assert wait_until(arrived)
     assert wait_until(lambda: first_pose_report(partner).startswith("taken: "))
     assert "followed over" in first_pose_report(partner)
 

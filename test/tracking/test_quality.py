@@ -6,7 +6,7 @@ from tracking_scenes import START, crop_at, frame_of
 
 from pose_tracker_ros.geometry import apply_residual
 from pose_tracker_ros.objects import load_object
-from pose_tracker_ros.tracking.quality import score
+from pose_tracker_ros.tracking.quality import is_hidden, score
 
 
 @pytest.fixture(scope="module")
@@ -34,3 +34,12 @@ def test_a_fully_hidden_object_is_not_supported(cube):
 def test_no_depth_is_no_support(cube):
     crop = crop_at(cube, frame_of(cube, START), START)
     assert score(crop._replace(depth=np.zeros_like(crop.depth))) == 0.0
+
+
+def test_hidden_is_what_something_nearer_covers(cube):
+    still = np.zeros(6)
+    assert is_hidden(crop_at(cube, frame_of(cube, START, bar=(0, 320)), START), still)
+    assert not is_hidden(crop_at(cube, frame_of(cube, START), START), still)
+    assert not is_hidden(crop_at(cube, frame_of(cube, START, bar=(160, 190)), START), still)
+    beside = apply_residual(START, np.array([0.3, 0.0, 0.0]), np.zeros(3))
+    assert not is_hidden(crop_at(cube, frame_of(cube, START), beside), still)
