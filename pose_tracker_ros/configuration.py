@@ -39,8 +39,18 @@ def option(
     return field(default=default, metadata=metadata)
 
 
+def nested(config_class: type, description: str) -> Any:
+    """A dataclass field that is a configuration itself, with its defaults."""
+    return field(default_factory=config_class, metadata={"description": description, "nested": config_class})
+
+
+def items(config_class: type, default: tuple, description: str) -> Any:
+    """A dataclass field that is a tuple of configurations of one class."""
+    return field(default=default, metadata={"description": description, "items": config_class})
+
+
 def make_config(config_class: type[Config], values: Mapping[str, Any]) -> Config:
-    """An instance of a configuration class from plain values.
+    """An instance of a configuration class from plain values; nested ones from mappings, tuples of them from lists.
 
     Raises ValueError for a name that is no option, a value of another type, or one out of its range.
     """
@@ -65,6 +75,12 @@ def load_config(config_class: type[Config], path: str | Path | None, overrides: 
 
 
 def _checked(item: Field, value: Any) -> Any:
+    if "nested" in item.metadata:
+        return _made(item.metadata["nested"], value, item.name)
+    if "items" in item.metadata:
+        if not isinstance(value, (list, tuple)):
+            raise ValueError(f"expected option {item.name} to be a list, got {value!r}")
+        return tuple(_made(item.metadata["items"], one, f"{item.name} {i + 1}") for i, one in enumerate(value))
     default = item.default if item.default is not MISSING else value
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
@@ -81,3 +97,15 @@ def _checked(item: Field, value: Any) -> Any:
     if choices and value not in choices:
         raise ValueError(f"expected option {item.name} to be one of {', '.join(choices)}, got {value!r}")
     return value
+
+
+def _made(config_class: type[Config], value: Any, place: str) -> Config:
+    """A nested configuration, which may be one already."""
+    if isinstance(value, config_class):
+        return value
+    if not isinstance(value, Mapping):
+        raise ValueError(f"expected {place} to map option names to values, got {value!r}")
+    try:
+        return make_config(config_class, value)
+    except ValueError as error:
+        raise ValueError(f"{place}: {error}") from error

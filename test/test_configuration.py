@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from pose_tracker_ros.commands.overrides import parse_overrides
-from pose_tracker_ros.configuration import load_config, make_config, option
+from pose_tracker_ros.configuration import items, load_config, make_config, nested, option
 
 
 @dataclass(frozen=True)
@@ -50,3 +50,32 @@ def test_overrides_go_before_the_file(tmp_path):
     path.write_text("- a list\n")
     with pytest.raises(ValueError, match="map option names"):
         load_config(Options, path, {})
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Options within options."""
+
+    one: Options = nested(Options, "One")
+    many: tuple[Options, ...] = items(Options, (Options(),), "Many")
+
+
+def test_options_within_options_are_made_and_checked():
+    made = make_config(Parts, {"one": {"count": 7}, "many": [{"rate": 2}, {"kind": "b"}]})
+    assert made.one == Options(count=7)
+    assert made.many == (Options(rate=2.0), Options(kind="b"))
+    assert make_config(Parts, {}) == Parts() == Parts(Options(), (Options(),))
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"one": {"count": 0}}, "one: expected option count within 1"),
+        ({"many": [{}, {"speed": 1}]}, "many 2: unknown option speed"),
+        ({"many": 3}, "expected option many to be a list, got 3"),
+        ({"one": 3}, "expected one to map option names to values, got 3"),
+    ],
+)
+def test_a_fault_within_is_named_with_its_place(values, expected):
+    with pytest.raises(ValueError, match=expected):
+        make_config(Parts, values)
