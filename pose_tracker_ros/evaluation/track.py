@@ -25,8 +25,9 @@ def track_frames(tracker: Tracker, frames: Iterable[Frame], camera_T_object: np.
 
 def estimate_of(result: TrackResult, stamp: float, index: int, latency_ms: float) -> PoseEstimate:
     """The outcome of one frame as a row of a trajectory."""
-    pose = None if result.state is TrackState.LOST else result.camera_T_object
-    return PoseEstimate(stamp, index, pose, result.state.value, result.score, latency_ms)
+    lost = result.state is TrackState.LOST
+    pose, covariance = (None, None) if lost else (result.camera_T_object, result.covariance)
+    return PoseEstimate(stamp, index, pose, result.state.value, result.score, latency_ms, covariance=covariance)
 
 
 def perturbed(

@@ -10,9 +10,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pose_tracker_ros.geometry import make_pose, matrix_from_quaternion, quaternion_from_matrix
+from pose_tracker_ros.geometry import is_pose, make_pose, matrix_from_quaternion, quaternion_from_matrix
 
-TRAJECTORY_COLUMNS = ("stamp", "index", "state", "score", "latency_ms", "x", "y", "z", "qx", "qy", "qz", "qw")
+QUATERNION_COLUMNS = ("x", "y", "z", "qx", "qy", "qz", "qw")
+TRAJECTORY_COLUMNS = ("stamp", "index", "state", "score", "latency_ms", *QUATERNION_COLUMNS)
+# Other programs write the upper three rows of the pose's matrix.
+MATRIX_COLUMNS = tuple(f"m{row}{column}" for row in range(3) for column in range(4))
+CALIBRATION_COLUMNS = ("color_dx", "color_dy", "depth_bias_m")
+COVARIANCE_COLUMNS = tuple(f"c{row}{column}" for row in range(6) for column in range(row, 6))
 BOP_COLUMNS = ("scene_id", "im_id", "obj_id", "score", "R", "t", "time")
 MM_PER_METRE = 1000.0
 
@@ -24,7 +29,11 @@ class PoseEstimate:
     stamp: seconds, of the frame; index: number of the frame as its data set counts;
     camera_T_object: (4, 4), or None when the tracker gave no pose (object lost);
     state: the tracker's state, e.g. ``tracking``; score: confidence, larger is better;
-    latency_ms: from image to pose, NaN when not measured.
+    latency_ms: from image to pose, NaN when not measured;
+    color_dx, color_dy: pixels by which the colour image is shifted against depth, so that a point which depth alone
+    would put at pixel p is seen in colour at p + (dx, dy); depth_bias_m: what the depth camera reads too much;
+    covariance: (6, 6) of a twist (translation in metres, then rotation in radians) about the object's centre in camera
+    axes, None when not known.
     """
 
     stamp: float
@@ -33,6 +42,10 @@ class PoseEstimate:
     state: str = "tracking"
     score: float = 1.0
     latency_ms: float = float("nan")
+    color_dx: float = 0.0
+    color_dy: float = 0.0
+    depth_bias_m: float = 0.0
+    covariance: np.ndarray | None = None
 
 
 class BopEstimate(NamedTuple):
@@ -47,24 +60,38 @@ class BopEstimate(NamedTuple):
 
 
 def write_trajectory(path: str | Path, estimates: Iterable[PoseEstimate]) -> None:
-    """Write one row a frame; translations in metres, a frame without a pose has empty pose columns."""
+    """Write one row a frame; translations in metres, a frame without a pose has empty pose columns.
+
+    The columns of the colour image's shift and the depth camera's bias, and those of the covariance (its upper
+    triangle), are there when some frame has them.
+    """
+    estimates = list(estimates)
+    calibrated = any(any(_calibration(estimate)) for estimate in estimates)
+    certain = any(estimate.covariance is not None for estimate in estimates)
+    header = TRAJECTORY_COLUMNS + calibrated * CALIBRATION_COLUMNS + certain * COVARIANCE_COLUMNS
     with open(path, "w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(TRAJECTORY_COLUMNS)
+        writer.writerow(header)
         for estimate in estimates:
-            writer.writerow(
-                [repr(float(estimate.stamp)), estimate.index, estimate.state]
-                + [f"{estimate.score:.6g}", f"{estimate.latency_ms:.3f}", *_pose_cells(estimate.camera_T_object)]
-            )
+            cells = [repr(float(estimate.stamp)), estimate.index, estimate.state]
+            cells += [f"{estimate.score:.6g}", f"{estimate.latency_ms:.3f}", *_pose_cells(estimate.camera_T_object)]
+            if calibrated:
+                cells += [f"{value:.6g}" for value in _calibration(estimate)]
+            if certain:
+                cells += _covariance_cells(estimate.covariance)
+            writer.writerow(cells)
 
 
 def read_trajectory(path: str | Path) -> list[PoseEstimate]:
-    """Read what :func:`write_trajectory` wrote.
+    """Read what :func:`write_trajectory` wrote, or a file of another program.
 
+    Needed are ``index`` and the pose, as ``x y z qx qy qz qw`` or as the matrix ``m00 m01 ... m23`` (metres); the other
+    columns of ours are optional, and those that are not ours are not looked at.
     Raises FileNotFoundError, or ValueError that names the line at fault.
     """
     path = Path(path)
-    return [_parse_row(row, f"{path}, line {line}") for line, row in _rows(path, TRAJECTORY_COLUMNS)]
+    rows = _rows(path, ("index",), either=(QUATERNION_COLUMNS, MATRIX_COLUMNS))
+    return [_parse_row(row, f"{path}, line {line}") for line, row in rows]
 
 
 def write_bop_results(path: str | Path, estimates: Iterable[BopEstimate]) -> None:
@@ -126,31 +153,85 @@ def _pose_cells(pose: np.ndarray | None) -> list[str]:
     return [f"{value:.9g}" for value in (*pose[:3, 3], *quaternion_from_matrix(pose[:3, :3]))]
 
 
-def _rows(path: Path, columns: tuple[str, ...]) -> list[tuple[int, dict[str, str]]]:
+def _calibration(estimate: PoseEstimate) -> tuple[float, float, float]:
+    """Values of CALIBRATION_COLUMNS."""
+    return estimate.color_dx, estimate.color_dy, estimate.depth_bias_m
+
+
+def _covariance_cells(covariance: np.ndarray | None) -> list[str]:
+    if covariance is None:
+        return [""] * len(COVARIANCE_COLUMNS)
+    return [f"{value:.6g}" for value in covariance[np.triu_indices(6)]]
+
+
+def _rows(
+    path: Path, columns: tuple[str, ...], either: tuple[tuple[str, ...], ...] = ()
+) -> list[tuple[int, dict[str, str]]]:
+    """Line numbers and cells of a CSV file that has ``columns`` and one of the groups of ``either``."""
     if not path.is_file():
         raise FileNotFoundError(f"expected a CSV file at {path}, but there is no such file")
     with open(path, newline="") as file:
         reader = csv.DictReader(file)
-        missing = [name for name in columns if name not in (reader.fieldnames or ())]
+        known = set(reader.fieldnames or ())
+        alternatives = " or ".join(",".join(group) for group in either)
+        missing = [name for name in columns if name not in known]
+        if either and not any(known.issuperset(group) for group in either):
+            missing.append(alternatives)
         if missing:
-            raise ValueError(f"expected the columns {','.join(columns)} in {path}, missing {', '.join(missing)}")
+            wanted = ",".join(columns) + (f" and {alternatives}" if either else "")
+            raise ValueError(f"expected the columns {wanted} in {path}, missing {', '.join(missing)}")
         return [(reader.line_num, row) for row in reader]
 
 
 def _parse_row(row: dict[str, str], place: str) -> PoseEstimate:
     try:
-        cells = [row[name] for name in ("x", "y", "z", "qx", "qy", "qz", "qw")]
-        pose = None
-        if any(cells):
-            numbers = np.array(cells, dtype=np.float64)
-            pose = make_pose(matrix_from_quaternion(numbers[3:]), numbers[:3])
         return PoseEstimate(
-            stamp=float(row["stamp"]),
+            stamp=_number(row, "stamp", float("nan")),
             index=int(row["index"]),
-            camera_T_object=pose,
-            state=row["state"],
-            score=float(row["score"]),
-            latency_ms=float(row["latency_ms"]),
+            camera_T_object=_parse_pose(row),
+            state=row.get("state") or "tracking",
+            score=_number(row, "score", 1.0),
+            latency_ms=_number(row, "latency_ms", float("nan")),
+            **{name: _number(row, name, 0.0) for name in CALIBRATION_COLUMNS},
+            covariance=_parse_covariance(row),
         )
     except (TypeError, ValueError) as error:
-        raise ValueError(f"expected {','.join(TRAJECTORY_COLUMNS)} in {place}: {error}") from error
+        raise ValueError(f"expected a row of a trajectory in {place}: {error}") from error
+
+
+def _number(row: dict[str, str], name: str, default: float) -> float:
+    text = row.get(name)
+    return float(text) if text else default
+
+
+def _parse_pose(row: dict[str, str]) -> np.ndarray | None:
+    """The pose of a row, None where its cells are empty; raises ValueError for what is none."""
+    numbers = _numbers(row, QUATERNION_COLUMNS)
+    if numbers is not None:
+        return make_pose(matrix_from_quaternion(numbers[3:]), numbers[:3])
+    numbers = _numbers(row, MATRIX_COLUMNS)
+    if numbers is None:
+        return None
+    pose = np.vstack([numbers.reshape(3, 4), [0.0, 0.0, 0.0, 1.0]])
+    if not is_pose(pose):
+        raise ValueError(f"expected the rows m00 to m23 of a rigid transform, got {numbers.tolist()}")
+    return pose
+
+
+def _parse_covariance(row: dict[str, str]) -> np.ndarray | None:
+    numbers = _numbers(row, COVARIANCE_COLUMNS)
+    if numbers is None:
+        return None
+    covariance = np.zeros((6, 6))
+    covariance[np.triu_indices(6)] = numbers
+    return covariance + np.triu(covariance, 1).T
+
+
+def _numbers(row: dict[str, str], names: tuple[str, ...]) -> np.ndarray | None:
+    """The cells of these columns, None where they are all empty or absent; raises ValueError where some are."""
+    cells = [row.get(name) for name in names]
+    if not any(cells):
+        return None
+    if not all(cells):
+        raise ValueError(f"expected a number in each of {','.join(names)}, got {cells}")
+    return np.array(cells, dtype=np.float64)

@@ -54,6 +54,51 @@ def test_bad_rows_are_named(tmp_path, line, reason):
     assert reason in str(caught.value)
 
 
+def test_calibration_and_covariance_survive_the_file(tmp_path, pose):
+    """A covariance whose parts can be told apart, in one row only; columns by name, as other programs read them."""
+    root = np.arange(36.0).reshape(6, 6) % 7 - 2
+    covariance = root @ root.T * 1e-6
+    written = [
+        PoseEstimate(1.0, 7, pose, color_dx=-1.25, color_dy=2.0, depth_bias_m=0.0015, covariance=covariance),
+        PoseEstimate(2.0, 8, pose),
+    ]
+    path = tmp_path / "a.csv"
+    write_trajectory(path, written)
+    first, second = read_trajectory(path)
+    assert (first.color_dx, first.color_dy, first.depth_bias_m) == (-1.25, 2.0, 0.0015)
+    assert (second.color_dx, second.color_dy, second.depth_bias_m) == (0.0, 0.0, 0.0)
+    np.testing.assert_allclose(first.covariance, covariance, rtol=1e-5)
+    assert second.covariance is None
+    header, line = path.read_text().splitlines()[:2]
+    cells = dict(zip(header.split(","), line.split(",")))
+    assert len(cells) == 12 + 3 + 21
+    assert float(cells["c13"]) == pytest.approx(covariance[1, 3], rel=1e-5)
+    assert float(cells["c55"]) == pytest.approx(covariance[5, 5], rel=1e-5)
+
+
+def test_matrices_of_other_programs_are_read(tmp_path, pose):
+    """All that is needed, in any order, among columns that mean nothing here; a row without a pose is a lost frame."""
+    names = [f"m{row}{column}" for row in range(4) for column in range(4)]
+    cells = ",".join(f"{value:.7g}" for value in pose.ravel())
+    path = tmp_path / "peer.csv"
+    path.write_text(f"ms,index,{','.join(names)}\n0.9,12,{cells}\n0.8,13{',' * 16}\n")
+    first, second = read_trajectory(path)
+    np.testing.assert_allclose(first.camera_T_object, pose, atol=1e-6)
+    assert first.index == 12 and np.isnan(first.stamp) and first.state == "tracking"
+    assert second.index == 13 and second.camera_T_object is None
+    path.write_text(f"index,{','.join(names)}\n12,{','.join(['0.5'] * 16)}\n")
+    with pytest.raises(ValueError, match="peer.csv, line 2.*rigid transform"):
+        read_trajectory(path)
+
+
+def test_a_covariance_with_gaps_is_refused(tmp_path, pose):
+    path = tmp_path / "a.csv"
+    write_trajectory(path, [PoseEstimate(1.0, 7, pose, covariance=np.eye(6))])
+    path.write_text(path.read_text().rsplit(",", 1)[0] + ",\n")
+    with pytest.raises(ValueError, match="line 2.*c55"):
+        read_trajectory(path)
+
+
 def test_other_files_are_refused(tmp_path):
     (tmp_path / "other.csv").write_text("time,x,y\n1,2,3\n")
     with pytest.raises(ValueError, match="other.csv, missing"):
