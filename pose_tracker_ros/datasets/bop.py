@@ -82,6 +82,13 @@ class BopSequence(IndexedSequence):
     next ones ``name#2``, ``name#3``, ...
     """
 
+    layout = "a BOP scene (scene_camera.json)"
+
+    @classmethod
+    def fits(cls, path: Path) -> bool:
+        """See :class:`FrameSequence`: a scene, or a data set or split that holds scenes."""
+        return bool(_scenes_at(path))
+
     def __init__(
         self,
         scene: str | Path,
@@ -94,12 +101,12 @@ class BopSequence(IndexedSequence):
     ) -> None:
         """Open the scene's descriptions; images are read later, one frame at a time.
 
-        Parameters: ``names`` obj_id -> object name, default those of models_info.json or ``obj_000001``;
+        Parameters: ``scene`` or a folder with one scene; ``names`` obj_id -> object name, default those of models_info.json or ``obj_000001``;
         ``models_folder`` default ``models`` (or models_eval, models_cad) of the data set; ``masks`` whether
         to read the visible masks where the data set has them.
-        Raises DatasetError when scene_camera.json cannot be read.
+        Raises DatasetError when scene_camera.json cannot be read or the folder holds several scenes.
         """
-        self.folder = Path(scene)
+        self.folder = _only_scene(Path(scene))
         super().__init__(self.folder.name, rate_hz, on_error)
         self.scene_id = int(self.folder.name) if self.folder.name.isdigit() else 0
         self._names = dict(names or {})
@@ -254,6 +261,17 @@ def find_models_folder(scene: Path) -> Path | None:
     """The models folder of the data set that a scene folder ``<root>/<split>/<scene>`` belongs to."""
     root = scene.resolve().parent.parent
     return next((root / name for name in MODEL_FOLDERS if (root / name / "models_info.json").is_file()), None)
+
+
+def _scenes_at(path: Path) -> list[Path]:
+    return [path] if (path / "scene_camera.json").is_file() else find_scenes(path)
+
+
+def _only_scene(path: Path) -> Path:
+    scenes = _scenes_at(path)
+    if len(scenes) > 1:
+        raise DatasetError(f"expected one sequence, but {path} has {len(scenes)}; name one, e.g. {scenes[0]}")
+    return scenes[0] if scenes else path
 
 
 def find_scenes(root: Path) -> list[Path]:

@@ -3,66 +3,67 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterable
 from pathlib import Path
 
-from pose_tracker_ros.datasets.bop import BopSequence, find_scenes
+from pose_tracker_ros.datasets.bop import BopSequence
 from pose_tracker_ros.datasets.files import DatasetError
+from pose_tracker_ros.datasets.recording import Recording
 from pose_tracker_ros.datasets.sequence import FrameSequence
 from pose_tracker_ros.datasets.ycb_video import YcbVideoSequence
 from pose_tracker_ros.datasets.ycbineoat import YcbInEoatSequence
 
-BAG_SUFFIXES = (".mcap", ".db3")
+# Of those that fit the first opens the path.
+READERS: tuple[type[FrameSequence], ...] = (Recording, BopSequence, YcbVideoSequence, YcbInEoatSequence)
+_NAMED_ENTRIES = 6
 
 
 def open_sequence(path: str | Path, **options: object) -> FrameSequence:
-    """The sequence at a path, whatever its format.
+    """The sequence at a path, whatever its layout; see ``layout`` of each of READERS.
 
-    A BOP scene (``test/000001``) or a BOP data set with one scene, a YCB-Video or YCBInEOAT video, or a
-    rosbag2 recording (folder or file).
-
-    Parameters: ``options`` of the reader of that format (BopSequence, YcbVideoSequence, YcbInEoatSequence,
-    Recording); ``on_error`` "stop" or "skip" is one of all; None stands for a reader's default.
+    Parameters: ``options`` of the reader that fits; ``on_error`` "stop" or "skip" is one of all; None stands for a
+    reader's default.
     Raises DatasetError when nothing fits, when the path holds several sequences, or when an option is
     not one of the reader that fits.
     """
-    path = Path(path)
-    reader, place = _find_reader(path)
+    reader = find_reader(path)
     options = {name: value for name, value in options.items() if value is not None}
-    known = inspect.signature(reader).parameters
-    unknown = [name for name in options if name not in known]
-    if unknown:
-        raise DatasetError(f"{', '.join(unknown)} cannot be set for {path}, which is read as {reader.__name__}")
-    return reader(place, **options)
+    check_option_names(reader, options, path)
+    return reader(Path(path), **options)
 
 
-def _find_reader(path: Path) -> tuple[type[FrameSequence], Path]:
+def find_reader(path: str | Path) -> type[FrameSequence]:
+    """The reader whose layout is that of a path; raises DatasetError that says what is known when none fits."""
+    path = Path(path)
     if not path.exists():
         raise DatasetError(f"expected a sequence or a recording at {path}, but there is no such file or folder")
-    if path.suffix in BAG_SUFFIXES or (path / "metadata.yaml").is_file() or _only_bag(path):
-        # Other formats are read where the rosbags library is not installed.
-        from pose_tracker_ros.datasets.recording import Recording
-
-        return Recording, _only_bag(path) or path
-    if (path / "scene_camera.json").is_file():
-        return BopSequence, path
-    if any(path.glob("[0-9]*-color.png")) or any(path.glob("[0-9]*-meta.mat")):
-        return YcbVideoSequence, path
-    if (path / "annotated_poses").is_dir() or (path / "cam_K.txt").is_file():
-        return YcbInEoatSequence, path
-    scenes = find_scenes(path)
-    if len(scenes) == 1:
-        return BopSequence, scenes[0]
-    if scenes:
-        raise DatasetError(f"expected one sequence, but {path} has {len(scenes)}; name one, e.g. {scenes[0]}")
-    raise DatasetError(
-        f"expected {path} to be a BOP scene (scene_camera.json), a YCB-Video video (000001-color.png), a YCBInEOAT "
-        "video (rgb/, annotated_poses/, cam_K.txt) or a rosbag2 recording (.mcap, .db3), but it is none"
-    )
+    for reader in READERS:
+        if reader.fits(path):
+            return reader
+    known = ", ".join(reader.layout for reader in READERS[:-1]) + f" or {READERS[-1].layout}"
+    raise DatasetError(f"expected {path} to be {known}, but it is none; it {_contents(path)}")
 
 
-def _only_bag(path: Path) -> Path | None:
-    """The one bag file of a folder without metadata.yaml."""
-    if not path.is_dir() or (path / "metadata.yaml").is_file():
-        return None
-    bags = [file for suffix in BAG_SUFFIXES for file in path.glob(f"*{suffix}")]
-    return bags[0] if len(bags) == 1 else None
+def option_names(reader: type[FrameSequence]) -> tuple[str, ...]:
+    """Names of a reader's options."""
+    parameters = inspect.signature(reader).parameters.values()
+    return tuple(item.name for item in parameters if item.kind is item.KEYWORD_ONLY)
+
+
+def check_option_names(reader: type[FrameSequence], names: Iterable[str], path: str | Path) -> None:
+    """Raises DatasetError that lists the reader's options when one of the names is not among them."""
+    unknown = [name for name in names if name not in option_names(reader)]
+    if unknown:
+        raise DatasetError(
+            f"expected options of {reader.__name__}, which reads {path} ({', '.join(option_names(reader))}), "
+            f"got {', '.join(unknown)}"
+        )
+
+
+def _contents(path: Path) -> str:
+    if not path.is_dir():
+        return "is a single file"
+    names = sorted(f"{entry.name}/" if entry.is_dir() else entry.name for entry in path.iterdir())
+    if not names:
+        return "is an empty folder"
+    return f"holds {', '.join(names[:_NAMED_ENTRIES])}{', ...' if len(names) > _NAMED_ENTRIES else ''}"

@@ -7,11 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rosbags.highlevel import AnyReader
-from rosbags.typesys import Stores, get_typestore
 
 from pose_tracker_ros.camera import PinholeCamera
 from pose_tracker_ros.datasets.files import DatasetError
@@ -19,8 +17,12 @@ from pose_tracker_ros.datasets.image_messages import color_from_message, depth_f
 from pose_tracker_ros.datasets.sequence import Annotation, FrameSequence, make_frame
 from pose_tracker_ros.frame import Frame
 
+if TYPE_CHECKING:
+    from rosbags.highlevel import AnyReader
+
 IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 INFO_TYPE = "sensor_msgs/msg/CameraInfo"
+BAG_SUFFIXES = (".mcap", ".db3")
 DEFAULT_RATE_HZ = 30.0
 # Images that wait for their partner; more means that one of the topics has stopped.
 _LARGEST_BACKLOG = 30
@@ -42,6 +44,13 @@ class Recording(FrameSequence):
     they were recorded and only those that wait for their partner are kept. There is no true pose.
     """
 
+    layout = "a rosbag2 recording (.mcap, .db3)"
+
+    @classmethod
+    def fits(cls, path: Path) -> bool:
+        """See :class:`FrameSequence`."""
+        return path.suffix in BAG_SUFFIXES or (path / "metadata.yaml").is_file() or _only_bag(path) is not None
+
     def __init__(
         self,
         path: str | Path,
@@ -58,7 +67,7 @@ class Recording(FrameSequence):
         use in topic names; ``largest_gap_s`` between the stamps of a pair.
         Raises DatasetError when the bag cannot be read or its topics are not clear.
         """
-        self.path = Path(path)
+        self.path = _only_bag(Path(path)) or Path(path)
         super().__init__(self.path.stem, DEFAULT_RATE_HZ, on_error)
         with self._reader() as reader:
             counts = {topic: (info.msgtype, info.msgcount) for topic, info in reader.topics.items()}
@@ -99,6 +108,10 @@ class Recording(FrameSequence):
 
     @contextmanager
     def _reader(self) -> Iterator[AnyReader]:
+        # Other formats are read where the rosbags library is not installed.
+        from rosbags.highlevel import AnyReader
+        from rosbags.typesys import Stores, get_typestore
+
         # Bags of .db3 files from before Iron do not carry the message definitions.
         try:
             with AnyReader([self.path], default_typestore=get_typestore(Stores.ROS2_JAZZY)) as reader:
@@ -135,6 +148,14 @@ class Recording(FrameSequence):
             raise
         except ValueError as error:
             raise DatasetError(f"{place}: {error}") from error
+
+
+def _only_bag(path: Path) -> Path | None:
+    """The one bag file of a folder without metadata.yaml."""
+    if not path.is_dir() or (path / "metadata.yaml").is_file():
+        return None
+    bags = [file for suffix in BAG_SUFFIXES for file in path.glob(f"*{suffix}")]
+    return bags[0] if len(bags) == 1 else None
 
 
 class _PairQueue:

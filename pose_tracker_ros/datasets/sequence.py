@@ -6,7 +6,8 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import NamedTuple
+from pathlib import Path
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -36,7 +37,16 @@ class FrameSequence(ABC):
 
     name: of the video; rate_hz: frames per second; on_error: ``stop`` raises DatasetError at the first
     frame that cannot be read, ``skip`` leaves it out, logs why and keeps the reason in ``skipped``.
+    layout: what a path has to be to be opened as such a sequence, in a few words; empty for those made otherwise.
+    Options of a reader are the keyword arguments of its constructor.
     """
+
+    layout: ClassVar[str] = ""
+
+    @classmethod
+    def fits(cls, path: Path) -> bool:
+        """Whether what lies at a path is such a sequence, judged by the names of its files alone."""
+        return False
 
     def __init__(self, name: str, rate_hz: float, on_error: str = "stop") -> None:
         if on_error not in ON_ERROR:

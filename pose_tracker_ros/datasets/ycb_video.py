@@ -52,6 +52,13 @@ class YcbVideoSequence(IndexedSequence):
     keyframes: numbers of the frames that the benchmark scores, empty when keyframe.txt is not there.
     """
 
+    layout = "a YCB-Video video (000001-color.png, 000001-meta.mat)"
+
+    @classmethod
+    def fits(cls, path: Path) -> bool:
+        """See :class:`FrameSequence`."""
+        return any(path.glob("[0-9]*-color.png")) or any(path.glob("[0-9]*-meta.mat"))
+
     def __init__(
         self,
         folder: str | Path,

@@ -36,6 +36,13 @@ class YcbInEoatSequence(IndexedSequence):
     Stamps are the file names where these are times in nanoseconds, else frame number over rate.
     """
 
+    layout = "a YCBInEOAT video (rgb/, annotated_poses/, cam_K.txt)"
+
+    @classmethod
+    def fits(cls, path: Path) -> bool:
+        """See :class:`FrameSequence`."""
+        return (path / "annotated_poses").is_dir() or (path / "cam_K.txt").is_file()
+
     def __init__(
         self,
         folder: str | Path,

@@ -199,5 +199,5 @@ def test_other_folders_and_options_are_refused(tmp_path, bop_scene):
         open_sequence(tmp_path / "nowhere")
     with pytest.raises(DatasetError, match="but it is none"):
         open_sequence(bop_scene / "rgb")
-    with pytest.raises(DatasetError, match="color_topic cannot be set for .*BopSequence"):
+    with pytest.raises(DatasetError, match="expected options of BopSequence.*rate_hz.*got color_topic"):
         open_sequence(bop_scene, color_topic="/a")
