@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from pose_tracker_ros.camera import PinholeCamera
-from pose_tracker_ros.datasets.files import DatasetError, read_color, read_depth, read_image, read_json
+from pose_tracker_ros.datasets.files import DatasetError, read_color, read_depth, read_json, read_mask
 from pose_tracker_ros.datasets.sequence import Annotation, IndexedSequence, make_frame
 from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.geometry import make_pose
@@ -229,7 +229,7 @@ class BopSequence(IndexedSequence):
     def _masks(self, index: int) -> dict[str, np.ndarray]:
         names = self._instance_names(self._poses.get(index, []))
         return {
-            name: read_image(self._image_path("mask_visib", f"{index:06d}_{number:06d}")) > 0
+            name: read_mask(self._image_path("mask_visib", f"{index:06d}_{number:06d}"))
             for number, name in enumerate(names)
         }
 

@@ -55,6 +55,18 @@ def read_depth(path: Path, metres_per_unit: float) -> np.ndarray:
     return np.where(np.isfinite(depth) & (depth > 0), depth, np.float32(0))
 
 
+def read_mask(path: Path, label: int | None = None) -> np.ndarray:
+    """Mask (H, W) bool of an image file: pixels that are not zero, or that have the value ``label``.
+
+    Raises DatasetError when there is no such image.
+    """
+    image = read_image(path)
+    if image.ndim == 3:
+        # An opacity channel is full everywhere in most files and says nothing.
+        image = image[..., :3].max(axis=2)
+    return image > 0 if label is None else image == label
+
+
 def read_json(path: Path) -> dict | list:
     """Contents of a JSON file.
 

@@ -24,7 +24,7 @@ import numpy as np
 import yaml
 
 from pose_tracker_ros.camera import PinholeCamera
-from pose_tracker_ros.datasets.files import DatasetError, read_color, read_depth, read_image
+from pose_tracker_ros.datasets.files import DatasetError, read_color, read_depth, read_mask
 from pose_tracker_ros.geometry import make_pose, matrix_from_quaternion, quaternion_from_matrix
 from pose_tracker_ros.initialization.mask_views import MaskView
 
@@ -43,18 +43,6 @@ class MaskViewSet:
     start: np.ndarray | None = None
     truth: np.ndarray | None = None
     object_name: str | None = None
-
-
-def read_mask(path: Path, label: int | None = None) -> np.ndarray:
-    """Mask (H, W) bool of an image file: pixels that are not zero, or that have the value ``label``.
-
-    Raises DatasetError when there is no such image.
-    """
-    image = read_image(path)
-    if image.ndim == 3:
-        # An opacity channel is full everywhere in most files and says nothing.
-        image = image[..., :3].max(axis=2)
-    return image > 0 if label is None else image == label
 
 
 def pose_of_numbers(numbers: object, name: str) -> np.ndarray:

@@ -10,11 +10,18 @@ from pose_tracker_ros.datasets.bop import BopSequence
 from pose_tracker_ros.datasets.files import DatasetError
 from pose_tracker_ros.datasets.recording import Recording
 from pose_tracker_ros.datasets.sequence import FrameSequence
+from pose_tracker_ros.datasets.two_cameras import TwoCameraSequence
 from pose_tracker_ros.datasets.ycb_video import YcbVideoSequence
 from pose_tracker_ros.datasets.ycbineoat import YcbInEoatSequence
 
 # Of those that fit the first opens the path.
-READERS: tuple[type[FrameSequence], ...] = (Recording, BopSequence, YcbVideoSequence, YcbInEoatSequence)
+READERS: tuple[type[FrameSequence], ...] = (
+    Recording,
+    BopSequence,
+    YcbVideoSequence,
+    TwoCameraSequence,
+    YcbInEoatSequence,
+)
 _NAMED_ENTRIES = 6
 
 

@@ -12,7 +12,7 @@ from pose_tracker_ros.datasets.bop import BopSequence
 from pose_tracker_ros.datasets.files import DatasetError, read_matrix
 from pose_tracker_ros.datasets.sequence import FrameSequence
 from pose_tracker_ros.datasets.ycb_video import YcbVideoSequence
-from pose_tracker_ros.datasets.ycbineoat import YcbInEoatSequence
+from pose_tracker_ros.datasets.ycbineoat import OBJECT_OF_VIDEO, YcbInEoatSequence
 from pose_tracker_ros.evaluation.metrics import NO_POSE
 from pose_tracker_ros.evaluation.protocol import ScoredObject, TrackErrors, evaluate_track, pose_errors
 from pose_tracker_ros.evaluation.trajectory import BopEstimate, PoseEstimate, read_trajectory
@@ -100,6 +100,9 @@ def evaluate_ycbineoat(
         if estimates is None:
             continue
         sequence = YcbInEoatSequence(folder, models_folder=models_folder)
+        if sequence.object_name is None:
+            names = ", ".join(OBJECT_OF_VIDEO)
+            raise DatasetError(f"expected a video named after one of {names}, got {folder.name!r}; rename its folder")
         model = sequence.load_model(sequence.object_name)
         points_path = Path(models_folder or folder.parent / "models") / model.name / "points.xyz"
         points = read_points(points_path) if points_path.is_file() else None
