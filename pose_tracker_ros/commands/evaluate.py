@@ -5,21 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
+import cv2
 import numpy as np
 import typer
 from rich.console import Console
 
-from pose_tracker_ros.datasets import DatasetError, FrameSequence, open_sequence
+from pose_tracker_ros.commands.errors import reported_errors
+from pose_tracker_ros.commands.overrides import open_with_options
+from pose_tracker_ros.datasets import DatasetError, FrameSequence
 from pose_tracker_ros.datasets.bop import find_scenes
-from pose_tracker_ros.evaluation import benchmarks, report
+from pose_tracker_ros.evaluation import agreement_report, benchmarks, report
 from pose_tracker_ros.evaluation.bop_challenge import BopGroundTruth, evaluate_bop
 from pose_tracker_ros.evaluation.html_report import CaptionedImage, worst_frames, write_html
+from pose_tracker_ros.evaluation.image_agreement import OutlineJudge, find_outlines, judge_track
 from pose_tracker_ros.evaluation.plots import accuracy_figure, save_figures, track_figures
 from pose_tracker_ros.evaluation.protocol import ScoredObject, TrackErrors, evaluate_track, summarize_by_object
 from pose_tracker_ros.evaluation.published import PublishedTable, load_published
-from pose_tracker_ros.evaluation.trajectory import is_bop_results, read_bop_results, read_trajectory
+from pose_tracker_ros.evaluation.trajectory import PoseEstimate, is_bop_results, read_bop_results, read_trajectory
 from pose_tracker_ros.objects import ObjectModel, load_mesh, load_object
 from pose_tracker_ros.rendering import create_renderer
 
@@ -52,14 +56,33 @@ def evaluate(
     partial: Annotated[
         bool, typer.Option(help="Score only from the first to the last row of the trajectory, not the whole sequence.")
     ] = False,
+    outlines: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the object's outlines, 000012.png, ...: 255 object, 0 not, 128 not judged."),
+    ] = None,
+    color_shift: Annotated[
+        tuple[float, float],
+        typer.Option(help="With --outlines: pixels by which the drawn outline is moved, for poses stated in depth."),
+    ] = (0.0, 0.0),
+    reader: Annotated[
+        list[str] | None, typer.Option("--reader", help="Option of the sequence's reader as name=value.")
+    ] = None,
     output: Annotated[Path | None, typer.Option(help="Folder for CSV files, plots and report.html.")] = None,
 ) -> None:
-    """Score estimated poses against true ones: ADD, ADD-S, AUC, 5 deg/5 cm, losses, or BOP's average recalls."""
-    try:
+    """Score estimated poses against true ones: ADD, ADD-S, AUC, 5 deg/5 cm, losses, or BOP's average recalls.
+
+    With --outlines also against the images: overlap and shift of the outline, difference of depth.
+    """
+    with reported_errors():
         if output is not None:
             output.mkdir(parents=True, exist_ok=True)
         if not results.exists():
             raise DatasetError(f"expected results at {results}, but there is no such file or folder")
+        if (outlines or reader) and not _is_one_track(results, against):
+            raise DatasetError(
+                f"expected one track through one sequence with --outlines and --reader, got {results} against {against}; "
+                "name a trajectory CSV and the sequence that it belongs to"
+            )
         if results.is_dir() and benchmarks.is_keyframe_results(results):
             _keyframe_results(results, method, output)
         elif against is None:
@@ -69,11 +92,23 @@ def evaluate(
         elif is_bop_results(results) and _is_bop_data_set(against):
             _bop_results(results, against, models, vsd, output)
         else:
-            given = _given_model(model, mesh, mesh_unit)
-            _one_track(results, against, object_name, given, models, partial, output)
-    except (ValueError, OSError) as error:
-        Console(stderr=True, soft_wrap=True).print(f"error: {error}", style="red", markup=False, highlight=False)
-        raise typer.Exit(1) from error
+            sequence = open_with_options(against, reader, on_error="skip", models_folder=models)
+            track = _read_track(results, sequence, object_name, _given_model(model, mesh, mesh_unit), outlines is None)
+            if track.name in sequence.object_names:
+                _true_poses(track, partial, output)
+            if outlines is not None:
+                _images(track, outlines, color_shift, output)
+        if output is not None:
+            console.print(f"written to {output}")
+
+
+class _Track(NamedTuple):
+    """The track of one object through one sequence."""
+
+    estimates: Sequence[PoseEstimate]
+    sequence: FrameSequence
+    name: str
+    model: ObjectModel
 
 
 def _keyframe_results(results: Path, methods: Sequence[str] | None, output: Path | None) -> None:
@@ -101,7 +136,6 @@ def _keyframe_results(results: Path, methods: Sequence[str] | None, output: Path
     save_figures(figures, output)
     first = next(iter(ours.values()))
     write_html(output / "report.html", "YCB-Video keyframes", first, figures, published=published, ours=ours)
-    console.print(f"written to {output}")
 
 
 def _video_results(results: Path, against: Path, models: Path | None, output: Path | None) -> None:
@@ -126,37 +160,50 @@ def _bop_results(results: Path, against: Path, models: Path | None, vsd: bool, o
         console.print(f"AR {scores.average_recall:.4f}")
     if output is not None:
         report.write_bop_csv(output / "average_recalls.csv", scores)
-        console.print(f"written to {output}")
 
 
-def _one_track(
-    results: Path,
-    against: Path,
-    object_name: str | None,
-    model: ObjectModel | None,
-    models: Path | None,
-    partial: bool,
-    output: Path | None,
-) -> None:
-    """The track of one object through one sequence."""
-    sequence = open_sequence(against, on_error="skip", models_folder=models)
-    name = _choose_object(sequence, object_name)
+def _read_track(
+    results: Path, sequence: FrameSequence, object_name: str | None, model: ObjectModel | None, truth_needed: bool
+) -> _Track:
+    """Results, which are of one object, and that object: the given ``model``, else that of the sequence."""
+    name = _choose_object(sequence, object_name) if truth_needed else _any_object(sequence, object_name, model)
     model = model or _model_of(sequence, name)
     if is_bop_results(results):
         estimates = benchmarks.estimates_for_scene(read_bop_results(results), sequence, name)
     else:
         estimates = read_trajectory(results)
+    return _Track(estimates, sequence, name, model)
+
+
+def _true_poses(track: _Track, partial: bool, output: Path | None) -> None:
+    """A track beside the annotated poses."""
+    sequence, model = track.sequence, track.model
     errors = evaluate_track(
-        estimates,
+        track.estimates,
         sequence.annotations(),
-        replace(ScoredObject.from_model(model), name=name),
+        replace(ScoredObject.from_model(model), name=track.name),
         sequence_name=sequence.name,
         whole_sequence=not partial,
     )
     worst = []
     if output is not None:
         worst = worst_frames(errors, sequence, create_renderer("raycast", model.mesh))
-    _report_tracks([errors], f"{name} in {sequence.name}", output, worst)
+    _report_tracks([errors], f"{track.name} in {sequence.name}", output, worst)
+
+
+def _images(track: _Track, outlines: Path, color_shift: tuple[float, float], output: Path | None) -> None:
+    """A track beside the images: outlines and measured depth."""
+    judge = OutlineJudge(find_outlines(outlines), create_renderer("raycast", track.model.mesh), color_shift)
+    with console.status("comparing with the images"):
+        agreement = judge_track(judge, track.estimates, track.sequence)
+    title = f"{track.name} in the images of {track.sequence.name}"
+    console.print(agreement_report.agreement_table(agreement, title))
+    for note in agreement_report.agreement_notes(agreement):
+        console.print(note, soft_wrap=True)
+    if output is not None:
+        agreement_report.write_agreement_csv(output / "agreement.csv", agreement)
+        sheet = agreement_report.worst_agreement_sheet(agreement, judge, track.estimates, track.sequence)
+        cv2.imwrite(str(output / "agreement.png"), sheet[..., ::-1])
 
 
 def _report_tracks(
@@ -178,7 +225,6 @@ def _report_tracks(
     figures = track_figures(tracks)
     save_figures(figures, output)
     write_html(output / "report.html", title, rows, figures, worst, published)
-    console.print(f"written to {output}")
 
 
 def _pooled(tracks: Sequence[TrackErrors], key: str) -> np.ndarray:
@@ -187,6 +233,11 @@ def _pooled(tracks: Sequence[TrackErrors], key: str) -> np.ndarray:
 
 def _is_bop_data_set(path: Path) -> bool:
     return not (path / "scene_camera.json").is_file() and bool(find_scenes(path))
+
+
+def _is_one_track(results: Path, against: Path | None) -> bool:
+    several = against is not None and results.is_file() and is_bop_results(results) and _is_bop_data_set(against)
+    return results.is_file() and not several
 
 
 def _given_model(name: str | None, mesh: Path | None, unit: str | None) -> ObjectModel | None:
@@ -203,6 +254,15 @@ def _choose_object(sequence: FrameSequence, wanted: str | None) -> str:
         return known[0]
     names = ", ".join(known) or "no object with a known pose"
     raise DatasetError(f"expected --object with one of {names} of sequence {sequence.name!r}, got {wanted or 'none'}")
+
+
+def _any_object(sequence: FrameSequence, wanted: str | None, model: ObjectModel | None) -> str:
+    """The object's name where it need not have a true pose."""
+    if wanted is not None:
+        return wanted
+    if sequence.object_names or model is None:
+        return _choose_object(sequence, wanted)
+    return model.name
 
 
 def _model_of(sequence: FrameSequence, name: str) -> ObjectModel:

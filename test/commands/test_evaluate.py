@@ -5,12 +5,13 @@ import csv
 import numpy as np
 import pytest
 import typer
-from dataset_layouts import pose_of, write_cube_ply
+from dataset_layouts import pose_of, write_cube_ply, write_png
 from typer.testing import CliRunner
 
 from pose_tracker_ros.commands.evaluate import evaluate
 from pose_tracker_ros.datasets import open_sequence
 from pose_tracker_ros.evaluation.trajectory import BopEstimate, PoseEstimate, write_bop_results, write_trajectory
+from pose_tracker_ros.rendering import create_renderer
 
 
 def run(*arguments):
@@ -85,6 +86,66 @@ def test_keyframe_results_stand_beside_published_ones(tmp_path):
     page = (tmp_path / "out" / "report.html").read_text()
     assert "100.00 / 100.00" in page and "91.53 / 96.88" in page
     assert "expected methods among mine" in run(tmp_path, "--method", "yours").output
+
+
+@pytest.fixture
+def outlines(tmp_path, bop_scene):
+    """Outlines of the box as the trajectory has it, in frames 3 and 4 and in one that does not exist."""
+    folder = tmp_path / "outlines"
+    sequence = open_sequence(bop_scene)
+    renderer = create_renderer("raycast", sequence.load_model("box").mesh)
+    for index in (3, 4, 8):
+        pose = pose_of(index, 0.1)
+        pose[2, 3] += 0.01
+        mask = renderer.render(sequence.camera, pose).mask
+        write_png(folder / f"{index:06d}.png", mask.astype(np.uint8) * 255)
+    return folder
+
+
+def test_a_trajectory_is_judged_by_images_beside_the_truth(tmp_path, bop_scene, trajectory, outlines):
+    options = ["--object", "box", "--outlines", outlines, "--output", tmp_path / "out"]
+    result = run(trajectory, "--against", bop_scene, *options)
+    assert result.exit_code == 0, result.output
+    assert "10.00" in result.output and "1.000" in result.output and "1 outlines are of frames" in result.output
+    assert (tmp_path / "out" / "agreement.png").stat().st_size > 0 and (tmp_path / "out" / "summary.csv").is_file()
+    rows = read_rows(tmp_path / "out" / "agreement.csv")
+    assert [(row["index"], float(row["overlap"]), float(row["shift_dx"])) for row in rows] == [("3", 1, 0), ("4", 1, 0)]
+    moved = run(trajectory, "--against", bop_scene, *options, "--color-shift", "2", "-1")
+    assert moved.exit_code == 0, moved.output
+    rows = read_rows(tmp_path / "out" / "agreement.csv")
+    assert [(float(row["shift_dx"]), float(row["shift_dy"])) for row in rows] == [(-2, 1), (-2, 1)]
+
+
+def test_images_judge_without_any_true_pose(tmp_path, bop_scene, trajectory, outlines):
+    (bop_scene / "scene_gt.json").unlink()
+    result = run(
+        trajectory, "--against", bop_scene, "--object", "box", "--outlines", outlines, "--output", tmp_path / "o"
+    )
+    assert result.exit_code == 0, result.output
+    assert {path.name for path in (tmp_path / "o").iterdir()} == {"agreement.csv", "agreement.png"}
+    write_cube_ply(tmp_path / "mine.ply", 100)
+    given = run(
+        trajectory, "--against", bop_scene, "--mesh", tmp_path / "mine.ply", "--mesh-unit", "mm", "--outlines", outlines
+    )
+    assert given.exit_code == 0 and "mine in the images" in given.output and "1.000" in given.output
+    without = run(trajectory, "--against", bop_scene, "--outlines", outlines)
+    assert without.exit_code == 1 and "expected --object" in without.output
+
+
+def test_options_reach_the_reader(tmp_path, bop_scene, trajectory):
+    options = ["--against", bop_scene, "--object", "box", "--output", tmp_path / "out"]
+    result = run(trajectory, *options, "--reader", "rate_hz=10")
+    assert result.exit_code == 0, result.output
+    assert [float(row["stamp"]) for row in read_rows(tmp_path / "out" / "errors.csv")] == [0.3, 0.4, 0.5]
+    result = run(trajectory, *options, "--reader", "colour=blue")
+    assert result.exit_code == 1 and "colour" in result.output
+
+
+def test_outlines_are_of_one_track(tmp_path, bop_scene, outlines):
+    path = tmp_path / "bop.csv"
+    write_bop_results(path, [BopEstimate(7, 3, 1, 1.0, pose_of(3, 0.1), 0.01)])
+    result = run(path, "--against", bop_scene.parent.parent, "--outlines", outlines)
+    assert result.exit_code == 1 and "one track through one sequence" in result.output
 
 
 @pytest.mark.parametrize(
