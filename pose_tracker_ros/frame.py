@@ -63,6 +63,16 @@ class Frame:
         """True when every depth pixel is that of the colour pixel at the same place."""
         return self.depth_camera is None
 
+    def require_registered(self, user: str) -> None:
+        """Raises ValueError on behalf of a ``user`` of frames that cannot do with a depth camera of its own."""
+        if not self.registered:
+            apart = np.linalg.norm(self.color_T_depth[:3, 3])
+            raise ValueError(
+                f"expected depth registered to the colour image for {user}, got the image of a depth camera of its own "
+                f"({self.depth_camera.width}x{self.depth_camera.height}, {apart:.3f} m from the colour camera); register "
+                "it first, e.g. with the aligned depth of the camera's driver or ROS 2's depth_image_proc"
+            )
+
     def _check_geometry(self) -> None:
         if (self.depth_camera is None) != (self.color_T_depth is None):
             given = "color_T_depth" if self.depth_camera is None else "depth_camera"

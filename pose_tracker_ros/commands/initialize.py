@@ -15,10 +15,9 @@ from rich.progress import track as progress
 from rich.table import Table
 
 from pose_tracker_ros.commands.errors import reported_errors
-from pose_tracker_ros.commands.overrides import parse_overrides
-from pose_tracker_ros.commands.track import load_tracked_object
+from pose_tracker_ros.commands.overrides import open_with_options, parse_overrides
+from pose_tracker_ros.commands.track import load_tracked_object, name_object
 from pose_tracker_ros.configuration import load_config
-from pose_tracker_ros.datasets import open_sequence
 from pose_tracker_ros.evaluation.alignment_trials import trial_objects
 from pose_tracker_ros.evaluation.initialization import (
     evaluate_initializer,
@@ -52,6 +51,9 @@ def initialize_command(
     truth_name: Annotated[str | None, typer.Option(help="The object's name in the sequence, where it differs.")] = None,
     mesh: Annotated[Path | None, typer.Option(help="Mesh file instead of the object's own.")] = None,
     mesh_unit: Annotated[str | None, typer.Option(help="Unit of --mesh: m, cm or mm; default the object's.")] = None,
+    reader: Annotated[
+        list[str] | None, typer.Option(help="Option of the sequence's reader as name=value; may be repeated.")
+    ] = None,
     weights: Annotated[Path | None, typer.Option(help="Weights of dense_fusion instead of the object's own.")] = None,
     set_option: Annotated[list[str] | None, typer.Option("--set", help="Option of the method as name=value.")] = None,
     benchmark: Annotated[
@@ -67,9 +69,10 @@ def initialize_command(
             return
         if object_name is None or sequence is None:
             raise ValueError("expected OBJECT and SEQUENCE, or --benchmark N")
-        frames = open_sequence(sequence)
+        frames = open_with_options(sequence, reader)
         model = load_tracked_object(object_name, frames, mesh, mesh_unit)
         name = truth_name or model.name
+        name_object(frames, name, certain=mesh is not None or truth_name is not None)
         shown = next(islice(frames, frame, None), None)
         if shown is None:
             raise ValueError(f"expected a frame number below {len(frames)}, got {frame}")

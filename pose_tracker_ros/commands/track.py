@@ -13,10 +13,11 @@ from rich.console import Console
 from rich.progress import track as progress
 
 from pose_tracker_ros.commands.errors import reported_errors
-from pose_tracker_ros.commands.overrides import parse_overrides
+from pose_tracker_ros.commands.overrides import open_with_options, parse_overrides
 from pose_tracker_ros.configuration import load_config
-from pose_tracker_ros.datasets import FrameSequence, open_sequence
+from pose_tracker_ros.datasets import DatasetError, FrameSequence
 from pose_tracker_ros.datasets.bop import BopSequence, default_object_name
+from pose_tracker_ros.datasets.numbered_sequence import NumberedSequence
 from pose_tracker_ros.evaluation import report
 from pose_tracker_ros.evaluation.plots import save_figures, track_figures
 from pose_tracker_ros.evaluation.protocol import ScoredObject, evaluate_track, summarize_by_object
@@ -24,7 +25,7 @@ from pose_tracker_ros.evaluation.track import perturbed, track_frames
 from pose_tracker_ros.evaluation.trajectory import PoseEstimate, to_bop_estimates, write_bop_results, write_trajectory
 from pose_tracker_ros.evaluation.video import write_overlay_video
 from pose_tracker_ros.geometry import make_pose, matrix_from_quaternion
-from pose_tracker_ros.objects import ObjectModel, find_object_folder, load_object, read_object_description
+from pose_tracker_ros.objects import ObjectModel, find_object_folder, load_mesh, load_object, read_object_description
 from pose_tracker_ros.rendering import create_renderer
 from pose_tracker_ros.tracking import Tracker, TrackerConfig
 
@@ -32,8 +33,16 @@ console = Console()
 
 
 def track(
-    object_name: Annotated[str, typer.Argument(metavar="OBJECT", help="Object of models/, by name or folder.")],
-    sequence: Annotated[Path, typer.Argument(help="BOP scene, YCB-Video or YCBInEOAT video, or rosbag2 recording.")],
+    object_name: Annotated[
+        str,
+        typer.Argument(
+            metavar="OBJECT",
+            help="Object of models/, by name or folder, or of the sequence's models; any name with --mesh.",
+        ),
+    ],
+    sequence: Annotated[
+        Path, typer.Argument(help="Sequence or recording of any known layout, see docs/evaluation.md.")
+    ],
     output: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("track_output"),
     initial_pose: Annotated[
         str | None, typer.Option(help="First pose 'x y z qx qy qz qw' in metres; default the sequence's truth.")
@@ -43,6 +52,9 @@ def track(
     truth_name: Annotated[str | None, typer.Option(help="The object's name in the sequence, where it differs.")] = None,
     mesh: Annotated[Path | None, typer.Option(help="Mesh file instead of the object's own.")] = None,
     mesh_unit: Annotated[str | None, typer.Option(help="Unit of --mesh: m, cm or mm; default the object's.")] = None,
+    reader: Annotated[
+        list[str] | None, typer.Option(help="Option of the sequence's reader as name=value; may be repeated.")
+    ] = None,
     weights: Annotated[Path | None, typer.Option(help="Network weights instead of the object's own.")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file with options of the tracker.")] = None,
     set_option: Annotated[list[str] | None, typer.Option("--set", help="Option of the tracker as name=value.")] = None,
@@ -50,12 +62,13 @@ def track(
 ) -> None:
     """Follow an object through a sequence: writes poses, an overlay video, and errors where truth is known."""
     with reported_errors():
-        frames = open_sequence(sequence, on_error="skip")
+        frames = open_with_options(sequence, reader, on_error="skip")
         model = load_tracked_object(object_name, frames, mesh, mesh_unit)
         tracker_config = load_config(TrackerConfig, config, parse_overrides(set_option))
         tracker = Tracker.load(model, tracker_config, weights)
         name = truth_name or model.name
-        first = parse_pose(initial_pose) if initial_pose else _true_first_pose(frames, name)
+        name_object(frames, name, certain=mesh is not None or truth_name is not None)
+        first = _first_pose(frames, name, initial_pose)
         first = perturbed(model, first, offset_m, angle_deg)
         output.mkdir(parents=True, exist_ok=True)
 
@@ -74,8 +87,15 @@ def track(
 def load_tracked_object(
     name: str, sequence: FrameSequence, mesh: Path | None = None, mesh_unit: str | None = None
 ) -> ObjectModel:
-    """The object of models/; where its mesh is not distributed, with the mesh of the sequence's data set."""
-    folder = find_object_folder(name)
+    """The object of models/, or of that name with the ``mesh``, or the one that the sequence's data set has a model of.
+
+    Where the mesh of an object of models/ is not distributed, it has that of the sequence's data set.
+    Raises FileNotFoundError that says what to give when there is none, ValueError for a mesh that can't be used.
+    """
+    try:
+        folder = find_object_folder(name)
+    except FileNotFoundError as unknown:
+        return _load_other_object(name, sequence, mesh, mesh_unit, unknown)
     description = read_object_description(folder)
     missing = mesh is None and not (folder / description["mesh"]).is_file()
     if missing and "bop_id" in description and isinstance(sequence, BopSequence):
@@ -83,6 +103,33 @@ def load_tracked_object(
         if in_data_set.is_file():
             return load_object(name, in_data_set, "mm")
     return load_object(name, mesh, mesh_unit)
+
+
+def _load_other_object(
+    name: str, sequence: FrameSequence, mesh: Path | None, mesh_unit: str | None, unknown: FileNotFoundError
+) -> ObjectModel:
+    """An object that models/ does not have."""
+    if mesh is not None:
+        try:
+            return ObjectModel.from_mesh(name, load_mesh(mesh, mesh_unit or "m"))
+        except ValueError as error:
+            raise ValueError(f"{mesh}: {error}, or give --mesh-unit") from error
+    try:
+        return sequence.load_model(name)
+    except DatasetError as error:
+        raise FileNotFoundError(
+            f"{unknown}; nor is there a model with the sequence ({error}); give --mesh, or where the data set's models "
+            "are with --reader models_folder=FOLDER"
+        ) from error
+
+
+def name_object(sequence: FrameSequence, name: str, certain: bool) -> None:
+    """Have poses and masks of a folder with one object called by a name, unless an option said how to call them.
+
+    Parameters: ``certain`` whether the name also goes before the one that the folder suggests.
+    """
+    if isinstance(sequence, NumberedSequence) and not sequence.named and (certain or sequence.object_name is None):
+        sequence.object_name = name
 
 
 def parse_pose(text: str) -> np.ndarray:
@@ -96,13 +143,19 @@ def parse_pose(text: str) -> np.ndarray:
     return make_pose(matrix_from_quaternion(numbers[3:]), numbers[:3])
 
 
-def _true_first_pose(sequence: FrameSequence, name: str) -> np.ndarray:
-    first = next(iter(sequence.annotations()), None)
-    if first is None or name not in first.truth:
-        known = ", ".join(first.truth) if first else ""
+def _first_pose(sequence: FrameSequence, name: str, given: str | None) -> np.ndarray:
+    """The given pose (4, 4), else the true one in the first frame that can be read."""
+    first = next(iter(sequence), None)
+    if first is None:
+        why = f": {sequence.skipped[0]}" if sequence.skipped else ""
+        raise ValueError(f"expected frames that can be read in sequence {sequence.name!r}, got none{why}")
+    if given:
+        return parse_pose(given)
+    if name not in first.truth:
         raise ValueError(
             f"expected the true pose of {name!r} in the first frame of sequence {sequence.name!r}, which has "
-            f"{known or 'none'}; give --initial-pose, or --truth-name if it has another name there"
+            f"{', '.join(first.truth) or 'none'}; give --initial-pose (pose-tracker initialize finds one), or --truth-name "
+            "if it has another name there"
         )
     return first.truth[name]
 

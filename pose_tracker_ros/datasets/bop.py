@@ -17,9 +17,10 @@ import numpy as np
 
 from pose_tracker_ros.camera import PinholeCamera
 from pose_tracker_ros.datasets.files import DatasetError, read_color, read_depth, read_json, read_mask
+from pose_tracker_ros.datasets.pose_files import rigid
 from pose_tracker_ros.datasets.sequence import Annotation, IndexedSequence, make_frame
 from pose_tracker_ros.frame import Frame
-from pose_tracker_ros.geometry import make_pose
+from pose_tracker_ros.geometry import invert, make_pose
 from pose_tracker_ros.objects import ObjectModel, load_mesh, parse_symmetries
 
 METRES_PER_MM = 0.001
@@ -114,6 +115,7 @@ class BopSequence(IndexedSequence):
         self._read_masks = masks and (self.folder / "mask_visib").is_dir()
         self._cameras = read_scene_file(self.folder / "scene_camera.json")
         self._poses = self._read_poses()
+        self._visible_shares = self._read_visible_shares()
         self.indices = sorted(self._cameras)
 
     def __len__(self) -> int:
@@ -173,6 +175,8 @@ class BopSequence(IndexedSequence):
             index=index,
             truth=truth,
             masks=self._masks(index) if self._read_masks else {},
+            world_T_camera=self._world_T_camera(index),
+            visibility=self._visibility(index),
         )
 
     def _read_poses(self) -> dict[int, list[dict]]:
@@ -187,6 +191,35 @@ class BopSequence(IndexedSequence):
             self._skip_or_raise(error)
             return {}
         return poses
+
+    def _read_visible_shares(self) -> dict[int, list[float]]:
+        path = self.folder / "scene_gt_info.json"
+        if not path.exists():
+            return {}
+        try:
+            info = read_scene_file(path)
+            try:
+                return {i: [float(entry["visib_fract"]) for entry in entries] for i, entries in info.items()}
+            except (KeyError, TypeError, ValueError) as error:
+                raise DatasetError(f"expected {path} to hold a list with visib_fract for every image") from error
+        except DatasetError as error:
+            self._skip_or_raise(error)
+            return {}
+
+    def _visibility(self, index: int) -> dict[str, float]:
+        return dict(zip(self._instance_names(self._poses.get(index, [])), self._visible_shares.get(index, [])))
+
+    def _world_T_camera(self, index: int) -> np.ndarray | None:
+        entry = self._camera_entry(index)
+        if "cam_R_w2c" not in entry or "cam_t_w2c" not in entry:
+            return None
+        source = f"{self.folder / 'scene_camera.json'}, image {index}"
+        try:
+            camera_T_world = make_pose(np.reshape(entry["cam_R_w2c"], (3, 3)), np.reshape(entry["cam_t_w2c"], 3))
+        except (TypeError, ValueError) as error:
+            raise DatasetError(f"expected cam_R_w2c (9) and cam_t_w2c (3) in {source}") from error
+        camera_T_world[:3, 3] *= METRES_PER_MM
+        return invert(rigid(camera_T_world, source))
 
     def _instance_names(self, entries: list[dict]) -> list[str]:
         seen: Counter[str] = Counter()

@@ -29,7 +29,7 @@ class NumberedSequence(IndexedSequence):
     names, else those of ``timestamps.txt`` (frame number, nanoseconds), else number over rate.
 
     object_name: whose poses and masks these are; None when nothing says so, and then no true pose is known. It may
-    be set before the first frame is read.
+    be set before the first frame is read. named: whether an option said it.
     """
 
     def __init__(
@@ -37,19 +37,24 @@ class NumberedSequence(IndexedSequence):
         folder: Path,
         *,
         object_name: str | None,
+        suggested_name: str | None,
         depth_folder: Path,
         metres_per_unit: float,
         pose_folder: Path,
         rate_hz: float | None,
         on_error: str,
     ) -> None:
-        """Find the files; raises DatasetError when there are no images or two files have one number."""
+        """Find the files. Parameters: ``suggested_name`` the object's name where ``object_name`` is None.
+
+        Raises DatasetError when there are no images or two files have one number.
+        """
         self.folder = folder
-        self.object_name = object_name
-        self._colors = numbered_files(folder / "rgb", COLOR_SUFFIXES)
-        if not self._colors:
+        self.object_name = object_name or suggested_name
+        self.named = object_name is not None
+        colors = numbered_files(folder / "rgb", COLOR_SUFFIXES)
+        if not colors:
             raise DatasetError(f"expected the sequence's images in {folder / 'rgb'}, found none")
-        self._numbers = tuple(self._colors)
+        self._numbers, self._colors = tuple(colors), tuple(colors.values())
         self._times = self._read_times(rate_hz)
         super().__init__(folder.name, self._times.rate_hz, on_error)
         self._depth_folder, self._metres_per_unit = depth_folder, metres_per_unit
@@ -75,7 +80,7 @@ class NumberedSequence(IndexedSequence):
         """See :class:`IndexedSequence`."""
         index, stamp, truth = self.annotation(position)
         number = self._numbers[position]
-        path = self._colors[number]
+        path = self._colors[position]
         if number not in self._depths:
             raise DatasetError(
                 f"expected a depth image of number {number} in {self._depth_folder} as there is a colour image {path.name}, "

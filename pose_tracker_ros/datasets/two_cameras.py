@@ -62,7 +62,8 @@ class TwoCameraSequence(NumberedSequence):
         self._color_T_depth = invert(rigid(read_matrix(extrinsics, (4, 4)), str(extrinsics)))
         super().__init__(
             folder,
-            object_name=object_name or self._name_of_only_mesh(),
+            object_name=object_name,
+            suggested_name=self._name_of_only_mesh(),
             depth_folder=folder / depth_folder if depth_folder else _only_depth_folder(folder),
             metres_per_unit=_unit_mm(depth_unit_mm, folder) * METRES_PER_MM,
             pose_folder=folder / "pose",

@@ -58,7 +58,8 @@ class YcbInEoatSequence(NumberedSequence):
         filled_alone = not (folder / depth_folder).is_dir() and (folder / "depth_filled").is_dir()
         super().__init__(
             folder,
-            object_name=object_name or object_of_video(folder.name),
+            object_name=object_name,
+            suggested_name=object_of_video(folder.name),
             depth_folder=folder / ("depth_filled" if filled_alone else depth_folder),
             metres_per_unit=METRES_PER_UNIT,
             pose_folder=folder / "annotated_poses",

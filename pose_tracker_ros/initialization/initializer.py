@@ -61,8 +61,10 @@ def initialize(initializer: Initializer, frame: Frame, mask: np.ndarray) -> Init
     """The pose of the object under a mask (height, width), bool or non-zero = object.
 
     A mask of several large parts may be one object behind a bar or several of its kind: all readings are tried, and
-    the pose that explains the image best wins. Raises InitializationError for a mask that cannot be used.
+    the pose that explains the image best wins. Raises InitializationError for a mask that cannot be used, ValueError for
+    depth that is not registered to colour.
     """
+    frame.require_registered("initialization")
     start = time.perf_counter()
     observations = [observe(frame, part, initializer.model.diameter_m) for part in _readings(np.asarray(mask))]
     poses = [initializer.estimate(observation) for observation in observations]

@@ -17,7 +17,7 @@ from std_msgs.msg import Bool, Header
 from tf2_ros import TransformBroadcaster
 
 from pose_tracker_ros.datasets import Frame, FrameSequence, open_sequence
-from pose_tracker_ros.datasets.simulation import SimulatedSequence, SimulationConfig
+from pose_tracker_ros.simulation.demo import SimulationConfig, simulate
 from pose_tracker_ros.evaluation.track import perturbed
 from pose_tracker_ros.nodes import messages
 from pose_tracker_ros.nodes.parameters import config_from_parameters, declare, declare_config
@@ -87,7 +87,7 @@ class CameraNode(Node):
         if source != SIMULATION:
             return open_sequence(source, on_error="skip")
         config = config_from_parameters(self, SimulationConfig, "simulation.")
-        return SimulatedSequence(load_object(self._object), config)
+        return simulate(load_object(self._object), config)
 
     def _play(self) -> None:
         try:
@@ -121,6 +121,7 @@ class CameraNode(Node):
             due = max(due + self._period_s, time.monotonic() - self._period_s)
 
     def _publish(self, frame: Frame, number: int) -> None:
+        frame.require_registered("the topic aligned_depth_to_color")
         header = Header(stamp=self.get_clock().now().to_msg(), frame_id=self._frame_id)
         truth = frame.truth.get(self._object)
         if number == 0 and truth is not None:

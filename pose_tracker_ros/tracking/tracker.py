@@ -69,6 +69,12 @@ class TrackResult:
     seconds: dict[str, float]
 
 
+def default_weights_path(model: ObjectModel) -> Path | None:
+    """The object's own weights where there are any, else those that fit any object; None where there are neither."""
+    own = model.weights_path
+    return own if own is not None and own.is_file() else generic_weights_path()
+
+
 class Tracker:
     """Follows one object through RGB-D frames from a given first pose.
 
@@ -107,9 +113,7 @@ class Tracker:
         config = config or TrackerConfig()
         if config.network_passes == 0 and weights_path is None:
             return cls(model, config)
-        path = Path(weights_path) if weights_path else model.weights_path
-        if not weights_path and (path is None or not path.is_file()):
-            path = generic_weights_path()
+        path = Path(weights_path) if weights_path else default_weights_path(model)
         if path is None:
             raise FileNotFoundError(
                 f"expected network weights for object {model.name!r}; name a file, or set network_passes to 0"
@@ -183,8 +187,9 @@ class Tracker:
     def step(self, frame: Frame) -> TrackResult:
         """The pose in the next frame.
 
-        Raises RuntimeError before ``start``.
+        Raises RuntimeError before ``start``, ValueError for depth that is not registered to colour.
         """
+        frame.require_registered("tracking")
         if self.state is TrackState.UNINITIALISED:
             raise RuntimeError("the tracker has no pose to start from; call start() with an initial pose first")
         self._estimator.seconds.clear()
