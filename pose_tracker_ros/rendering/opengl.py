@@ -45,8 +45,7 @@ class OpenGLRenderer:
 
     def render(self, camera: PinholeCamera, camera_T_object: np.ndarray) -> Rendering:
         """See :class:`pose_tracker_ros.rendering.Renderer`."""
-        near = max(float(camera_T_object[2, 3]) - 1.01 * self._radius, NEAREST_M)
-        far = float(camera_T_object[2, 3]) + 1.01 * self._radius
+        near, far = self._near_and_far(camera_T_object)
         if far <= near:
             return _empty(camera)
         albedo, normal = self._nodes
@@ -59,6 +58,25 @@ class OpenGLRenderer:
             color, _ = self._canvas.draw(albedo, camera_T_object)
         color[~mask] = 0
         return Rendering(color, depth, _normals(normal_color, mask, camera, camera_T_object), mask)
+
+    def color_and_depth(self, camera: PinholeCamera, camera_T_object: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Colour and depth of :meth:`render` alone, drawn at once; the object's origin chooses the texture's level."""
+        near, far = self._near_and_far(camera_T_object)
+        if far <= near:
+            empty = _empty(camera)
+            return empty.color, empty.depth
+        albedo, _ = self._nodes
+        with self._canvas.lock:
+            self._canvas.look_through(camera, near, far)
+            if self._texture is not None:
+                distance = max(float(camera_T_object[2, 3]), near)
+                self._texture.level = pyramid_level(self._texels_per_metre, camera.fx, distance)
+            return self._canvas.draw(albedo, camera_T_object)
+
+    def _near_and_far(self, camera_T_object: np.ndarray) -> tuple[float, float]:
+        """Depths between which the mesh is, metres."""
+        middle = float(camera_T_object[2, 3])
+        return max(middle - 1.01 * self._radius, NEAREST_M), middle + 1.01 * self._radius
 
 
 class _Canvas:
