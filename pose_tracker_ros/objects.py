@@ -173,6 +173,15 @@ def mesh_with_normals(
     )
 
 
+def painted_mesh(parts: list[tuple[trimesh.Trimesh, tuple[int, int, int]]]) -> Mesh:
+    """One mesh of parts in metres, each of one RGB colour."""
+    vertices = np.vstack([part.vertices for part, _ in parts])
+    offsets = np.cumsum([0] + [len(part.vertices) for part, _ in parts[:-1]])
+    faces = np.vstack([part.faces + offset for (part, _), offset in zip(parts, offsets)])
+    colors = np.vstack([np.tile(np.uint8(color), (len(part.vertices), 1)) for part, color in parts])
+    return mesh_with_normals(vertices, faces, vertex_colors=colors)
+
+
 def corner_normals(vertices: np.ndarray, faces: np.ndarray, sharp_edge_rad: float = SHARP_EDGE_RAD) -> np.ndarray:
     """Unit normals (3 F, 3) of the triangles' corners: smooth over gentle bends, apart at edges sharper than an angle.
 

@@ -7,7 +7,7 @@ import numpy as np
 import trimesh
 
 from pose_tracker_ros.geometry import make_pose, so3_exp
-from pose_tracker_ros.objects import ContinuousSymmetry, Mesh, ObjectModel, load_object, mesh_with_normals
+from pose_tracker_ros.objects import ContinuousSymmetry, Mesh, ObjectModel, load_object, mesh_with_normals, painted_mesh
 
 RED, YELLOW, DARK, STEEL, CREAM = (190, 40, 35), (225, 175, 40), (45, 48, 55), (150, 155, 160), (225, 215, 190)
 LABEL_PX = 256
@@ -31,19 +31,10 @@ def _box(extents: tuple[float, float, float], center: tuple[float, float, float]
     return trimesh.creation.box(extents=extents).apply_translation(center)
 
 
-def _painted(parts: list[tuple[trimesh.Trimesh, tuple[int, int, int]]]) -> Mesh:
-    """One mesh of parts of one colour each."""
-    vertices = np.vstack([part.vertices for part, _ in parts])
-    offsets = np.cumsum([0] + [len(part.vertices) for part, _ in parts[:-1]])
-    faces = np.vstack([part.faces + offset for (part, _), offset in zip(parts, offsets)])
-    colors = np.vstack([np.tile(np.uint8(color), (len(part.vertices), 1)) for part, color in parts])
-    return mesh_with_normals(vertices, faces, vertex_colors=colors)
-
-
 def _drill() -> Mesh:
     chuck = trimesh.creation.cone(0.02, 0.05, sections=32)
     chuck.apply_transform(make_pose(so3_exp(np.array([0, np.pi / 2, 0])), np.array([0.1, 0, 0])))
-    return _painted(
+    return painted_mesh(
         [
             (_box((0.20, 0.06, 0.06), (0, 0, 0)), YELLOW),
             (_box((0.04, 0.05, 0.14), (-0.06, 0, -0.08)), DARK),
@@ -69,7 +60,7 @@ def _bowl() -> Mesh:
     profile = np.vstack(
         [[0, 0], outside, (outside - [0.005, 0])[::-1] + [0, 0.004] * (outside[::-1] < 0.05), [0, 0.005]]
     )
-    return _painted([(trimesh.creation.revolve(profile, sections=64), RED)])
+    return painted_mesh([(trimesh.creation.revolve(profile, sections=64), RED)])
 
 
 def _spanner() -> Mesh:
@@ -82,7 +73,7 @@ def _spanner() -> Mesh:
     ]
     turned = make_pose(so3_exp(np.array([0, 0, np.radians(15)])), np.array([-0.078, 0, 0]))
     parts = [_box((0.15, 0.02, 0.008), (0, 0, 0)), ring, *(part.apply_transform(turned) for part in jaw)]
-    return _painted([(part, STEEL) for part in parts])
+    return painted_mesh([(part, STEEL) for part in parts])
 
 
 def _carton() -> Mesh:
