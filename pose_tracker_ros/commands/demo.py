@@ -23,7 +23,6 @@ from rich.progress import track as progress
 from rich.table import Table
 
 from pose_tracker_ros.commands.errors import reported_errors
-from pose_tracker_ros.datasets.simulation import SimulatedSequence, SimulationConfig
 from pose_tracker_ros.evaluation import report
 from pose_tracker_ros.evaluation.plots import save_figures, track_figures
 from pose_tracker_ros.evaluation.protocol import ScoredObject, TrackErrors, evaluate_track, summarize
@@ -33,6 +32,8 @@ from pose_tracker_ros.evaluation.video import write_overlay_video
 from pose_tracker_ros.objects import ObjectModel, load_object
 from pose_tracker_ros.rendering import create_renderer
 from pose_tracker_ros.resources import share_folder
+from pose_tracker_ros.simulation.demo import SimulationConfig, simulate
+from pose_tracker_ros.simulation.scene import SceneSequence
 from pose_tracker_ros.tracking import Tracker, TrackerConfig
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def demo(
         console.print(f"simulated camera and tracker over DDS for {seconds:.0f} s")
         estimates, counts = run_live(object_name, config, output)
 
-        sequence = SimulatedSequence(model, config)
+        sequence = simulate(model, config)
         # Frames that were overtaken are counted as dropped; without a pose for a processed one nothing is left out.
         all_processed_have_poses = counts["processed"] == counts["poses received"]
         answered = {e.index for e in estimates if e.camera_T_object is not None} if all_processed_have_poses else None
@@ -110,7 +111,7 @@ def demo(
         console.print(report.summary_table([summarize([live], "live, over ROS 2")], "demo"))
         console.print(counts_table(counts))
         if compare:
-            compare_parts(model, SimulatedSequence(model, replace(config, speed_mm=FAST_MM, speed_deg=FAST_DEG)))
+            compare_parts(model, simulate(model, replace(config, speed_mm=FAST_MM, speed_deg=FAST_DEG)))
         write_trajectory(output / "trajectory.csv", estimates)
         report.write_errors_csv(output / "errors.csv", [live])
         save_figures(track_figures([live]), output)
@@ -193,7 +194,7 @@ def _watch(camera: subprocess.Popen, recorder: Recorder, total: int) -> None:
 
 def score(
     estimates: Sequence[PoseEstimate],
-    sequence: SimulatedSequence,
+    sequence: SceneSequence,
     model: ObjectModel,
     frames: Collection[int] | None = None,
 ) -> TrackErrors:
@@ -211,9 +212,9 @@ def counts_table(counts: dict[str, int]) -> Table:
     return table
 
 
-def compare_parts(model: ObjectModel, sequence: SimulatedSequence) -> None:
+def compare_parts(model: ObjectModel, sequence: SceneSequence) -> None:
     """Network and polish together, and each alone, offline on every frame of a motion that takes both."""
-    base = TrackerConfig(depth_bias_m=sequence.config.depth_bias_mm * 1e-3)
+    base = TrackerConfig(depth_bias_m=sequence.config.sensor.depth_bias_mm * 1e-3)
     variants = {
         "network and polish": base,
         "network alone": replace(base, polish_iterations=0, contour_iterations=0),

@@ -9,12 +9,12 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from pose_tracker_ros.datasets.occluders import covering_side
-from pose_tracker_ros.datasets.simulation import SimulatedSequence, SimulationConfig
 from pose_tracker_ros.evaluation.metrics import adds_errors, pose_errors_with_symmetry
 from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.initialization.observation import InitializationError, InitialPose
 from pose_tracker_ros.objects import ObjectModel, symmetry_transforms
+from pose_tracker_ros.simulation.demo import SimulationConfig, simulate
+from pose_tracker_ros.simulation.occluders import covering_side
 
 LIMIT_M, LIMIT_DEG = 0.01, 5.0
 OCCLUDER_DEPTH_M = 0.1
@@ -36,7 +36,7 @@ def masked_scenes(
     With ``degrade`` masks are eroded, dilated, have holes, or cover a part of something else.
     """
     config = SimulationConfig(frames=count, seed=seed, random_poses=True, bar_width_px=0, blank_frames=0)
-    sequence = SimulatedSequence(model, config)
+    sequence = simulate(model, config)
     for position, frame in enumerate(sequence):
         generator = np.random.default_rng((seed, position, round(100 * occlusion)))
         mask = frame.masks[model.name]

@@ -17,11 +17,11 @@ from std_msgs.msg import Bool, Header
 from tf2_ros import TransformBroadcaster
 
 from pose_tracker_ros.datasets import Frame, FrameSequence, open_sequence
-from pose_tracker_ros.simulation.demo import SimulationConfig, simulate
 from pose_tracker_ros.evaluation.track import perturbed
 from pose_tracker_ros.nodes import messages
 from pose_tracker_ros.nodes.parameters import config_from_parameters, declare, declare_config
 from pose_tracker_ros.objects import load_object
+from pose_tracker_ros.simulation.demo import SimulationConfig, simulate
 
 SIMULATION = "simulation"
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from pose_tracker_ros.datasets.simulation import SimulatedSequence, SimulationConfig
 from pose_tracker_ros.evaluation.metrics import auc_exact
 from pose_tracker_ros.evaluation.protocol import ScoredObject, evaluate_track, summarize
 from pose_tracker_ros.evaluation.track import track_frames
 from pose_tracker_ros.networks.residual import ResidualNetwork
 from pose_tracker_ros.networks.weights import WeightsInfo
 from pose_tracker_ros.objects import ObjectModel
+from pose_tracker_ros.simulation.demo import SimulationConfig, simulate
 from pose_tracker_ros.tracking import Tracker, TrackerConfig
 from pose_tracker_ros.training.options import TrainConfig
 from pose_tracker_ros.training.pairs import Batch, make_batch
@@ -98,7 +98,7 @@ class ClosedLoop:
             bar_sweep_frames=max(1, frames // 3),
             blank_frames=0,
         )
-        self._sequences = [SimulatedSequence(model, simulation) for model in models]
+        self._sequences = [simulate(model, simulation) for model in models]
         self._objects = [ScoredObject.from_model(model) for model in models]
         self._tracker = TrackerConfig(device=str(device), threads=0, polish_iterations=0, contour_iterations=0)
 
@@ -106,8 +106,8 @@ class ClosedLoop:
         """Tracks all sequences from their true first poses."""
         tracks = []
         for sequence, scored in zip(self._sequences, self._objects):
-            tracker = Tracker(sequence.model, self._tracker, network, info)
-            estimates = track_frames(tracker, sequence, sequence.annotation(0).truth[sequence.model.name])
+            tracker = Tracker(sequence.target, self._tracker, network, info)
+            estimates = track_frames(tracker, sequence, sequence.annotation(0).truth[sequence.target.name])
             tracks.append(evaluate_track(estimates, sequence.annotations(), scored))
         areas = [auc_exact(track.adds if track.symmetric else track.add) for track in tracks]
         return ClosedLoopScore(float(np.mean(areas)), summarize(tracks, "closed loop").losses)

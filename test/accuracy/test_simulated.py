@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pose_tracker_ros.datasets.simulation import SimulatedSequence, SimulationConfig
 from pose_tracker_ros.evaluation.protocol import ScoredObject, evaluate_track, summarize
 from pose_tracker_ros.evaluation.track import perturbed, track_frames
 from pose_tracker_ros.objects import load_object
+from pose_tracker_ros.simulation.demo import SimulationConfig, simulate
 from pose_tracker_ros.tracking import Tracker, TrackerConfig
 
 PLAIN = SimulationConfig(frames=75, bar_width_px=0, blank_frames=0)
@@ -21,7 +21,7 @@ def jug():
 
 def run(model, simulation, tracker_config=None):
     """Errors of a run that starts 2 cm and 10 degrees off."""
-    sequence = SimulatedSequence(model, simulation)
+    sequence = simulate(model, simulation)
     tracker = Tracker.load(model, tracker_config or TrackerConfig())
     first = perturbed(model, sequence.annotation(0).truth[model.name], 0.02, 10.0)
     estimates = list(track_frames(tracker, sequence, first))

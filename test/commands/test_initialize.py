@@ -16,11 +16,11 @@ def scene(tmp_path_factory):
     """A BOP scene of one simulated frame of the cube."""
     import json
 
-    from pose_tracker_ros.datasets.simulation import SimulatedSequence, SimulationConfig
     from pose_tracker_ros.objects import load_object
+    from pose_tracker_ros.simulation.demo import SimulationConfig, simulate
 
     config = SimulationConfig(frames=1, bar_width_px=0, blank_frames=0, random_poses=True, seed=5)
-    frame = SimulatedSequence(load_object("cube"), config).read(0)
+    frame = simulate(load_object("cube"), config).read(0)
     folder = tmp_path_factory.mktemp("bop") / "test" / "000001"
     for name in ("rgb", "depth", "mask_visib"):
         (folder / name).mkdir(parents=True)

@@ -15,7 +15,6 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
-from pose_tracker_ros.datasets.simulation import SimulatedSequence, SimulationConfig
 from pose_tracker_ros.evaluation.metrics import add_errors
 from pose_tracker_ros.geometry import pose_errors
 from pose_tracker_ros.nodes import messages
@@ -24,6 +23,7 @@ from pose_tracker_ros.nodes.initializer_node import InitializerNode
 from pose_tracker_ros.nodes.single_process import NodeGroup, command_line, initializer_remappings, tracker_remappings
 from pose_tracker_ros.nodes.tracker_node import TrackerNode
 from pose_tracker_ros.objects import load_object
+from pose_tracker_ros.simulation.demo import SimulationConfig, simulate
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 # Few templates: the tests are about the node.
@@ -93,7 +93,7 @@ def wait_until(condition, seconds=40.0):
 @pytest.fixture(scope="module")
 def sequence():
     jug = load_object("demo_jug")
-    return SimulatedSequence(jug, SimulationConfig(frames=4, bar_width_px=0, blank_frames=0, random_poses=True, seed=4))
+    return simulate(jug, SimulationConfig(frames=4, bar_width_px=0, blank_frames=0, random_poses=True, seed=4))
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pose_tracker_ros.datasets.simulation import SimulationConfig
 from pose_tracker_ros.initialization.hypotheses import HypothesesConfig
+from pose_tracker_ros.simulation.demo import SimulationConfig
 from pose_tracker_ros.tracking import TrackerConfig
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"

@@ -24,15 +24,26 @@ class DepthNoise:
     Random fields are drawn once and shifted at random from frame to frame, which is fast enough for 30 Hz.
     """
 
-    def __init__(self, height: int, width: int, focal_px: float, deviation_m: float, seed: int) -> None:
-        """``deviation_m``: standard deviation at 0.6 m; 0 gives the true depth back."""
+    def __init__(
+        self,
+        height: int,
+        width: int,
+        focal_px: float,
+        deviation_m: float,
+        seed: int,
+        hole_share: float = HOLE_SHARE,
+        mixed_share: float = 0.0,
+    ) -> None:
+        """Parameters: ``deviation_m`` standard deviation at 0.6 m, 0 gives the true depth back; ``hole_share`` of the image
+        without depth; ``mixed_share`` of the pixels at depth steps that are measured between both sides, not lost."""
         generator = np.random.default_rng(seed)
         self._shape = (height, width)
         self._focal = focal_px
         self._deviation = deviation_m
         size = (height + PADDING, width + PADDING)
         self._noise = [_correlated(size, generator) for _ in range(POOL)]
-        self._holes = [_patches(size, generator) for _ in range(POOL)]
+        self._holes = [_patches(size, generator, hole_share) for _ in range(POOL)]
+        self._mixed_share = mixed_share
 
     def apply(self, depth: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """Measured depth (H, W) float32 metres of a true one, 0 = no measurement."""
@@ -46,7 +57,20 @@ class DepthNoise:
         measured = product / np.maximum(np.rint(product / np.maximum(measured, np.float32(1e-3))), 1)
         lost = holes | self._shadow(depth) | self._steep(depth) | (depth == 0)
         measured[lost] = 0
+        if self._mixed_share > 0:
+            self._mix(measured, depth, holes, generator)
         return measured
+
+    def _mix(self, measured: np.ndarray, depth: np.ndarray, holes: np.ndarray, generator: np.random.Generator) -> None:
+        """Give pixels beside depth steps a depth anywhere between the two sides, as averaging over a window does."""
+        kernel = np.ones((3, 3), np.uint8)
+        nearest, farthest = cv2.erode(depth, kernel), cv2.dilate(depth, kernel)
+        rows, columns = np.nonzero((farthest - nearest > EDGE_M) & (nearest > 0) & ~holes)
+        chosen = generator.random(len(rows)) < self._mixed_share
+        rows, columns = rows[chosen], columns[chosen]
+        share = generator.random(len(rows), dtype=np.float32)
+        near, far = nearest[rows, columns], farthest[rows, columns]
+        measured[rows, columns] = near + share * (far - near)
 
     def _shadow(self, depth: np.ndarray) -> np.ndarray:
         """Pixels that the second camera cannot see past something nearer on their right."""
@@ -73,11 +97,11 @@ def _correlated(size: tuple[int, int], generator: np.random.Generator) -> np.nda
     return noise / noise.std()
 
 
-def _patches(size: tuple[int, int], generator: np.random.Generator) -> np.ndarray:
+def _patches(size: tuple[int, int], generator: np.random.Generator, share: float) -> np.ndarray:
     field = cv2.resize(
         generator.random((size[0] // 6, size[1] // 6), dtype=np.float32), size[::-1], interpolation=cv2.INTER_CUBIC
     )
-    return field < np.quantile(field, HOLE_SHARE)
+    return field < np.quantile(field, share) if share > 0 else np.zeros(field.shape, bool)
 
 
 def _window(pool: list[np.ndarray], shape: tuple[int, int], generator: np.random.Generator) -> np.ndarray:

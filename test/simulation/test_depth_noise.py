@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pose_tracker_ros.datasets.depth_noise import BASELINE_M, DISPARITY_STEP_PX, HOLE_SHARE, DepthNoise
+from pose_tracker_ros.simulation.depth_noise import BASELINE_M, DISPARITY_STEP_PX, HOLE_SHARE, DepthNoise
 
 HEIGHT, WIDTH, FOCAL = 240, 320, 600.0
 DEVIATION_M = 0.0012

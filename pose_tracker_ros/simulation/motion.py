@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +22,9 @@ def hand_motion(
 
     Sums of sines whose mean step from frame to frame is ``speed_m`` metres and ``speed_rad`` radians.
     """
-    way = _waves(frames, REACH_M, speed_m, generator, lambda offsets: np.linalg.norm(np.diff(offsets, axis=0), axis=1))
+    way = waves(frames, REACH_M, speed_m, generator)
     first = random_rotation(generator)
-    turns = _waves(frames, TURN_RAD, speed_rad, generator, _turn_angles)
+    turns = waves(frames, TURN_RAD, speed_rad, generator, _turn_angles)
     rotations = so3_exp(turns) @ first
     return np.stack([make_pose(rotation, middle + offset) for rotation, offset in zip(rotations, way)])
 
@@ -39,8 +40,18 @@ def _turn_angles(turns: np.ndarray) -> np.ndarray:
     return rotation_angle(rotations[1:] @ np.swapaxes(rotations[:-1], 1, 2))
 
 
-def _waves(frames, reach, speed, generator, steps) -> np.ndarray:
-    """Sums of sines (frames, 3) within ``reach``, their time scaled until the mean of ``steps`` is ``speed``."""
+def _step_lengths(offsets: np.ndarray) -> np.ndarray:
+    return np.linalg.norm(np.diff(offsets, axis=0), axis=1)
+
+
+def waves(
+    frames: int,
+    reach: np.ndarray,
+    speed: float,
+    generator: np.random.Generator,
+    steps: Callable[[np.ndarray], np.ndarray] = _step_lengths,
+) -> np.ndarray:
+    """Sums of sines (frames, 3) within ``reach`` (3,), their time scaled until the mean of ``steps`` is ``speed`` a frame."""
     frequencies = generator.uniform(0.5, 1.5, (WAVES, 3))
     phases = generator.uniform(0, 2 * np.pi, (WAVES, 3))
     weights = generator.uniform(0.5, 1.0, (WAVES, 3))
