@@ -162,3 +162,37 @@ def test_real_linemod_occlusion_annotations(shared_data):
     assert sequence.load_model("obj_000010").discrete_symmetries.shape == (1, 4, 4)
     with pytest.raises(DatasetError, match="rgb/000003.png"):
         sequence.read(0)
+
+
+def test_camera_poses_are_read_in_metres_from_world_to_camera(bop_scene):
+    """The world's origin, 2 m before a camera that is turned about y, is where the inverse says."""
+    path = bop_scene / "scene_camera.json"
+    cameras = json.loads(path.read_text())
+    cameras["4"] |= {"cam_R_w2c": [0, 0, 1, 0, 1, 0, -1, 0, 0], "cam_t_w2c": [100, 0, 2000]}
+    path.write_text(json.dumps(cameras))
+    frames = list(BopSequence(bop_scene))
+    assert frames[0].world_T_camera is None
+    np.testing.assert_allclose(frames[1].world_T_camera @ [0.1, 0, 2, 1], [0, 0, 0, 1], atol=1e-12)
+    np.testing.assert_allclose(frames[1].world_T_camera @ [0.1, 0, 3, 1], [-1, 0, 0, 1], atol=1e-12)
+
+
+@pytest.mark.parametrize("rotation", [[1, 0, 0, 0, 1, 0, 0, 0, 1.1], [1, 0]])
+def test_bad_camera_poses_are_named(bop_scene, rotation):
+    path = bop_scene / "scene_camera.json"
+    cameras = json.loads(path.read_text())
+    cameras["4"] |= {"cam_R_w2c": rotation, "cam_t_w2c": [0, 0, 0]}
+    path.write_text(json.dumps(cameras))
+    with pytest.raises(DatasetError, match="scene_camera.json, image 4"):
+        BopSequence(bop_scene).read(1)
+
+
+def test_visible_shares_go_with_the_instances(bop_scene):
+    assert BopSequence(bop_scene).read(0).visibility == {}
+    info = {"3": [{"visib_fract": share} for share in (0.9, 0.5, 0.0)]}
+    (bop_scene / "scene_gt_info.json").write_text(json.dumps(info))
+    sequence = BopSequence(bop_scene)
+    assert sequence.read(0).visibility == {"obj_000002": 0.9, "box": 0.5, "obj_000002#2": 0.0}
+    assert sequence.read(1).visibility == {}
+    (bop_scene / "scene_gt_info.json").write_text(json.dumps({"3": [{}]}))
+    with pytest.raises(DatasetError, match="scene_gt_info.json .*visib_fract"):
+        BopSequence(bop_scene)
