@@ -14,26 +14,30 @@ from rich.console import Console
 from rich.progress import track as progress
 from rich.table import Table
 
+from pose_tracker_ros.commands.bench_scenes import bench_scenes
 from pose_tracker_ros.commands.errors import reported_errors
-from pose_tracker_ros.commands.overrides import parse_overrides
+from pose_tracker_ros.commands.overrides import open_with_options, parse_overrides
 from pose_tracker_ros.commands.track import load_tracked_object
+from pose_tracker_ros.commands.variants import check_names, knows, named_path
 from pose_tracker_ros.configuration import load_config
-from pose_tracker_ros.datasets import FrameSequence, open_sequence
+from pose_tracker_ros.datasets import FrameSequence
 from pose_tracker_ros.datasets.bop import BopSequence
 from pose_tracker_ros.datasets.files import DatasetError
 from pose_tracker_ros.evaluation.benchmark_objects import benchmark_objects
+from pose_tracker_ros.evaluation.frozen_sets import FROZEN_SETS
 from pose_tracker_ros.evaluation.plots import error_figure, grouped_bars, save_figures
 from pose_tracker_ros.evaluation.protocol import Summary, summarize, summary_fields
 from pose_tracker_ros.evaluation.report import NOT_KNOWN
 from pose_tracker_ros.evaluation.track import perturbed
 from pose_tracker_ros.evaluation.tracking_benchmark import (
+    PUBLISHED_TIME,
     Run,
     Variant,
     benchmark_sequence,
+    only_times,
     standard_variants,
     track_side_by_side,
 )
-from pose_tracker_ros.networks.weights import load_weights
 from pose_tracker_ros.object_files import write_object
 from pose_tracker_ros.objects import ObjectModel, load_mesh
 from pose_tracker_ros.tracking import TrackerConfig
@@ -68,13 +72,36 @@ def bench(
         list[str] | None,
         typer.Option(help="Weights that work as published: one pass, no polish, no motion prior; as NAME=FILE."),
     ] = None,
-    ablations: Annotated[bool, typer.Option(help="Also with one ingredient missing at a time.")] = True,
+    ablations: Annotated[
+        bool | None,
+        typer.Option(
+            "--ablations/--no-ablations",
+            help="Also with one ingredient missing at a time; default yes, and no with --scene.",
+        ),
+    ] = None,
+    published_time: Annotated[
+        bool,
+        typer.Option("--published-time", help="Also se(3)-TrackNet's pipeline with a random network, for its times."),
+    ] = False,
+    scene: Annotated[
+        list[str] | None,
+        typer.Option(help=f"Frozen set of scenes: {', '.join(FROZEN_SETS)}, or all; may be repeated."),
+    ] = None,
+    short: Annotated[
+        bool, typer.Option("--short", help="With --scene, only the first frames of each sequence.")
+    ] = False,
+    workers: Annotated[
+        int, typer.Option(help="With --scene, sequences at a time; times are then those of a busy machine.", min=1)
+    ] = 1,
     trajectory: Annotated[
         list[str] | None,
         typer.Option(help="Simulate also a mesh along a recorded motion, as MESH=FILE of lines 't x y z qx qy qz qw'."),
     ] = None,
     sequence: Annotated[
         list[Path] | None, typer.Option(help="Real sequence with truth, instead of simulated ones; may be repeated.")
+    ] = None,
+    reader: Annotated[
+        list[str] | None, typer.Option("--reader", help="Option of the reader of --sequence as name=value.")
     ] = None,
     models_folder: Annotated[
         Path | None, typer.Option(help="Folder with OBJECT/textured.obj for the objects of --sequence.")
@@ -91,6 +118,8 @@ def bench(
     """Compare trackers on the same frames: tables, a CSV file and pictures of ADD and ADD-S AUC and of losses.
 
     Simulated sequences start 2 cm and 10 degrees off; real ones from the truth and from there.
+    With --scene also what a tracker says of itself: false tracking, false losses, recoveries. The same command again
+    goes on where it was interrupted.
     """
     with reported_errors():
         if write_objects:
@@ -98,17 +127,25 @@ def bench(
                 console.print(f"written to {write_object(model, write_objects / model.name)}", soft_wrap=True)
             return
         tracker_config = load_config(TrackerConfig, config, parse_overrides(set_option))
-        others, alone = ([_named_path(text) for text in texts or ()] for texts in (compare, compare_alone))
-        variants = standard_variants(tracker_config, weights, others, alone, ablations)
-        names = [variant.name for variant in variants]
-        if len(set(names)) < len(names):
-            raise ValueError(f"expected a name of its own for each tracker to compare, got {', '.join(names)}")
+        others, alone = ([named_path(text) for text in texts or ()] for texts in (compare, compare_alone))
+        with_ablations = not scene if ablations is None else ablations
+        polish_only = not scene or with_ablations
+        variants = standard_variants(tracker_config, weights, others, alone, with_ablations, polish_only)
+        if published_time:
+            variants.append(Variant(PUBLISHED_TIME, tracker_config, times_only=True))
+        check_names(variants)
+        seeds = range(seed, seed + repeat)
+        if scene:
+            if sequence or trajectory:
+                raise ValueError("expected --scene without --sequence and --trajectory, got both; run them one by one")
+            bench_scenes(scene, variants, objects, seeds, short, workers, output)
+            return
         if sequence:
-            cases = [case for path in sequence for case in real_cases(path, models_folder, objects)]
+            cases = [case for path in sequence for case in real_cases(path, models_folder, objects, reader)]
         else:
-            moved = [_named_path(text) for text in trajectory or ()]
+            moved = [named_path(text) for text in trajectory or ()]
             cases = []
-            for one in range(seed, seed + repeat):
+            for one in seeds:
                 simulated = simulated_cases(objects, frames, one, moved, speed)
                 cases += [case._replace(name=f"{case.name}, seed {one}") if repeat > 1 else case for case in simulated]
         output.mkdir(parents=True, exist_ok=True)
@@ -142,10 +179,14 @@ def _simulated_case(name: str, model: ObjectModel, sequence: FrameSequence, seed
     return Case(name, model, sequence, perturbed(model, truth, OFFSET_M, ANGLE_DEG, seed), model.name)
 
 
-def real_cases(path: Path, models_folder: Path | None, names: Sequence[str] | None) -> Iterator[Case]:
-    """Every object of a real sequence whose mesh can be had, from the true first pose and from one that is off."""
-    options = {} if models_folder is None else {"models_folder": models_folder}
-    frames = open_sequence(path, **options)
+def real_cases(
+    path: Path, models_folder: Path | None, names: Sequence[str] | None, reader: Sequence[str] | None = None
+) -> Iterator[Case]:
+    """Every object of a real sequence whose mesh can be had, from the true first pose and from one that is off.
+
+    ``reader``: options of the sequence's reader as name=value.
+    """
+    frames = open_with_options(path, reader, models_folder=models_folder)
     truth = next(iter(frames.annotations())).truth
     for name in sorted(truth):
         if names and name not in names:
@@ -170,19 +211,6 @@ def run_case(case: Case, variants: Sequence[Variant]) -> list[Run]:
     )
 
 
-def knows(variant: Variant, model: ObjectModel) -> bool:
-    """Whether the variant's weights were trained for the object, or for any; says why where they were not."""
-    if variant.weights is None or variant.config.network_passes == 0:
-        return True
-    _, info = load_weights(variant.weights)
-    try:
-        info.check_object(model.name, model.diameter_m, variant.weights)
-    except ValueError as error:
-        console.print(f"{model.name} without {variant.name}: {error}", style="dim", soft_wrap=True)
-        return False
-    return True
-
-
 def report(runs: Sequence[Run], variants: Sequence[Variant], output: Path) -> None:
     """Tables in the terminal, ``benchmark.csv`` and pictures in ``output``."""
     cases = list(dict.fromkeys(run.errors.sequence_name for run in runs))
@@ -191,6 +219,8 @@ def report(runs: Sequence[Run], variants: Sequence[Variant], output: Path) -> No
         mine = [run.errors for run in runs if run.variant == variant.name]
         if len(mine) == len(cases):
             rows[variant.name, "ALL"] = summarize(mine, variant.name)
+    timed = {variant.name for variant in variants if variant.times_only}
+    rows = {key: only_times(row) if key[0] in timed else row for key, row in rows.items()}
     console.print(benchmark_table(rows, [variant.name for variant in variants], [*cases, "ALL"]))
     with (output / "benchmark.csv").open("w", newline="") as file:
         writer = csv.writer(file)
@@ -199,6 +229,7 @@ def report(runs: Sequence[Run], variants: Sequence[Variant], output: Path) -> No
     bars = {
         variant.name: [100 * row.adds_auc if (row := rows.get((variant.name, case))) else 0.0 for case in cases]
         for variant in variants
+        if not variant.times_only
     }
     figures = {"benchmark": grouped_bars(bars, cases, "ADD-S AUC [%]", "Trackers on the same frames")}
     first = variants[0].name
@@ -228,15 +259,8 @@ def benchmark_table(rows: dict[tuple[str, str], Summary], variants: Sequence[str
 
 
 def _cell(row: Summary | None) -> str:
-    """A dash where a variant's weights do not know the object."""
-    if row is None:
+    """A dash where a variant's weights do not know the object, or its poses mean nothing."""
+    if row is None or np.isnan(row.add_auc):
         return NOT_KNOWN
     losses = f" ({row.losses})" if row.losses else ""
     return f"{100 * row.add_auc:.1f} / {100 * row.adds_auc:.1f}{losses}"
-
-
-def _named_path(text: str) -> tuple[str, Path]:
-    name, separator, path = text.partition("=")
-    if not separator or not Path(path).is_file():
-        raise ValueError(f"expected NAME=FILE with a file that is there, got {text!r}")
-    return name, Path(path)

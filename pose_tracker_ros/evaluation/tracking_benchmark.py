@@ -1,29 +1,34 @@
-"""Trackers side by side on the same simulated frames: every variant takes every step before the next frame is made."""
+"""Trackers side by side on the same frames: every variant takes every step before the next frame is made."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from pose_tracker_ros.datasets.sequence import FrameSequence
-from pose_tracker_ros.datasets.simulation import SimulatedSequence, SimulationConfig
 from pose_tracker_ros.evaluation.protocol import ScoredObject, TrackErrors, evaluate_track
+from pose_tracker_ros.evaluation.published_pipeline import PublishedPipeline
 from pose_tracker_ros.evaluation.track import estimate_of
 from pose_tracker_ros.evaluation.trajectory import PoseEstimate
 from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.objects import ObjectModel
+from pose_tracker_ros.simulation.demo import SimulationConfig, simulate
+from pose_tracker_ros.simulation.scene import SceneSequence
 from pose_tracker_ros.tracking import Tracker, TrackerConfig
+from pose_tracker_ros.tracking.tracker import default_weights_path
 
 # A quick hand: on average 0.27 m and 110 degrees a second at 30 Hz, at times twice that; 30 % hidden for half of the time.
 BENCHMARK_MOTION = SimulationConfig(
     frames=240, speed_mm=8.9, speed_deg=3.7, bar_width_px=0, blank_frames=0, spell_share=0.3, spell_first_frame=30
 )
 GREY = 128
+PUBLISHED_TIME = "published (time)"
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,8 @@ class Variant:
     """A tracker to be compared.
 
     config: its options; weights: file of its network, None for the default ones; color, depth: whether it gets to see
-    them; without colour images are grey all over, without depth there is no measurement anywhere.
+    them; without colour images are grey all over, without depth there is no measurement anywhere;
+    times_only: the published pipeline with a random network, led by the truth, of which only times mean anything.
     """
 
     name: str
@@ -39,6 +45,19 @@ class Variant:
     weights: Path | None = None
     color: bool = True
     depth: bool = True
+    times_only: bool = False
+
+    def load(self, model: ObjectModel) -> Tracker | PublishedPipeline:
+        """The tracker for an object; raises as :meth:`Tracker.load` and :class:`PublishedPipeline` do."""
+        if self.times_only:
+            return PublishedPipeline(model, threads=self.config.threads)
+        return Tracker.load(model, self.config, self.weights)
+
+    def weights_path(self, model: ObjectModel) -> Path | None:
+        """The file of weights that is used for an object, None for a tracker without them."""
+        if self.times_only or (self.config.network_passes == 0 and self.weights is None):
+            return None
+        return self.weights or default_weights_path(model)
 
     def seen(self, frame: Frame) -> Frame:
         """What the tracker gets of a frame."""
@@ -62,15 +81,17 @@ def standard_variants(
     others: Sequence[tuple[str, Path]] = (),
     alone: Sequence[tuple[str, Path]] = (),
     ablations: bool = True,
+    polish_only: bool = True,
 ) -> list[Variant]:
     """The tracker with some weights, with ``others``, with networks that work ``alone`` as published (one pass, no
-    polish, no motion prior), without network, and with one ingredient missing at a time."""
+    polish, no motion prior), without network (``polish_only``), and with one ingredient missing at a time."""
     polish_off = {"polish_iterations": 0, "contour_iterations": 0}
     as_published = replace(config, network_passes=1, motion_prior=0.0, **polish_off)
     variants = [Variant("ours", config, weights)]
     variants += [Variant(name, config, path) for name, path in others]
     variants += [Variant(name, as_published, path) for name, path in alone]
-    variants.append(Variant("polish only", replace(config, network_passes=0)))
+    if polish_only:
+        variants.append(Variant("polish only", replace(config, network_passes=0)))
     if ablations:
         variants += [
             Variant("no depth", config, weights, depth=False),
@@ -84,7 +105,7 @@ def standard_variants(
 
 def benchmark_sequence(
     model: ObjectModel, seed: int, frames: int, trajectory: Path | None = None, speed: float = 1.0
-) -> SimulatedSequence:
+) -> SceneSequence:
     """Frames of an object, moved by a quick hand or along a recorded trajectory, with spells of occlusion.
 
     ``speed``: factor on the hand's motion from frame to frame.
@@ -93,7 +114,7 @@ def benchmark_sequence(
     config = replace(BENCHMARK_MOTION, frames=frames, seed=seed, **motion)
     if trajectory is not None:
         config = replace(config, trajectory=str(trajectory))
-    return SimulatedSequence(model, config)
+    return simulate(model, config)
 
 
 def track_side_by_side(
@@ -110,20 +131,49 @@ def track_side_by_side(
     ``camera_T_object`` (4, 4): the first pose. ``object_name``: the object's name in the sequence, where it differs.
     ``frames``: those of the sequence, for a caller that counts them. Raises as :meth:`Tracker.load` does.
     """
-    trackers = [Tracker.load(model, variant.config, variant.weights) for variant in variants]
-    for tracker in trackers:
-        tracker.warm_up()
-        tracker.start(camera_T_object)
-    estimates: list[list[PoseEstimate]] = [[] for _ in variants]
-    for frame in sequence if frames is None else frames:
-        for variant, tracker, rows in zip(variants, trackers, estimates):
-            seen = variant.seen(frame)
-            start = time.perf_counter()
-            result = tracker.step(seen)
-            rows.append(estimate_of(result, frame.stamp, frame.index, (time.perf_counter() - start) * 1e3))
+    frames = sequence if frames is None else frames
+    steps = step_side_by_side(model, variants, camera_T_object, frames, object_name)
+    estimates = list(zip(*(rows for _, rows in steps)))
     scored = replace(ScoredObject.from_model(model), name=object_name or model.name)
     annotations = list(sequence.annotations())
     return [
         Run(variant.name, evaluate_track(rows, annotations, scored, sequence_name=name))
         for variant, rows in zip(variants, estimates)
     ]
+
+
+def step_side_by_side(
+    model: ObjectModel,
+    variants: Sequence[Variant],
+    camera_T_object: np.ndarray,
+    frames: Iterable[Frame],
+    object_name: str | None = None,
+) -> Iterator[tuple[Frame, list[PoseEstimate]]]:
+    """Every frame with the estimates of all variants, which start from a pose (4, 4) in the first one.
+
+    ``object_name``: the object's name in the frames, where it differs. Raises as :meth:`Variant.load` does.
+    """
+    trackers = [variant.load(model) for variant in variants]
+    for tracker in trackers:
+        tracker.warm_up()
+        tracker.start(camera_T_object)
+    for frame in frames:
+        truth = frame.truth.get(object_name or model.name)
+        for variant, tracker in zip(variants, trackers):
+            if variant.times_only and truth is not None:
+                tracker.start(truth)
+        yield frame, [_timed_step(variant, tracker, frame) for variant, tracker in zip(variants, trackers)]
+
+
+def only_times(row: Row) -> Row:
+    """A row of a table with NaN for everything but names, frames and times."""
+    kept = ("name", "sequences", "frames")
+    blank = [item.name for item in fields(row) if item.name not in kept and not item.name.startswith("latency")]
+    return replace(row, **dict.fromkeys(blank, float("nan")))
+
+
+def _timed_step(variant: Variant, tracker: Tracker | PublishedPipeline, frame: Frame) -> PoseEstimate:
+    seen = variant.seen(frame)
+    start = time.perf_counter()
+    result = tracker.step(seen)
+    return estimate_of(result, frame.stamp, frame.index, (time.perf_counter() - start) * 1e3)
