@@ -12,6 +12,7 @@ from pose_tracker_ros.commands.evaluate import evaluate
 from pose_tracker_ros.commands.initialize import initialize_command
 from pose_tracker_ros.commands.render import render
 from pose_tracker_ros.commands.run import run
+from pose_tracker_ros.commands.simulate import simulate
 from pose_tracker_ros.commands.track import track
 from pose_tracker_ros.commands.train import train
 from pose_tracker_ros.commands.train_initializer import train_initializer
@@ -21,7 +22,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
-for command in (track, train, render, evaluate, bench, run, demo):
+for command in (track, train, render, evaluate, bench, simulate, run, demo):
     app.command(command.__name__)(command)
 app.command("add-object")(add_object)
 app.command("align-masks")(align_masks_command)
