@@ -25,7 +25,7 @@ TRUTH_COLUMNS = tuple(f"true_{name}" for name in ESTIMATE_COLUMNS)
 CENTER_COLUMNS = ("center_x", "center_y", "center_z")
 FRAME_COLUMNS = ("index", "stamp", "state", *NUMBER_COLUMNS, *ESTIMATE_COLUMNS, *TRUTH_COLUMNS, *CENTER_COLUMNS)
 # What no result of a tracker depends on.
-OTHER_CODE = ("commands", "nodes", "training")
+OTHER_CODE = ("commands", "nodes", "training", "initialization", "datasets")
 _RUN_FIELDS = ("name", "scene", "group", "object_name", "seed", "variant", "checksum", "diameter_m")
 _RUN_FIELDS += ("symmetric", "freedom", "alone", "load", "times_only")
 
@@ -128,7 +128,7 @@ def first_difference(before: Any, now: Any, place: str = "") -> str | None:
 
 
 def code_checksum() -> str:
-    """A checksum of the package's code, without that of commands, nodes and training."""
+    """A checksum of the package's code, without that of OTHER_CODE."""
     package = Path(__file__).resolve().parents[1]
     digest = hashlib.blake2b(digest_size=8)
     for path in sorted(package.rglob("*.py")):

@@ -24,6 +24,8 @@ HIDDEN_FRAMES = 5
 REAPPEARED = 0.5
 # Half a second and a second at 30 Hz.
 RECOVERY_FRAMES = (15, 30)
+# A pose that sweeps across the object on its way elsewhere is right for a frame or two, too.
+RECOVERED_FRAMES = 5
 # A third of a second for a first pose that is off to be refined.
 START_FRAMES = 10
 # The mean step of the object's centre, in camera axes, up to which it comes back where a tracker still expects it.
@@ -109,9 +111,13 @@ def judged_reappearances(track: SceneTrack) -> list[Reappearance]:
 
 
 def recovered(track: SceneTrack, event: Reappearance, frames: int) -> bool:
-    """Whether some of the ``frames`` frames from an event on is reported as tracking with an error of at most 0.2 d."""
+    """Whether the object is tracked again within ``frames`` frames from an event on, the event among them.
+
+    That is, 5 of them in a row are reported as tracking with an error of at most 0.2 diameters.
+    """
     span = slice(event.reappeared, event.reappeared + frames)
-    return bool(np.any(track.tracking[span] & track.right[span]))
+    in_a_row = np.convolve(track.tracking[span] & track.right[span], np.ones(RECOVERED_FRAMES, int))
+    return bool(in_a_row.max() == RECOVERED_FRAMES)
 
 
 def due_frames(track: SceneTrack) -> np.ndarray:

@@ -37,7 +37,7 @@ class SceneSummary:
     error_squared: mean normalised error squared over claimed_frames, those reported as tracking, seen, and with a
     covariance; freedom: what it would be on average of a tracker that is exactly as sure as it may be; inside_95:
     share inside the 95 % ellipsoid;
-    events: reappearances with 30 frames after them, recovered_15 and recovered_30 of them within so many frames;
+    events: reappearances with 30 frames after them, recovered_15 and recovered_30 of them (:func:`recovered`);
     expected_events and so on: those at the expected place;
     latency_median_ms, latency_p95_ms, latency_max_ms: of all frames.
     """

@@ -133,7 +133,7 @@ def test_what_is_hidden_shortly_or_peeps_out_a_little_is_no_event_of_its_own():
 
 @pytest.mark.parametrize(
     ("right_from", "expected"),
-    [(REAPPEARED, (1, 1)), (REAPPEARED + 14, (1, 1)), (REAPPEARED + 15, (0, 1)), (REAPPEARED + 30, (0, 0))],
+    [(REAPPEARED, (1, 1)), (REAPPEARED + 10, (1, 1)), (REAPPEARED + 11, (0, 1)), (REAPPEARED + 26, (0, 0))],
 )
 def test_recovered_is_tracking_with_a_right_pose(right_from, expected):
     error = np.full(FRAMES, 0.001)
@@ -144,6 +144,15 @@ def test_recovered_is_tracking_with_a_right_pose(right_from, expected):
         row = summarize_scenes([track])
         assert (row.events, row.recovered_15, row.recovered_30) == (1, *expected)
         assert (row.expected_events, row.expected_recovered_30) == (1, expected[1])
+
+
+def test_a_pose_that_sweeps_across_the_object_is_no_recovery():
+    error = np.full(FRAMES, 0.03)
+    error[REAPPEARED + 2 : REAPPEARED + 6] = 0.001
+    track = track_of(visibility=hidden_visibility(), error=error)
+    assert summarize_scenes([track]).recovered_30 == 0
+    error[REAPPEARED + 6] = 0.001
+    assert summarize_scenes([track]).recovered_15 == 1
 
 
 def test_an_event_that_the_video_cuts_off_is_not_judged():
