@@ -16,13 +16,14 @@ from rich.table import Table
 
 from pose_tracker_ros.commands.bench_scenes import bench_scenes
 from pose_tracker_ros.commands.errors import reported_errors
-from pose_tracker_ros.commands.overrides import open_with_options, parse_overrides
-from pose_tracker_ros.commands.track import load_tracked_object
+from pose_tracker_ros.commands.overrides import parse_overrides
 from pose_tracker_ros.commands.variants import check_names, knows, named_path
 from pose_tracker_ros.configuration import load_config
 from pose_tracker_ros.datasets import FrameSequence
 from pose_tracker_ros.datasets.bop import BopSequence
 from pose_tracker_ros.datasets.files import DatasetError
+from pose_tracker_ros.datasets.object_models import load_tracked_object
+from pose_tracker_ros.datasets.reader_options import open_with_options
 from pose_tracker_ros.evaluation.benchmark_objects import benchmark_objects
 from pose_tracker_ros.evaluation.frozen_sets import FROZEN_SETS
 from pose_tracker_ros.evaluation.plots import error_figure, grouped_bars, save_figures

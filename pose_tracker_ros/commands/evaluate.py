@@ -13,9 +13,9 @@ import typer
 from rich.console import Console
 
 from pose_tracker_ros.commands.errors import reported_errors
-from pose_tracker_ros.commands.overrides import open_with_options
 from pose_tracker_ros.datasets import DatasetError, FrameSequence
 from pose_tracker_ros.datasets.bop import find_scenes
+from pose_tracker_ros.datasets.reader_options import open_with_options
 from pose_tracker_ros.evaluation import agreement_report, benchmarks, report
 from pose_tracker_ros.evaluation.bop_challenge import BopGroundTruth, evaluate_bop
 from pose_tracker_ros.evaluation.html_report import CaptionedImage, worst_frames, write_html

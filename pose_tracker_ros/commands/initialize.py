@@ -15,9 +15,11 @@ from rich.progress import track as progress
 from rich.table import Table
 
 from pose_tracker_ros.commands.errors import reported_errors
-from pose_tracker_ros.commands.overrides import open_with_options, parse_overrides
-from pose_tracker_ros.commands.track import load_tracked_object, name_object
+from pose_tracker_ros.commands.overrides import parse_overrides
+from pose_tracker_ros.commands.track import name_object
 from pose_tracker_ros.configuration import load_config
+from pose_tracker_ros.datasets.object_models import load_tracked_object
+from pose_tracker_ros.datasets.reader_options import open_with_options
 from pose_tracker_ros.evaluation.alignment_trials import trial_objects
 from pose_tracker_ros.evaluation.initialization import (
     evaluate_initializer,

@@ -13,11 +13,13 @@ from rich.console import Console
 from rich.progress import track as progress
 
 from pose_tracker_ros.commands.errors import reported_errors
-from pose_tracker_ros.commands.overrides import open_with_options, parse_overrides
+from pose_tracker_ros.commands.overrides import parse_overrides
 from pose_tracker_ros.configuration import load_config
-from pose_tracker_ros.datasets import DatasetError, FrameSequence
-from pose_tracker_ros.datasets.bop import BopSequence, default_object_name
+from pose_tracker_ros.datasets import FrameSequence
+from pose_tracker_ros.datasets.bop import BopSequence
 from pose_tracker_ros.datasets.numbered_sequence import NumberedSequence
+from pose_tracker_ros.datasets.object_models import load_tracked_object
+from pose_tracker_ros.datasets.reader_options import open_with_options
 from pose_tracker_ros.evaluation import report
 from pose_tracker_ros.evaluation.plots import save_figures, track_figures
 from pose_tracker_ros.evaluation.protocol import ScoredObject, evaluate_track, summarize_by_object
@@ -25,7 +27,6 @@ from pose_tracker_ros.evaluation.track import perturbed, track_frames
 from pose_tracker_ros.evaluation.trajectory import PoseEstimate, to_bop_estimates, write_bop_results, write_trajectory
 from pose_tracker_ros.evaluation.video import write_overlay_video
 from pose_tracker_ros.geometry import make_pose, matrix_from_quaternion
-from pose_tracker_ros.objects import ObjectModel, find_object_folder, load_mesh, load_object, read_object_description
 from pose_tracker_ros.rendering import create_renderer
 from pose_tracker_ros.tracking import Tracker, TrackerConfig
 
@@ -82,45 +83,6 @@ def track(
         if name in frames.object_names:
             report_errors(output, estimates, frames, replace(ScoredObject.from_model(model), name=name))
         console.print(f"written to {output}")
-
-
-def load_tracked_object(
-    name: str, sequence: FrameSequence, mesh: Path | None = None, mesh_unit: str | None = None
-) -> ObjectModel:
-    """The object of models/, or of that name with the ``mesh``, or the one that the sequence's data set has a model of.
-
-    Where the mesh of an object of models/ is not distributed, it has that of the sequence's data set.
-    Raises FileNotFoundError that says what to give when there is none, ValueError for a mesh that can't be used.
-    """
-    try:
-        folder = find_object_folder(name)
-    except FileNotFoundError as unknown:
-        return _load_other_object(name, sequence, mesh, mesh_unit, unknown)
-    description = read_object_description(folder)
-    missing = mesh is None and not (folder / description["mesh"]).is_file()
-    if missing and "bop_id" in description and isinstance(sequence, BopSequence):
-        in_data_set = sequence.models.folder / f"{default_object_name(description['bop_id'])}.ply"
-        if in_data_set.is_file():
-            return load_object(name, in_data_set, "mm")
-    return load_object(name, mesh, mesh_unit)
-
-
-def _load_other_object(
-    name: str, sequence: FrameSequence, mesh: Path | None, mesh_unit: str | None, unknown: FileNotFoundError
-) -> ObjectModel:
-    """An object that models/ does not have."""
-    if mesh is not None:
-        try:
-            return ObjectModel.from_mesh(name, load_mesh(mesh, mesh_unit or "m"))
-        except ValueError as error:
-            raise ValueError(f"{mesh}: {error}, or give --mesh-unit") from error
-    try:
-        return sequence.load_model(name)
-    except DatasetError as error:
-        raise FileNotFoundError(
-            f"{unknown}; nor is there a model with the sequence ({error}); give --mesh, or where the data set's models "
-            "are with --reader models_folder=FOLDER"
-        ) from error
 
 
 def name_object(sequence: FrameSequence, name: str, certain: bool) -> None:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from pose_tracker_ros.commands.track import load_tracked_object
 from pose_tracker_ros.datasets import open_sequence
+from pose_tracker_ros.datasets.object_models import load_tracked_object
 from pose_tracker_ros.evaluation.metrics import add_errors, adds_errors
 from pose_tracker_ros.evaluation.track import track_frames
 from pose_tracker_ros.initialization.hypotheses import HypothesisInitializer

@@ -8,8 +8,8 @@ import json
 import numpy as np
 import pytest
 
-from pose_tracker_ros.commands.track import load_tracked_object
 from pose_tracker_ros.datasets import open_sequence
+from pose_tracker_ros.datasets.object_models import load_tracked_object
 from pose_tracker_ros.evaluation.metrics import add_errors
 from pose_tracker_ros.evaluation.protocol import object_points
 from pose_tracker_ros.evaluation.track import perturbed, track_frames
