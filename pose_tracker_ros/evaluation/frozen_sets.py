@@ -23,6 +23,7 @@ from pose_tracker_ros.simulation.config import (
     SceneConfig,
     SensorConfig,
 )
+from pose_tracker_ros.simulation.motion import REACH_M
 from pose_tracker_ros.simulation.scene import SceneSequence
 
 VERSION = 1
@@ -178,6 +179,11 @@ def _jerks(draw: _Draw) -> Iterator[SceneCase]:
 def _look_alikes(draw: _Draw) -> Iterator[SceneCase]:
     """Before something of its colour and size, and something of its shape in another colour; for a second behind a board."""
     side = draw.one_of((-1.0, 1.0))
+
+    def behind() -> float:
+        """So far that the two hardly touch where the target is farthest away."""
+        return REACH_M[2] + draw.uniform(0.9, 1.2) * draw.model.diameter_m
+
     same_color = ObjectConfig(
         model=draw.one_of(("box", "cylinder", "ball")),
         name="same_color",
@@ -185,7 +191,7 @@ def _look_alikes(draw: _Draw) -> Iterator[SceneCase]:
         paint="target",
         offset_x=side * draw.uniform(0.08, 0.16),
         offset_y=draw.uniform(-0.05, 0.05),
-        offset_z=draw.uniform(0.15, 0.25),
+        offset_z=behind(),
     )
     same_shape = ObjectConfig(
         model=draw.model.name,
@@ -194,11 +200,12 @@ def _look_alikes(draw: _Draw) -> Iterator[SceneCase]:
         paint="other",
         offset_x=-side * draw.uniform(0.08, 0.16),
         offset_y=draw.uniform(-0.05, 0.05),
-        offset_z=draw.uniform(0.15, 0.25),
+        offset_z=behind(),
     )
     target = draw.target(speed_mm=1.8, speed_deg=0.7)
     board = draw.board(45, 30, draw.one_of(BOARD_COLORS), "follows", 1.3)
-    yield draw.case("", 120, objects=(target, same_color, same_shape), boards=(board,))
+    room = RoomConfig(support_m=1.5)
+    yield draw.case("", 120, objects=(target, same_color, same_shape), boards=(board,), room=room)
 
 
 def _flat_on_support(draw: _Draw) -> Iterator[SceneCase]:

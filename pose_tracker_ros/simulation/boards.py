@@ -76,12 +76,14 @@ class Board:
         self._tilt_axis = np.array([*random_unit_vector(generator)[:2], 0.0])
         self._tilt_axis /= np.linalg.norm(self._tilt_axis)
         self._roll = generator.uniform(-ROLL_RAD, ROLL_RAD)
-        self._comes_from = generator.uniform(0, 2 * np.pi)
+        angle = generator.uniform(0, 2 * np.pi)
+        # As far as its longer edge along one of the edges: beside the object, not only beside its middle.
+        self._comes_from = np.array([np.cos(angle), np.sin(angle)]) / max(abs(np.cos(angle)), abs(np.sin(angle)))
         self._pyramid = tuple(texture_pyramid(self._texture(generator)))
         self._spells: dict[int, tuple[_Plane, np.ndarray, np.ndarray]] = {}
 
-    def patch(self, time: float, rendering: Rendering) -> Patch | None:
-        """The board in the scene at a time in frames, None when it is not there; ``rendering``: the target then."""
+    def patch(self, time: float) -> Patch | None:
+        """The board in the scene at a time in frames, None when it is not there."""
         config = self._config
         since = time - config.first_frame
         if since < 0:
@@ -91,7 +93,7 @@ class Board:
         if since >= config.frames:
             return None
         if config.share < 1:
-            return self._side_patch(time, spell, rendering)
+            return self._side_patch(time, spell)
         if config.motion == "sweeps":
             return self._sweeping_patch(time, (since + 0.5) / config.frames)
         first = config.first_frame + spell * config.period_frames
@@ -101,8 +103,7 @@ class Board:
         if spell not in self._spells:
             self._spells[spell] = self._spread(first)
         plane, low, high = self._spells[spell]
-        moved = self._slide(since) * (high - low).max() * np.array([np.cos(self._comes_from), np.sin(self._comes_from)])
-        corner = plane.point(low + moved)
+        corner = plane.point(low + self._slide(since) * (high - low).max() * self._comes_from)
         if self._config.motion == "follows":
             corner = corner + self._scene.middle(time)
         return self._make(corner, plane.across * (high - low)[0], plane.along * (high - low)[1])
@@ -151,13 +152,17 @@ class Board:
         corner = plane.point(center - np.array([config.width_m, BAR_LENGTH_M]) / 2)
         return self._make(corner, plane.across * config.width_m, plane.along * BAR_LENGTH_M)
 
-    def _side_patch(self, time: float, spell: int, rendering: Rendering) -> Patch | None:
+    def _side_patch(self, time: float, spell: int) -> Patch | None:
         """A board parallel to the image with a straight edge that leaves the rest of the target's pixels free."""
         config, camera = self._config, self._scene.camera
         period = config.period_frames or len(self._scene.scene_T_object) + config.frames
         share = spell_share(time, config.first_frame, period, config.frames, config.share)
+        if share == 0:
+            return None
+        # As the colour camera sees it, whichever camera the board is drawn for.
+        rendering = self._scene.render_target(time)
         rows, columns = np.nonzero(rendering.mask)
-        if share == 0 or len(rows) == 0:
+        if len(rows) == 0:
             return None
         angle = np.random.default_rng((self._seed, spell)).uniform(0, 2 * np.pi)
         inward, aside = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])

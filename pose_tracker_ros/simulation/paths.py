@@ -23,6 +23,8 @@ LEAVING_FRAMES = 12
 RETURN_SHIFT_M, RETURN_TURN_RAD = np.array([0.08, 0.05, 0.08]), np.radians(25.0)
 # How far what is carried may be taken, and turned.
 CARRY_REACH_M, CARRY_TURN_RAD = 0.15, np.radians(70.0)
+# Nothing moves so far from one frame to the next; it was put elsewhere.
+JUMP_M = 0.5
 
 
 class PoseTrack:
@@ -35,13 +37,18 @@ class PoseTrack:
         return len(self.poses)
 
     def at(self, time: float) -> np.ndarray:
-        """The pose (4, 4) at a time in frames: as given at whole ones, with constant velocity between, kept at the ends."""
+        """The pose (4, 4) at a time in frames: as given at whole ones, with constant velocity between, kept at the ends.
+
+        Between poses farther apart than JUMP_M nothing moves: it is at the nearest.
+        """
         time = float(np.clip(time, 0, len(self.poses) - 1))
         before = int(time)
         share = time - before
         if share == 0:
             return self.poses[before]
         one, other = self.poses[before], self.poses[before + 1]
+        if np.linalg.norm(other[:3, 3] - one[:3, 3]) > JUMP_M:
+            return one if share < 0.5 else other
         rotation = so3_exp(share * so3_log(other[:3, :3] @ one[:3, :3].T)) @ one[:3, :3]
         return make_pose(rotation, (1 - share) * one[:3, 3] + share * other[:3, 3])
 
@@ -96,14 +103,19 @@ def about_center(scene_T_center: np.ndarray, model: ObjectModel) -> np.ndarray:
 
 
 def camera_path(
-    config: CameraConfig, camera: PinholeCamera, frames: int, middle: np.ndarray, generator: np.random.Generator
+    config: CameraConfig,
+    camera: PinholeCamera,
+    frames: int,
+    middle: np.ndarray,
+    up: np.ndarray,
+    generator: np.random.Generator,
 ) -> np.ndarray:
-    """scene_T_camera (N, 4, 4), the first about the identity; ``middle`` (3,) is what an orbit goes around."""
+    """scene_T_camera (N, 4, 4), the first the identity; an orbit goes around the axis ``up`` (3,) through ``middle`` (3,)."""
     if config.path == "still":
         return np.tile(np.eye(4), (frames, 1, 1))
     if config.path == "orbit":
         angles = np.radians(config.orbit_deg) * np.arange(frames)
-        rotations = so3_exp(np.outer(angles, np.array([0.0, -1.0, 0.0])))
+        rotations = so3_exp(np.outer(angles, up))
         return np.stack([make_pose(rotation, middle - rotation @ middle) for rotation in rotations])
     poses = _sway(config, frames, generator)
     if config.path == "jerks":

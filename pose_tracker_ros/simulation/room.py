@@ -20,6 +20,8 @@ TO_LAMP = np.array([-0.4, -0.7, -0.6]) / np.linalg.norm([-0.4, -0.7, -0.6])
 SUPPORT_SIDE, SUPPORT_NEAR, SUPPORT_FAR = 0.8, 0.5, 0.7
 WALL_SIDE, WALL_FAR, WALL_BEHIND_CAMERA = 2.0, 1.7, 1.0
 FLOOR_BELOW, CEILING_ABOVE = 0.75, 1.9
+# At least so much room is around the first camera, and around another one that sees the support from the same distance.
+ROOM_AROUND_CAMERA = 0.4
 # Where clutter stands: to the sides, and from near to far.
 CLUTTER_SIDE, CLUTTER_NEAR, CLUTTER_FAR = 0.5, -0.05, 0.5
 
@@ -38,8 +40,7 @@ class Room:
         """``object_color`` (3,): mean colour of the target. ``kept_free``: places (3,) and radii where no clutter stands."""
         self._light = light
         self.scene_T_support = support_pose(config)
-        camera_back = config.support_m * np.cos(np.radians(config.support_tilt_deg))
-        self._patches = self._make_patches(config, camera_back, object_color, generator)
+        self._patches = self._make_patches(config, object_color, generator)
         clutter = _make_clutter(config.clutter, self.scene_T_support, kept_free, generator)
         self._clutter = None if clutter is None else RaycastRenderer(clutter, threads=1)
 
@@ -53,16 +54,20 @@ class Room:
             put_rendering(canvas, rendering, camera_T_scene[:3, :3] @ TO_LAMP, self._light.ambient, exposure, -1)
 
     def _make_patches(
-        self, config: RoomConfig, camera_back: float, object_color: np.ndarray, generator: np.random.Generator
+        self, config: RoomConfig, object_color: np.ndarray, generator: np.random.Generator
     ) -> list[Patch]:
         rotation, middle = self.scene_T_support[:3, :3], self.scene_T_support[:3, 3]
 
         def patch(corner: tuple, across: tuple, along: tuple, texture: np.ndarray) -> Patch:
             return Patch.textured(middle + rotation @ corner, rotation @ across, rotation @ along, texture)
 
+        tilt = np.radians(config.support_tilt_deg)
+        camera_back, camera_above = config.support_m * np.cos(tilt), config.support_m * np.sin(tilt)
         near = -(camera_back + WALL_BEHIND_CAMERA)
-        width, depth, height = 2 * WALL_SIDE, WALL_FAR - near, FLOOR_BELOW + CEILING_ABOVE
-        low, left = -FLOOR_BELOW, -WALL_SIDE
+        side, far = (max(size, camera_back + ROOM_AROUND_CAMERA) for size in (WALL_SIDE, WALL_FAR))
+        top_height = max(CEILING_ABOVE, camera_above + ROOM_AROUND_CAMERA)
+        width, depth, height = 2 * side, far - near, FLOOR_BELOW + top_height
+        low, left = -FLOOR_BELOW, -side
         walls = [surfaces.papered_wall(generator) for _ in range(4)]
         floor = surfaces.plain(surfaces.WOOD * 0.6, generator)
         ceiling = surfaces.plain(np.full(3, 215.0), generator)
@@ -72,11 +77,11 @@ class Room:
                 (-SUPPORT_SIDE, -SUPPORT_NEAR, 0), (2 * SUPPORT_SIDE, 0, 0), (0, SUPPORT_NEAR + SUPPORT_FAR, 0), top
             ),
             patch((left, near, low), (width, 0, 0), (0, depth, 0), floor),
-            patch((left, near, CEILING_ABOVE), (width, 0, 0), (0, depth, 0), ceiling),
-            patch((left, WALL_FAR, low), (width, 0, 0), (0, 0, height), walls[0]),
+            patch((left, near, top_height), (width, 0, 0), (0, depth, 0), ceiling),
+            patch((left, far, low), (width, 0, 0), (0, 0, height), walls[0]),
             patch((left, near, low), (width, 0, 0), (0, 0, height), walls[1]),
             patch((left, near, low), (0, depth, 0), (0, 0, height), walls[2]),
-            patch((WALL_SIDE, near, low), (0, depth, 0), (0, 0, height), walls[3]),
+            patch((side, near, low), (0, depth, 0), (0, 0, height), walls[3]),
         ]
 
 

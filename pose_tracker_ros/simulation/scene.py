@@ -79,8 +79,8 @@ class SceneSequence(IndexedSequence):
         self._length = min(len(track) for track in self._tracks)
         target = models_in_scene[0]
         middle = MIDDLE if config.objects[0].place == "air" else scene_T_support[:3, 3]
-        self._camera_track = PoseTrack(camera_path(config.camera, camera, self._length, middle, streams[1]))
         up = scene_T_support[:3, 2]
+        self._camera_track = PoseTrack(camera_path(config.camera, camera, self._length, middle, up, streams[1]))
         way = self._tracks[0].poses[: self._length]
         self._hands = [Hand(one, target, way, up, streams[2]) for one in config.hands]
         self._room = Room(config.room, config.light, mean_color(target.mesh), self._kept_free(), streams[3])
@@ -164,7 +164,7 @@ class SceneSequence(IndexedSequence):
             if rendering is not None:
                 put_rendering(canvas, rendering, to_lamp, light.ambient, exposure, nobody)
         for board in self._boards:
-            patch = board.patch(time, renderings[0])
+            patch = board.patch(time)
             if patch is not None:
                 intensity = patch_intensity(patch, scene_T_camera, light) * exposure
                 replace(patch, owner=nobody).draw(canvas, camera_T_scene, intensity)
