@@ -11,6 +11,7 @@ from launch_ros.substitutions import FindPackageShare
 ARGUMENTS = {
     "object": ("demo_jug", "Object to track and to simulate"),
     "source": ("simulation", "'simulation', or the path of a sequence or recording"),
+    "scene": ("", "What is simulated: a scene file, or SET/OBJECT/SEED of a frozen set; default simulation.*"),
     "rate_hz": ("0.0", "Frames per second; 0 = as recorded"),
     "loop": ("true", "Begin again at the end"),
     "initializer": ("false", "Find the first pose from the camera's mask instead of being given it"),
@@ -32,7 +33,7 @@ def generate_launch_description():
         DeclareLaunchArgument(name, default_value=default, description=description)
         for name, (default, description) in ARGUMENTS.items()
     ]
-    kinds = {"object": str, "source": str, "rate_hz": float, "loop": bool}
+    kinds = {"object": str, "source": str, "scene": str, "rate_hz": float, "loop": bool}
     camera = Node(
         package="pose_tracker_ros",
         executable="camera_node",

@@ -21,6 +21,9 @@ def run(
     play: Annotated[
         str | None, typer.Option(help="Also run the camera node with this sequence, or 'simulation'.")
     ] = None,
+    scene: Annotated[
+        str, typer.Option(help="With --play simulation: a scene file, or SET/OBJECT/SEED of a frozen set.")
+    ] = "",
     mesh_path: Annotated[str, typer.Option(help="Mesh file instead of the object's own.")] = "",
     mesh_unit: Annotated[str, typer.Option(help="Unit of --mesh-path: m, cm or mm.")] = "",
     weights_path: Annotated[str, typer.Option(help="Network weights instead of the object's own.")] = "",
@@ -60,7 +63,7 @@ def run(
             chosen = {"object": object_name, "mesh_path": mesh_path, "mesh_unit": mesh_unit, "method": method}
             group.start(InitializerNode, command_line(masks, files), chosen)
         if play:
-            source = {"source": play, "object": object_name}
+            source = {"source": play, "scene": scene, "object": object_name}
             group.start(CameraNode, command_line(parameter_files=files, namespace=camera), source)
         console.print("running; Ctrl-C stops")
         try:

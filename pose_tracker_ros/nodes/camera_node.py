@@ -8,48 +8,55 @@ import time
 
 import numpy as np
 import rclpy
-from geometry_msgs.msg import PoseStamped
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Bool, Header
 from tf2_ros import TransformBroadcaster
 
 from pose_tracker_ros.datasets import Frame, FrameSequence, open_sequence
+from pose_tracker_ros.evaluation.named_scenes import open_scene
 from pose_tracker_ros.evaluation.track import perturbed
 from pose_tracker_ros.nodes import messages
+from pose_tracker_ros.nodes.object_topics import IMAGES, LATCHED, ObjectTopics, ros_name
 from pose_tracker_ros.nodes.parameters import config_from_parameters, declare, declare_config
-from pose_tracker_ros.objects import load_object
+from pose_tracker_ros.objects import ObjectModel, load_object
 from pose_tracker_ros.simulation.demo import SimulationConfig, simulate
+from pose_tracker_ros.simulation.scene import SceneSequence
 
 SIMULATION = "simulation"
-LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-SETTLE_S = 0.5
-# Reliable, as drivers publish by default: consumers choose best effort.
-IMAGES = QoSProfile(depth=5)
 
 
 class CameraNode(Node):
     """Publishes colour, depth and CameraInfo under the names of realsense-ros, in their frame and at their rate.
 
-    With the first frame it publishes the true pose, moved by a known amount, as a first pose for the tracker. It also
-    publishes the object's mask, as a segmentation node would.
+    Of every object whose true pose is known it publishes that, a first pose for the tracker (with the first frame, the
+    true pose moved by a known amount), and the object's mask, as a segmentation node would: below ``~/NAME/``, and of the
+    one that the parameter ``object`` names also below ``~/``.
     """
 
     def __init__(self, **options: object) -> None:
-        """Open the source; ``start`` begins to play, or does so by itself when asked by the parameter autostart.
+        """Open the source and, unless the parameter autostart says no, begin to play.
 
         Raises ValueError or OSError, in one sentence, when there is no such source or object.
         """
         super().__init__("camera", **options)
         source = declare(self, "source", SIMULATION, "Path of a sequence or recording, or 'simulation'")
+        scene = declare(
+            self,
+            "scene",
+            "",
+            "What is simulated: a scene file, SET/OBJECT/SEED of a frozen set, or '' for simulation.*",
+        )
         self._object = declare(self, "object", "demo_jug", "Object that is simulated, and whose true pose is published")
         rate = declare(self, "rate_hz", 0.0, "Frames per second; 0 = as recorded")
         self._loop = declare(self, "loop", False, "Begin again at the end")
         self._wait_s = declare(self, "wait_for_subscriber_s", 10.0, "Longest wait for a subscriber before playing")
         self._depth_encoding = declare(self, "depth_encoding", "16UC1", "16UC1 (millimetres) or 32FC1 (metres)")
         self._frame_id = declare(self, "frame_id", "camera_color_optical_frame", "Frame of all images")
+        self._world_frame = declare(
+            self, "world_frame", "world", "Frame in which TF has the camera where its pose is known; '' = not in TF"
+        )
         self._offset_m = declare(self, "initial_offset_m", 0.02, "How far the published first pose is off")
         self._angle_deg = declare(self, "initial_angle_deg", 10.0, "How far the published first pose is turned")
         self._mask_every = declare(
@@ -59,16 +66,18 @@ class CameraNode(Node):
             "Publish the object's mask with every n-th frame; 0 = once, half a second after somebody subscribed",
         )
         declare_config(self, SimulationConfig, "simulation.")
-        self.sequence = self._open(source)
+        self.sequence = self._open(source, scene)
+        first = self._first_frame()
         self._period_s = 1.0 / (rate or self.sequence.rate_hz)
         self._color = self.create_publisher(Image, "color/image_raw", IMAGES)
         self._depth = self.create_publisher(Image, "aligned_depth_to_color/image_raw", IMAGES)
         self._info = self.create_publisher(CameraInfo, "color/camera_info", IMAGES)
-        self._truth = self.create_publisher(PoseStamped, "~/ground_truth", 10)
-        self._initial_pose = self.create_publisher(PoseStamped, "~/initial_pose", LATCHED)
-        self._mask = self.create_publisher(Image, "~/mask", IMAGES)
-        self._mask_is_out = False
-        self._mask_heard_since: float | None = None
+        self._names: dict[str, str] = {}
+        self._models: dict[str, ObjectModel | None] = {}
+        self._topics: dict[str, tuple[ObjectTopics, ...]] = {}
+        for name in dict.fromkeys([self._object, *first.truth]):
+            self._add_object(name)
+        self._started: set[str] = set()
         self._finished = self.create_publisher(Bool, "~/finished", LATCHED)
         self._broadcaster = TransformBroadcaster(self)
         self._stopped = threading.Event()
@@ -83,11 +92,47 @@ class CameraNode(Node):
             self._thread.join(timeout=5.0)
         super().destroy_node()
 
-    def _open(self, source: str) -> FrameSequence:
+    def _open(self, source: str, scene: str) -> FrameSequence:
         if source != SIMULATION:
+            if scene:
+                raise ValueError(f"expected source {SIMULATION!r} with a scene, got the source {source!r}; set one of them")
             return open_sequence(source, on_error="skip")
-        config = config_from_parameters(self, SimulationConfig, "simulation.")
-        return simulate(load_object(self._object), config)
+        if not scene:
+            sequence = simulate(load_object(self._object), config_from_parameters(self, SimulationConfig, "simulation."))
+            # Which may have been given as a folder.
+            self._object = sequence.target.name
+            return sequence
+        sequence = open_scene(scene)
+        if self._object not in sequence.objects:
+            raise ValueError(
+                f"expected the parameter object to be one of the scene's ({', '.join(sequence.objects)}), "
+                f"got {self._object!r}"
+            )
+        return sequence
+
+    def _first_frame(self) -> Frame:
+        for frame in self.sequence:
+            frame.require_registered("the topic aligned_depth_to_color")
+            return frame
+        why = f": {self.sequence.skipped[0]}" if self.sequence.skipped else ""
+        raise ValueError(f"expected frames that can be read in sequence {self.sequence.name!r}, got none{why}")
+
+    def _add_object(self, name: str) -> None:
+        self._names[name] = ros_name(name, self._names.values())
+        prefixes = [f"~/{self._names[name]}/"] + (["~/"] if name == self._object else [])
+        self._topics[name] = tuple(ObjectTopics(self, prefix, self._mask_every) for prefix in prefixes)
+        self._models[name] = self._load_model(name)
+
+    def _load_model(self, name: str) -> ObjectModel | None:
+        """The model of an object, None where there is none to be found."""
+        if isinstance(self.sequence, SceneSequence):
+            return self.sequence.load_model(name)
+        for load in (load_object, self.sequence.load_model):
+            try:
+                return load(name)
+            except (ValueError, OSError):
+                continue
+        return None
 
     def _play(self) -> None:
         try:
@@ -113,6 +158,7 @@ class CameraNode(Node):
 
     def _play_once(self) -> None:
         """Publish on an absolute schedule, so that delays don't add up; frames that are late go out at once."""
+        self._started.clear()
         due = time.monotonic()
         for number, frame in enumerate(self.sequence):
             if self._stopped.wait(max(0.0, due - time.monotonic())) or not self.context.ok():
@@ -123,44 +169,41 @@ class CameraNode(Node):
     def _publish(self, frame: Frame, number: int) -> None:
         frame.require_registered("the topic aligned_depth_to_color")
         header = Header(stamp=self.get_clock().now().to_msg(), frame_id=self._frame_id)
-        truth = frame.truth.get(self._object)
-        if number == 0 and truth is not None:
-            self._publish_initial_pose(truth, header)
+        self._publish_first_poses(frame, header)
         self._info.publish(messages.info_message(frame.camera, header))
         self._depth.publish(messages.depth_message(frame.depth, self._depth_encoding, header))
         self._color.publish(messages.image_message(frame.color, "rgb8", header))
-        if self._mask_is_due(number):
-            self._publish_mask(frame, header)
-        if truth is not None:
-            self._truth.publish(messages.pose_stamped(truth, header))
-            self._broadcaster.sendTransform(messages.transform_stamped(truth, header, f"{self._object}_truth"))
+        for name, topics in self._topics.items():
+            for one in topics:
+                one.publish_mask(frame.masks.get(name), number, header)
+                if name in frame.truth:
+                    one.publish_truth(frame.truth[name], header)
+        self._publish_transforms(frame, header)
 
-    def _mask_is_due(self, number: int) -> bool:
-        if self._mask_every:
-            return number % self._mask_every == 0
-        if self._mask_is_out or self._mask.get_subscription_count() == 0:
-            return False
-        # Who listens to masks has only begun to listen to the images.
-        self._mask_heard_since = self._mask_heard_since or time.monotonic()
-        return time.monotonic() - self._mask_heard_since > SETTLE_S
+    def _publish_first_poses(self, frame: Frame, header: Header) -> None:
+        """Once for every object, with the first frame in which its pose is known."""
+        for name, truth in frame.truth.items():
+            if name not in self._topics:
+                self._add_object(name)
+            if name in self._started:
+                continue
+            self._started.add(name)
+            for one in self._topics[name]:
+                one.publish_first_pose(self._moved(name, truth), header)
 
-    def _publish_mask(self, frame: Frame, header: Header) -> None:
-        mask = frame.masks.get(self._object)
-        if mask is not None and mask.any():
-            self._mask.publish(messages.image_message(mask.astype(np.uint8) * 255, "mono8", header))
-            self._mask_is_out = True
+    def _publish_transforms(self, frame: Frame, header: Header) -> None:
+        transforms = [
+            messages.transform_stamped(truth, header, f"{self._names[name]}_truth") for name, truth in frame.truth.items()
+        ]
+        if self._world_frame and frame.world_T_camera is not None:
+            in_world = Header(stamp=header.stamp, frame_id=self._world_frame)
+            transforms.append(messages.transform_stamped(frame.world_T_camera, in_world, self._frame_id))
+        if transforms:
+            self._broadcaster.sendTransform(transforms)
 
-    def _publish_initial_pose(self, truth: np.ndarray, header: Header) -> None:
-        model = load_object(self._object) if self._model_is_known() else None
-        pose = truth if model is None else perturbed(model, truth, self._offset_m, self._angle_deg)
-        self._initial_pose.publish(messages.pose_stamped(pose, header))
-
-    def _model_is_known(self) -> bool:
-        try:
-            load_object(self._object)
-        except (ValueError, OSError):
-            return False
-        return True
+    def _moved(self, name: str, truth: np.ndarray) -> np.ndarray:
+        model = self._models[name]
+        return truth if model is None else perturbed(model, truth, self._offset_m, self._angle_deg)
 
 
 def main(arguments: list[str] | None = None) -> None:

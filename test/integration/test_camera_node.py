@@ -1,0 +1,204 @@
+"""The real camera node over real DDS: the truth of several objects, TF, masks, and what it refuses."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from geometry_msgs.msg import PoseStamped
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from sensor_msgs.msg import Image
+from tf2_msgs.msg import TFMessage
+from tf2_ros import Buffer, TransformListener
+
+from pose_tracker_ros.evaluation.named_scenes import open_scene
+from pose_tracker_ros.geometry import pose_errors
+from pose_tracker_ros.nodes import messages
+from pose_tracker_ros.nodes.camera_node import CameraNode
+from pose_tracker_ros.nodes.single_process import NodeGroup
+from pose_tracker_ros.objects import load_object
+from pose_tracker_ros.simulation.scene import SceneSequence
+
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+OPTICAL_FRAME = "camera_color_optical_frame"
+# Topics and frames of the cube, and of an object whose name is none for ROS.
+CUBE, BALL = "cube", "object_2nd_ball"
+SCENE = """
+frames: 4
+rate_hz: 5.0
+objects:
+  - {model: cube, speed_mm: 20.0}
+  - {model: ball, name: 2nd ball, offset_x: 0.12, path: rest}
+camera: {path: orbit, orbit_deg: 2.0}
+"""
+
+
+class Listener(Node):
+    """Keeps what the camera publishes about its objects."""
+
+    def __init__(self, **options):
+        super().__init__("listener", **options)
+        self.received = {}
+        for topic in ("", f"{CUBE}/", f"{BALL}/"):
+            self.keep(PoseStamped, f"/camera/{topic}ground_truth", 20)
+            self.keep(PoseStamped, f"/camera/{topic}initial_pose", LATCHED)
+            self.keep(Image, f"/camera/{topic}mask", 20)
+        self.keep(TFMessage, "/tf", 100)
+        self.buffer = Buffer()
+        self.listener = TransformListener(self.buffer, self)
+
+    def keep(self, kind, topic, quality):
+        self.received[topic] = []
+        self.create_subscription(kind, topic, self.received[topic].append, quality)
+
+
+def wait_until(condition, seconds=30.0):
+    """True as soon as the condition holds."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory):
+    path = tmp_path_factory.mktemp("scene") / "two.yaml"
+    path.write_text(SCENE)
+    return path
+
+
+@pytest.fixture(scope="module")
+def played(scene):
+    """What was heard of a scene that is played again and again."""
+    parameters = {"scene": str(scene), "object": "cube", "loop": True, "wait_for_subscriber_s": 0.0, "mask_every": 1}
+    with NodeGroup() as group:
+        listener = group.start(Listener)
+        camera = group.start(CameraNode, parameters=parameters)
+        assert wait_until(lambda: all(len(messages) >= 1 for messages in listener.received.values()))
+        assert wait_until(lambda: len(listener.received["/camera/ground_truth"]) >= 5)
+        assert wait_until(lambda: len(listener.received[f"/camera/{BALL}/mask"]) >= 5)
+        yield listener, camera, open_scene(str(scene))
+
+
+def truths_of(sequence, name):
+    return [annotation.truth[name] for annotation in sequence.annotations()]
+
+
+def nearest(pose, others):
+    """Errors in translation and rotation to the nearest of some poses."""
+    return min(pose_errors(pose, other) for other in others)
+
+
+@pytest.mark.parametrize(("topic", "name"), [("", "cube"), (f"{CUBE}/", "cube"), (f"{BALL}/", "2nd ball")])
+def test_the_truth_of_every_object_is_published(played, topic, name):
+    listener, _, sequence = played
+    heard = listener.received[f"/camera/{topic}ground_truth"]
+    assert all(message.header.frame_id == OPTICAL_FRAME for message in heard)
+    for message in heard[:4]:
+        translation, rotation = nearest(messages.pose_from_message(message.pose), truths_of(sequence, name))
+        assert translation < 1e-9 and rotation < 1e-6
+
+
+def test_one_message_of_transforms_a_frame_has_all_objects_and_the_camera(played):
+    listener, _, sequence = played
+    message = listener.received["/tf"][0]
+    frames = {(one.header.frame_id, one.child_frame_id): messages.transform_matrix(one) for one in message.transforms}
+    assert set(frames) == {
+        (OPTICAL_FRAME, f"{CUBE}_truth"),
+        (OPTICAL_FRAME, f"{BALL}_truth"),
+        ("world", OPTICAL_FRAME),
+    }
+    in_world = frames["world", OPTICAL_FRAME] @ frames[OPTICAL_FRAME, f"{BALL}_truth"]
+    resting = sequence.scene_T_camera(0) @ sequence.annotation(0).truth["2nd ball"]
+    assert np.allclose(in_world, resting, atol=1e-9)
+    distances = [np.abs(frames["world", OPTICAL_FRAME] - sequence.scene_T_camera(i)).max() for i in range(4)]
+    assert min(distances) < 1e-9
+
+
+def test_tf_finds_what_rests_at_one_place_of_the_world(played):
+    listener, _, sequence = played
+    stamp = listener.received[f"/camera/{BALL}/ground_truth"][-1].header.stamp
+    assert wait_until(lambda: listener.buffer.can_transform("world", f"{BALL}_truth", stamp))
+    found = messages.transform_matrix(listener.buffer.lookup_transform("world", f"{BALL}_truth", stamp))
+    assert np.allclose(found, sequence.scene_T_camera(0) @ sequence.annotation(0).truth["2nd ball"], atol=1e-9)
+
+
+@pytest.mark.parametrize(("topic", "name"), [("", "cube"), (f"{BALL}/", "2nd ball")])
+def test_first_poses_are_off_by_as_much_as_asked_about_the_middle(played, topic, name):
+    listener, _, sequence = played
+    message = listener.received[f"/camera/{topic}initial_pose"][0]
+    model, truth = sequence.load_model(name), truths_of(sequence, name)[0]
+    pose = messages.pose_from_message(message.pose)
+    middles = [transform[:3, :3] @ model.center_m + transform[:3, 3] for transform in (pose, truth)]
+    assert np.linalg.norm(middles[0] - middles[1]) == pytest.approx(0.02, abs=1e-6)
+    assert np.degrees(pose_errors(pose, truth)[1]) == pytest.approx(10.0, abs=1e-3)
+
+
+@pytest.mark.parametrize(("topic", "name"), [("", "cube"), (f"{BALL}/", "2nd ball")])
+def test_masks_are_those_of_the_object(played, topic, name):
+    listener, _, sequence = played
+    expected = [frame.masks[name] for frame in sequence]
+    for message in listener.received[f"/camera/{topic}mask"][:2]:
+        mask = np.frombuffer(message.data, np.uint8).reshape(message.height, message.width) > 0
+        assert any(np.array_equal(mask, other) for other in expected)
+
+
+def test_the_parameter_file_lists_every_parameter(played):
+    _, camera, _ = played
+    file = Path(__file__).resolve().parents[2] / "config" / "camera.yaml"
+    listed = yaml.safe_load(file.read_text())["/**/camera"]["ros__parameters"]
+    simulation = {f"simulation.{name}" for name in listed.pop("simulation")}
+    known = camera.list_parameters([], 0).names
+    of_rclpy = {"use_sim_time", "start_type_description_service"}
+    assert set(known) - of_rclpy == {*listed, *simulation}
+    given = ("scene", "object", "loop", "wait_for_subscriber_s", "mask_every")
+    for name in set(listed).difference(given):
+        assert camera.get_parameter(name).value == listed[name], name
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"scene": "SCENE", "object": "demo_jug"}, "expected the parameter object to be one of the scene's .cube, 2nd ball."),
+        ({"scene": "SCENE", "source": "video"}, "expected source 'simulation' with a scene, got the source 'video'"),
+        ({"scene": "boards/teapot/0"}, "expected objects of the benchmark"),
+        ({"source": "nowhere"}, "expected a sequence or a recording at nowhere"),
+    ],
+)
+def test_what_cannot_be_played_is_refused_at_the_start(scene, parameters, message):
+    parameters = {name: str(scene) if value == "SCENE" else value for name, value in parameters.items()}
+    with NodeGroup() as group, pytest.raises(ValueError, match=message):
+        group.start(CameraNode, parameters={**parameters, "autostart": False})
+
+
+def test_depth_of_a_camera_of_its_own_is_refused_at_the_start(monkeypatch):
+    read = SceneSequence.read
+
+    def with_depth_camera(self, position):
+        frame = read(self, position)
+        return replace(frame, depth_camera=frame.camera, color_T_depth=np.eye(4))
+
+    monkeypatch.setattr(SceneSequence, "read", with_depth_camera)
+    with NodeGroup() as group, pytest.raises(ValueError, match="expected depth registered .*aligned_depth_to_color"):
+        group.start(CameraNode, parameters={"autostart": False})
+
+
+def test_a_frozen_case_is_opened():
+    with NodeGroup() as group:
+        camera = group.start(CameraNode, parameters={"scene": "boards/demo_jug/3/cards", "autostart": False})
+        assert camera.sequence.name == "boards, cards, demo_jug, seed 3"
+        assert camera.sequence.load_model("demo_jug").diameter_m == load_object("demo_jug").diameter_m
+
+
+def test_an_object_given_as_a_folder_has_its_name():
+    folder = Path(__file__).resolve().parents[2] / "models" / "cube"
+    with NodeGroup() as group:
+        camera = group.start(CameraNode, parameters={"object": str(folder), "autostart": False})
+        assert "/camera/cube/ground_truth" in [name for name, _ in camera.get_topic_names_and_types()]
