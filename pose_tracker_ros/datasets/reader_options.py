@@ -29,6 +29,15 @@ def open_with_options(path: Path, assignments: Sequence[str] | None, **defaults:
     return open_sequence(path, **{**defaults, **options})
 
 
+def with_absolute_paths(path: Path, assignments: Sequence[str] | None) -> list[str]:
+    """The same ``name=value`` texts for a program that runs in another folder; raises as :func:`open_with_options`."""
+    reader = find_reader(path)
+    texts = split_assignments(assignments)
+    check_option_names(reader, texts, path)
+    paths = {name for name, hint in get_type_hints(reader.__init__).items() if Path in get_args(hint)}
+    return [f"{name}={Path(text.strip()).resolve() if name in paths else text}" for name, text in texts.items()]
+
+
 def split_assignments(assignments: Sequence[str] | None) -> dict[str, str]:
     """Name and text of every ``name=text``; raises ValueError for a text without ``=``."""
     values = {}

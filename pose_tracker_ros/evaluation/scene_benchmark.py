@@ -14,6 +14,7 @@ from pose_tracker_ros.evaluation.consistency import TWIST_SIZE, degrees_of_freed
 from pose_tracker_ros.evaluation.frozen_sets import SceneCase
 from pose_tracker_ros.evaluation.metrics import NO_POSE
 from pose_tracker_ros.evaluation.protocol import ScoredObject, pose_errors
+from pose_tracker_ros.evaluation.real_cases import RealCase
 from pose_tracker_ros.evaluation.scene_metrics import SceneTrack
 from pose_tracker_ros.evaluation.scene_summary import SceneSummary, summarize_scenes
 from pose_tracker_ros.evaluation.tracking_benchmark import Variant, only_times, step_side_by_side
@@ -123,13 +124,14 @@ def pooled(runs: Sequence[SceneRun]) -> SceneSummary:
 
 
 def run_scene(
-    case: SceneCase,
+    case: SceneCase | RealCase,
     variants: Sequence[Variant],
     on_frame: Callable[[], None] | None = None,
     alone: bool = True,
 ) -> list[SceneRun]:
-    """The runs of all variants on a sequence, which is rendered once.
+    """The runs of all variants on a sequence, which is rendered, or read, once.
 
+    Frames without a true pose are tracked, but are no frames of the run; where visibility is not known it is 1.
     ``on_frame`` is called after every frame; ``alone``: whether nothing else of this program runs beside it.
     Raises as :meth:`Variant.load` does.
     """
@@ -138,9 +140,10 @@ def run_scene(
     truths, visibilities, steps = [], [], []
     for frame, estimates in step_side_by_side(case.model, variants, case.first_pose(sequence), sequence):
         checksum.add(frame)
-        truths.append(frame.truth[case.model.name])
-        visibilities.append(float(frame.visibility[case.model.name]))
-        steps.append(estimates)
+        if case.model.name in frame.truth:
+            truths.append(frame.truth[case.model.name])
+            visibilities.append(float(frame.visibility.get(case.model.name, 1.0)))
+            steps.append(estimates)
         if on_frame:
             on_frame()
     scored = ScoredObject.from_model(case.model)
