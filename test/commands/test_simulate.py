@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import pytest
 from typer.testing import CliRunner
 
 from pose_tracker_ros.cli import app
 from pose_tracker_ros.datasets import open_sequence
+from pose_tracker_ros.evaluation.frozen_sets import FROZEN_SETS, frozen_cases
 from pose_tracker_ros.simulation.demo import SimulationConfig
 from pose_tracker_ros.simulation.scene_files import load_scene
 
@@ -83,3 +86,14 @@ def test_what_does_not_go_together_is_refused_in_a_sentence(arguments, message, 
     assert result.exit_code == 1
     assert message in " ".join(result.output.split())
     assert not list(tmp_path.iterdir())
+
+
+def test_the_page_has_every_set_with_its_groups_and_frames():
+    page = Path(__file__).resolve().parents[2] / "docs" / "simulation.md"
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.read_text().splitlines() if "|" in line]
+    table = {row[0].strip("`"): row[1:] for row in rows if row[0].strip("`") in FROZEN_SETS}
+    assert tuple(table) == FROZEN_SETS
+    for scene, (groups, frames, _) in table.items():
+        cases = frozen_cases(scene, [0], ["bowl"])
+        assert groups.split("`")[1::2] == [case.group for case in cases if case.group]
+        assert sorted(map(int, frames.split(";"))) == sorted({case.config.frames for case in cases})
