@@ -115,22 +115,22 @@ def _make_clutter(
 ) -> Mesh | None:
     """Boxes, cylinders and balls of various sizes and colours that stand about on the support, as one mesh."""
     parts, normals, colors = [], [], []
-    for number in range(count):
-        size = generator.uniform(0.04, 0.12)
+    # Each has a stream of its own, so that one that has to make way moves none of the others.
+    for number, seed in enumerate(generator.integers(2**31, size=count)):
+        own = np.random.default_rng(seed)
+        size = own.uniform(0.04, 0.12)
+        place = _free_place(size, scene_T_support, kept_free, own)
+        if place is None:
+            continue
         part = (
-            trimesh.creation.box(extents=generator.uniform(0.5, 1.5, 3) * size),
+            trimesh.creation.box(extents=own.uniform(0.5, 1.5, 3) * size),
             trimesh.creation.cylinder(radius=size / 2, height=size * 1.5, sections=40),
             trimesh.creation.icosphere(subdivisions=3, radius=size / 2),
         )[number % 3]
         part = trimesh.graph.smooth_shade(part, angle=0.6)
-        place = _free_place(size, scene_T_support, kept_free, generator)
-        rotation = random_rotation(generator)
         checks = np.floor(part.vertices / size * 4).sum(axis=1).astype(int) % 2
-        colors.append(generator.uniform(30, 230, (2, 3))[checks])
-        if place is None:
-            colors.pop()
-            continue
-        part.apply_transform(make_pose(rotation, place))
+        colors.append(own.uniform(30, 230, (2, 3))[checks])
+        part.apply_transform(make_pose(random_rotation(own), place))
         parts.append(part)
         normals.append(part.vertex_normals)
     if not parts:
