@@ -9,7 +9,7 @@ import numpy as np
 from pose_tracker_ros.camera import PinholeCamera
 from pose_tracker_ros.objects import Mesh
 
-RENDERERS = ("raycast", "opengl")
+RENDERERS = ("raycast", "raster", "opengl")
 UNKNOWN_COLOR = 128
 
 
@@ -37,7 +37,8 @@ class Renderer(Protocol):
 
 
 def create_renderer(name: str, mesh: Mesh) -> Renderer:
-    """The renderer of a name: ``raycast`` (CPU, no driver needed) or ``opengl`` (pyrender, EGL).
+    """The renderer of a name: ``raycast`` (CPU, no driver needed), ``raster`` (CPU, compiled, fast for small images) or
+    ``opengl`` (pyrender, EGL).
 
     Raises ValueError for other names.
     """
@@ -45,6 +46,10 @@ def create_renderer(name: str, mesh: Mesh) -> Renderer:
         from pose_tracker_ros.rendering.raycast import RaycastRenderer
 
         return RaycastRenderer(mesh)
+    if name == "raster":
+        from pose_tracker_ros.rendering.raster import RasterRenderer
+
+        return RasterRenderer(mesh)
     if name == "opengl":
         from pose_tracker_ros.rendering.opengl import OpenGLRenderer
 

@@ -1,0 +1,80 @@
+"""How kernels are compiled: when they are imported, for given types only, into a cache of ours."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numba
+
+from pose_tracker_ros.kernels.cache import cache_folder, make_writable, portable_cpu, source_hash, temporary_folder
+
+logger = logging.getLogger(__name__)
+
+OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": True}
+
+
+def _configured_cache() -> Path:
+    """Tell numba where to keep what it compiles, and for which processor, unless the user has (NUMBA_... variables).
+
+    Not by those variables: a child process would take ours for the user's.
+    """
+    named = os.environ.get("NUMBA_CACHE_DIR")
+    if named:
+        folder = Path(named)
+        try:
+            make_writable(folder)
+        except OSError as error:
+            folder = temporary_folder(error)
+    else:
+        versions = f"numba-{numba.__version__}-python-{'.'.join(platform.python_version_tuple()[:2])}"
+        if numba.config.BOUNDSCHECK:
+            versions += "-boundscheck"
+        folder = cache_folder(versions, source_hash(Path(__file__).parent.glob("*.py")))
+    numba.config.CACHE_DIR = str(folder)
+    cpu = portable_cpu()
+    if cpu and not {"NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES"} & set(os.environ):
+        numba.config.CPU_NAME, numba.config.CPU_FEATURES = cpu
+    return folder
+
+
+CACHE_FOLDER = _configured_cache()
+
+
+def kernel(*signatures: str) -> Callable[[Callable], Any]:
+    """Decorator: compile a function for these types now, or load it from the cache.
+
+    Other types, arrays that are not contiguous among them, raise TypeError when it is called. Floats must be finite, as
+    the compiler relies on it. The function may call what :func:`helper` decorates, in the same file.
+    """
+
+    def decorate(function: Callable) -> Any:
+        compiled = partial(numba.njit(list(signatures), cache=True, **OPTIONS), function)
+        try:
+            return compiled()
+        except Exception as error:  # what a damaged file raises depends on its bytes
+            if not _forget(function):
+                raise
+            result = compiled()
+            logger.warning("the cached kernel %s was damaged (%s): compiled again", function.__name__, error)
+            return result
+
+    return decorate
+
+
+helper = numba.njit(**OPTIONS)
+
+
+def _forget(function: Callable) -> bool:
+    """Remove a function's cached files; False when there were none."""
+    code = function.__code__
+    name = f"{Path(code.co_filename).stem}.{function.__qualname__}-{code.co_firstlineno}.*.nb[ic]"
+    files = list(CACHE_FOLDER.rglob(name))
+    for file in files:
+        file.unlink(missing_ok=True)
+    return bool(files)

@@ -1,0 +1,260 @@
+"""Rasterizer of triangle meshes: project, z-buffer, resolve, paint.
+
+Triangles are drawn from both sides and need no clipping: a pixel is inside when its ray's barycentric coordinates, found
+by the cross products of the corners in homogeneous pixel coordinates, are all positive (Olano and Greer, "Triangle scan
+conversion using 2D homogeneous coordinates", Graphics Hardware 1997). Divided by the triangle's determinant their sum is
+the inverse depth, which is linear in the image.
+
+All arrays are contiguous. Indices are unsigned where it matters, since signed ones cost a check of their sign. The window is the part of the image that is drawn: its first column ``left``, its first row
+``top``, and the shape of the buffers. Pixel centres are at integer coordinates.
+"""
+
+from __future__ import annotations
+
+from math import ceil, floor, sqrt
+
+import numpy as np
+
+from pose_tracker_ros.kernels.compilation import helper, kernel
+
+# Corners nearer than this may be behind the camera, where projections mean nothing.
+NEAR_M = 1e-6
+# A pixel on the edge of two triangles belongs to both: roundings of 1e-16 must leave no crack.
+EDGE_SLACK = 1e-12
+# Below this, relative to its terms, the determinant of a triangle without area or seen edge-on is nothing but rounding.
+LEAST_DETERMINANT = 1e-11
+# Edges that change less along a row, relative to their terms, are taken to be parallel to it.
+LEAST_SLOPE = 1e-14
+FAR_PX = 1e30
+# cv2.remap knows 32 places between two texels.
+TEXEL_STEPS = 32.0
+
+
+@kernel("UniTuple(float64, 6)(float32[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1])")
+def project(vertices, projection, points, pixels):
+    """Project vertices (V, 3) by a matrix (3, 4), intrinsics times camera_T_object.
+
+    Fills ``points`` (V, 3), homogeneous pixel coordinates whose third is the depth in metres, and ``pixels`` (V, 2), which
+    mean nothing where that is not above NEAR_M. Returns the least and largest column and row of what is, and depth of all.
+    """
+    low_column, high_column, low_row, high_row, low_depth, high_depth = (
+        FAR_PX,
+        -FAR_PX,
+        FAR_PX,
+        -FAR_PX,
+        FAR_PX,
+        -FAR_PX,
+    )
+    p00, p01, p02, p03 = projection[0, 0], projection[0, 1], projection[0, 2], projection[0, 3]
+    p10, p11, p12, p13 = projection[1, 0], projection[1, 1], projection[1, 2], projection[1, 3]
+    p20, p21, p22, p23 = projection[2, 0], projection[2, 1], projection[2, 2], projection[2, 3]
+    for vertex in range(vertices.shape[0]):
+        x, y, z = vertices[vertex, 0], vertices[vertex, 1], vertices[vertex, 2]
+        across = p00 * x + p01 * y + p02 * z + p03
+        along = p10 * x + p11 * y + p12 * z + p13
+        depth = p20 * x + p21 * y + p22 * z + p23
+        points[vertex, 0], points[vertex, 1], points[vertex, 2] = across, along, depth
+        low_depth, high_depth = min(low_depth, depth), max(high_depth, depth)
+        if depth > NEAR_M:
+            column, row = across / depth, along / depth
+            pixels[vertex, 0], pixels[vertex, 1] = column, row
+            low_column, high_column = min(low_column, column), max(high_column, column)
+            low_row, high_row = min(low_row, row), max(high_row, row)
+    return low_column, high_column, low_row, high_row, low_depth, high_depth
+
+
+@helper
+def _edges(points, one, two, three):
+    """Coefficients (across, along, constant) of the three edges' functions of the pixel, divided by the determinant.
+
+    The fourth value is False for a triangle without area or seen edge-on.
+    """
+    x0, y0, z0 = points[one, 0], points[one, 1], points[one, 2]
+    x1, y1, z1 = points[two, 0], points[two, 1], points[two, 2]
+    x2, y2, z2 = points[three, 0], points[three, 1], points[three, 2]
+    a0, b0, c0 = y1 * z2 - z1 * y2, z1 * x2 - x1 * z2, x1 * y2 - y1 * x2
+    a1, b1, c1 = y2 * z0 - z2 * y0, z2 * x0 - x2 * z0, x2 * y0 - y2 * x0
+    a2, b2, c2 = y0 * z1 - z0 * y1, z0 * x1 - x0 * z1, x0 * y1 - y0 * x1
+    terms_x, terms_y, terms_z = x0 * a0, y0 * b0, z0 * c0
+    determinant = terms_x + terms_y + terms_z
+    if abs(determinant) <= LEAST_DETERMINANT * (abs(terms_x) + abs(terms_y) + abs(terms_z)):
+        return (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), False
+    scale = 1.0 / determinant
+    return (
+        (a0 * scale, b0 * scale, c0 * scale),
+        (a1 * scale, b1 * scale, c1 * scale),
+        (a2 * scale, b2 * scale, c2 * scale),
+        True,
+    )
+
+
+@helper
+def _slack(edge, right, bottom):
+    return EDGE_SLACK * (abs(edge[0]) * right + abs(edge[1]) * bottom + abs(edge[2]))
+
+
+@helper
+def _narrowed(edge, slack, right, row, low, high):
+    """The span of columns in which an edge's function is positive in a row."""
+    value = edge[1] * row + edge[2] + slack
+    if abs(edge[0]) * right <= LEAST_SLOPE * (abs(edge[1] * row) + abs(edge[2])):
+        return (low, high) if value >= 0.0 else (low, low - 1.0)
+    crossing = -value / edge[0]
+    return (max(low, crossing), high) if edge[0] > 0.0 else (low, min(high, crossing))
+
+
+@kernel("void(float64[:, ::1], float64[:, ::1], uint32[:, ::1], int64, int64, float32[:, ::1], int32[:, ::1])")
+def rasterize(points, pixels, faces, left, top, inverse_depth, face_ids):
+    """Find the nearest of the faces (F, 3) in every pixel of a window.
+
+    ``points`` and ``pixels`` come from :func:`project`. Fills ``inverse_depth`` (rows, columns), 1/m, 0 where there is
+    nothing, and ``face_ids`` (rows, columns), -1 where there is nothing.
+    """
+    rows, columns = face_ids.shape
+    inverse_depth[:] = 0.0
+    face_ids[:] = -1
+    last_column, last_row = left + columns - 1, top + rows - 1
+    right, bottom = float(max(abs(left), abs(last_column), 1)), float(max(abs(top), abs(last_row), 1))
+    for face in range(faces.shape[0]):
+        one, two, three = faces[face, 0], faces[face, 1], faces[face, 2]
+        nearest = min(points[one, 2], points[two, 2], points[three, 2])
+        low_column, high_column, low_row, high_row = float(left), float(last_column), float(top), float(last_row)
+        if nearest > NEAR_M:
+            low_column = max(low_column, min(pixels[one, 0], pixels[two, 0], pixels[three, 0]) - EDGE_SLACK * right)
+            high_column = min(high_column, max(pixels[one, 0], pixels[two, 0], pixels[three, 0]) + EDGE_SLACK * right)
+            low_row = max(low_row, min(pixels[one, 1], pixels[two, 1], pixels[three, 1]) - EDGE_SLACK * bottom)
+            high_row = min(high_row, max(pixels[one, 1], pixels[two, 1], pixels[three, 1]) + EDGE_SLACK * bottom)
+            if ceil(low_column) > floor(high_column) or ceil(low_row) > floor(high_row):
+                continue
+        elif max(points[one, 2], points[two, 2], points[three, 2]) <= 0.0:
+            continue
+        edge_0, edge_1, edge_2, drawable = _edges(points, one, two, three)
+        if not drawable:
+            continue
+        slack_0, slack_1, slack_2 = (
+            _slack(edge_0, right, bottom),
+            _slack(edge_1, right, bottom),
+            _slack(edge_2, right, bottom),
+        )
+        slope = edge_0[0] + edge_1[0] + edge_2[0]
+        descent = edge_0[1] + edge_1[1] + edge_2[1]
+        constant = edge_0[2] + edge_1[2] + edge_2[2]
+        for row in range(int(ceil(low_row)), int(floor(high_row)) + 1):
+            low, high = _narrowed(edge_0, slack_0, right, row, low_column, high_column)
+            low, high = _narrowed(edge_1, slack_1, right, row, low, high)
+            low, high = _narrowed(edge_2, slack_2, right, row, low, high)
+            if low > high:
+                continue
+            start = descent * row + constant
+            window_row = np.uint64(row - top)
+            for column in range(int(ceil(low)), int(floor(high)) + 1):
+                window_column = np.uint64(column - left)
+                nearness = start + slope * column
+                if nearness > inverse_depth[window_row, window_column]:
+                    inverse_depth[window_row, window_column] = nearness
+                    face_ids[window_row, window_column] = face
+
+
+@kernel(
+    "float64(float64[:, ::1], uint32[:, ::1], float32[:, ::1], float64[:, ::1], float64[::1], int64, int64, "
+    "int32[:, ::1], float32[:, :, ::1], float32[:, ::1], float32[:, :, ::1], boolean[:, ::1])"
+)
+def resolve(points, faces, normals, rotation, intrinsics, left, top, face_ids, barycentric, depth, normal, mask):
+    """Depth, normals and mask of the faces that :func:`rasterize` found.
+
+    ``normals`` (V, 3) of the vertices in the object frame, ``rotation`` (3, 3) of camera_T_object, ``intrinsics`` (4) fx,
+    fy, cx, cy. Fills ``barycentric`` (rows, columns, 2) of the window, the shares of the second and third corner, and the
+    window's part of the image's ``depth`` (H, W) metres, ``normal`` (H, W, 3) towards the camera and ``mask`` (H, W); pixels
+    that see nothing stay as they are. Returns the mean depth in metres, 0 when nothing is seen.
+    """
+    r00, r01, r02 = rotation[0, 0], rotation[0, 1], rotation[0, 2]
+    r10, r11, r12 = rotation[1, 0], rotation[1, 1], rotation[1, 2]
+    r20, r21, r22 = rotation[2, 0], rotation[2, 1], rotation[2, 2]
+    per_column, per_row, center_column, center_row = (
+        1.0 / intrinsics[0],
+        1.0 / intrinsics[1],
+        intrinsics[2],
+        intrinsics[3],
+    )
+    total, count = 0.0, 0
+    for window_row in range(face_ids.shape[0]):
+        row = window_row + top
+        for window_column in range(face_ids.shape[1]):
+            face = face_ids[window_row, window_column]
+            if face < 0:
+                continue
+            column = window_column + left
+            one, two, three = faces[face, 0], faces[face, 1], faces[face, 2]
+            edge_0, edge_1, edge_2, _ = _edges(points, one, two, three)
+            # Within the slack of an edge they may be a little negative.
+            value_0 = max(edge_0[0] * column + edge_0[1] * row + edge_0[2], 0.0)
+            value_1 = max(edge_1[0] * column + edge_1[1] * row + edge_1[2], 0.0)
+            value_2 = max(edge_2[0] * column + edge_2[1] * row + edge_2[2], 0.0)
+            distance = 1.0 / (value_0 + value_1 + value_2)
+            share_0, share_1, share_2 = value_0 * distance, value_1 * distance, value_2 * distance
+            in_object_x = share_0 * normals[one, 0] + share_1 * normals[two, 0] + share_2 * normals[three, 0]
+            in_object_y = share_0 * normals[one, 1] + share_1 * normals[two, 1] + share_2 * normals[three, 1]
+            in_object_z = share_0 * normals[one, 2] + share_1 * normals[two, 2] + share_2 * normals[three, 2]
+            x = r00 * in_object_x + r01 * in_object_y + r02 * in_object_z
+            y = r10 * in_object_x + r11 * in_object_y + r12 * in_object_z
+            z = r20 * in_object_x + r21 * in_object_y + r22 * in_object_z
+            facing = x * (column - center_column) * per_column + y * (row - center_row) * per_row + z
+            scale = (-1.0 if facing > 0.0 else 1.0) / max(sqrt(x * x + y * y + z * z), 1e-9)
+            normal[row, column, 0], normal[row, column, 1], normal[row, column, 2] = x * scale, y * scale, z * scale
+            depth[row, column] = distance
+            mask[row, column] = True
+            barycentric[window_row, window_column, 0] = share_1
+            barycentric[window_row, window_column, 1] = share_2
+            total += distance
+            count += 1
+    return total / max(count, 1)
+
+
+@kernel("void(int32[:, ::1], float32[:, :, ::1], uint32[:, ::1], uint8[:, ::1], int64, int64, uint8[:, :, ::1])")
+def paint_vertices(face_ids, barycentric, faces, colors, left, top, color):
+    """Colours (V, 3) of the vertices, interpolated on the surface, into the window's part of ``color`` (H, W, 3)."""
+    for row in range(face_ids.shape[0]):
+        for column in range(face_ids.shape[1]):
+            face = face_ids[row, column]
+            if face < 0:
+                continue
+            one, two, three = faces[face, 0], faces[face, 1], faces[face, 2]
+            share_1, share_2 = float(barycentric[row, column, 0]), float(barycentric[row, column, 1])
+            share_0 = 1.0 - share_1 - share_2
+            for channel in range(3):
+                value = (
+                    share_0 * colors[one, channel] + share_1 * colors[two, channel] + share_2 * colors[three, channel]
+                )
+                color[row + top, column + left, channel] = int(value + 0.5)
+
+
+@kernel(
+    "void(int32[:, ::1], float32[:, :, ::1], uint32[:, ::1], float32[:, ::1], uint8[:, :, ::1], int64, int64, "
+    "uint8[:, :, ::1])"
+)
+def paint_texture(face_ids, barycentric, faces, uv, texture, left, top, color):
+    """Texture (rows, columns, 3), repeating and bilinear, into the window's part of ``color`` (H, W, 3).
+
+    ``uv`` (V, 2) of the vertices, v upwards. Positions are rounded to 1/32 texel, as OpenCV does.
+    """
+    height, width = texture.shape[0], texture.shape[1]
+    for row in range(face_ids.shape[0]):
+        for column in range(face_ids.shape[1]):
+            face = face_ids[row, column]
+            if face < 0:
+                continue
+            one, two, three = faces[face, 0], faces[face, 1], faces[face, 2]
+            share_1, share_2 = float(barycentric[row, column, 0]), float(barycentric[row, column, 1])
+            share_0 = 1.0 - share_1 - share_2
+            u = share_0 * uv[one, 0] + share_1 * uv[two, 0] + share_2 * uv[three, 0]
+            v = 1.0 - (share_0 * uv[one, 1] + share_1 * uv[two, 1] + share_2 * uv[three, 1])
+            across = floor(((u - floor(u)) * width - 0.5) * TEXEL_STEPS + 0.5) / TEXEL_STEPS
+            along = floor(((v - floor(v)) * height - 0.5) * TEXEL_STEPS + 0.5) / TEXEL_STEPS
+            x, y = int(floor(across)), int(floor(along))
+            across, along = across - x, along - y
+            x0, x1 = (x if x >= 0 else width - 1), (x + 1 if x + 1 < width else 0)
+            y0, y1 = (y if y >= 0 else height - 1), (y + 1 if y + 1 < height else 0)
+            for channel in range(3):
+                upper = (1.0 - across) * texture[y0, x0, channel] + across * texture[y0, x1, channel]
+                lower = (1.0 - across) * texture[y1, x0, channel] + across * texture[y1, x1, channel]
+                color[row + top, column + left, channel] = int((1.0 - along) * upper + along * lower + 0.5)

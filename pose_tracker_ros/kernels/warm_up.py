@@ -1,0 +1,39 @@
+"""Compiling all kernels at a moment of one's choice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+
+from numba.core import event
+
+from pose_tracker_ros.kernels import KERNEL_MODULES
+
+
+def compile_kernels(report: Callable[[str], None]) -> int:
+    """Compile what is not in the cache, load what is; ``report`` is told the name of each kernel before it is compiled.
+
+    To be called before anything is time-critical: compiling takes seconds and delays other threads. Returns how many
+    kernels were compiled, 0 with a cache that has all.
+    """
+    listener = _CompilationListener(report)
+    with event.install_listener("numba:compile", listener):
+        for module in KERNEL_MODULES:
+            import_module(f"pose_tracker_ros.kernels.{module}")
+    return listener.compiled
+
+
+class _CompilationListener(event.Listener):
+    def __init__(self, report: Callable[[str], None]) -> None:
+        self._report = report
+        self.compiled = 0
+
+    def on_start(self, event: event.Event) -> None:
+        name = event.data["dispatcher"].py_func.__name__
+        # What kernels call is compiled within them.
+        if not name.startswith("_"):
+            self.compiled += 1
+            self._report(name)
+
+    def on_end(self, event: event.Event) -> None:
+        """Nothing to tell."""

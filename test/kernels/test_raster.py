@@ -1,0 +1,202 @@
+"""Kernels of the rasterizer against their twins in plain NumPy."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from kernels import twins
+
+from pose_tracker_ros.camera import PinholeCamera
+from pose_tracker_ros.geometry import make_pose, random_rotation, transform_points
+from pose_tracker_ros.kernels import raster
+
+CAMERA = PinholeCamera(37, 29, 40.0, 44.0, 17.3, 15.1)
+SEEDS = pytest.mark.parametrize("seed", range(4))
+
+
+class Scene(NamedTuple):
+    """Triangles at random that pierce one another; some begin behind the camera where ``distance`` is small."""
+
+    vertices: np.ndarray
+    faces: np.ndarray
+    normals: np.ndarray
+    pose: np.ndarray
+
+    @classmethod
+    def of(cls, seed: int, distance: float = 2.0, faces: int = 12) -> Scene:
+        generator = np.random.default_rng(seed)
+        vertices = generator.uniform(-1, 1, (3 * faces, 3)).astype(np.float32)
+        normals = generator.normal(size=(3 * faces, 3))
+        normals = (normals / np.linalg.norm(normals, axis=1, keepdims=True)).astype(np.float32)
+        pose = make_pose(random_rotation(generator), np.array([0.1, -0.1, distance]))
+        return cls(vertices, np.arange(3 * faces, dtype=np.uint32).reshape(-1, 3), normals, pose)
+
+    @property
+    def corners(self) -> np.ndarray:
+        """(F, 3, 3) in the camera frame."""
+        return transform_points(self.pose, self.vertices.astype(np.float64))[self.faces]
+
+
+class Drawn(NamedTuple):
+    inverse_depth: np.ndarray
+    face_ids: np.ndarray
+    barycentric: np.ndarray
+    depth: np.ndarray
+    normal: np.ndarray
+    mask: np.ndarray
+    mean_depth: float
+
+
+def drawn(
+    scene: Scene,
+    left: int = 0,
+    top: int = 0,
+    columns: int = CAMERA.width,
+    rows: int = CAMERA.height,
+    camera: PinholeCamera = CAMERA,
+) -> Drawn:
+    """What the kernels make of a window of the image."""
+    count = len(scene.vertices)
+    points, pixels = np.empty((count, 3)), np.empty((count, 2))
+    raster.project(scene.vertices, camera.matrix @ scene.pose[:3], points, pixels)
+    inverse_depth, face_ids = np.full((rows, columns), 7, np.float32), np.full((rows, columns), 7, np.int32)
+    raster.rasterize(points, pixels, scene.faces, left, top, inverse_depth, face_ids)
+    shape = (camera.height, camera.width)
+    barycentric = np.zeros((rows, columns, 2), np.float32)
+    depth, normal, mask = np.zeros(shape, np.float32), np.zeros((*shape, 3), np.float32), np.zeros(shape, bool)
+    mean_depth = raster.resolve(
+        points,
+        scene.faces,
+        scene.normals,
+        np.ascontiguousarray(scene.pose[:3, :3]),
+        np.array([camera.fx, camera.fy, camera.cx, camera.cy]),
+        left,
+        top,
+        face_ids,
+        barycentric,
+        depth,
+        normal,
+        mask,
+    )
+    return Drawn(inverse_depth, face_ids, barycentric, depth, normal, mask, mean_depth)
+
+
+def test_project_is_the_camera_s_projection():
+    scene = Scene.of(0)
+    points, pixels = np.empty((36, 3)), np.empty((36, 2))
+    bounds = raster.project(scene.vertices, CAMERA.matrix @ scene.pose[:3], points, pixels)
+    expected_points, expected_pixels = twins.project(scene.vertices, CAMERA.matrix @ scene.pose[:3])
+    assert points == pytest.approx(expected_points, rel=1e-12)
+    assert pixels == pytest.approx(expected_pixels, rel=1e-12)
+    assert pixels == pytest.approx(CAMERA.project(transform_points(scene.pose, scene.vertices.astype(np.float64))))
+    columns, rows, depth = *expected_pixels.T, expected_points[:, 2]
+    expected = (columns.min(), columns.max(), rows.min(), rows.max(), depth.min(), depth.max())
+    assert bounds == pytest.approx(expected, rel=1e-12)
+
+
+@SEEDS
+@pytest.mark.parametrize("distance", [3.0, 0.5, 0.0])
+def test_rasterize_finds_the_nearest_face_of_every_ray(seed, distance):
+    scene = Scene.of(seed, distance)
+    result = drawn(scene)
+    inverse_depth, face_ids = twins.rasterize(scene.corners, CAMERA)
+    assert (face_ids >= 0).sum() > 100
+    assert np.array_equal(result.face_ids, face_ids)
+    assert result.inverse_depth == pytest.approx(inverse_depth, rel=1e-6)
+
+
+@SEEDS
+@pytest.mark.parametrize("distance", [3.0, 0.5])
+def test_resolve_gives_depth_normals_and_mask_of_these_faces(seed, distance):
+    scene = Scene.of(seed, distance)
+    result = drawn(scene)
+    depth, normal, mask, shares = twins.resolve(scene.corners, scene.normals[scene.faces], scene.pose[:3, :3], CAMERA)
+    assert np.array_equal(result.mask, mask)
+    assert result.depth == pytest.approx(depth, rel=1e-6)
+    # Normals that see the camera under a right angle may be turned either way.
+    grazing = np.abs(np.sum(normal * CAMERA.rays(), axis=-1)) < 1e-5
+    assert result.normal[~grazing] == pytest.approx(normal[~grazing], abs=1e-5)
+    assert result.barycentric[mask] == pytest.approx(shares[mask][:, 1:], abs=1e-6)
+    assert result.mean_depth == pytest.approx(depth[mask].mean(), rel=1e-9)
+
+
+def test_a_window_is_that_part_of_the_image():
+    scene = Scene.of(1)
+    whole, part = drawn(scene), drawn(scene, left=5, top=7, columns=20, rows=11)
+    window = np.zeros_like(whole.mask)
+    window[7:18, 5:25] = True
+    assert np.array_equal(part.face_ids, whole.face_ids[7:18, 5:25])
+    for one, other in zip((part.depth, part.mask, part.normal), (whole.depth, whole.mask, whole.normal)):
+        assert np.array_equal(one[window], other[window]) and not one[~window].any()
+
+
+@SEEDS
+def test_vertex_colours_are_interpolated_on_the_surface(seed):
+    scene = Scene.of(seed)
+    colors = np.random.default_rng(seed).integers(0, 256, (36, 3)).astype(np.uint8)
+    result = drawn(scene)
+    image = np.zeros((CAMERA.height, CAMERA.width, 3), np.uint8)
+    raster.paint_vertices(result.face_ids, result.barycentric, scene.faces, colors, 0, 0, image)
+    *_, mask, shares = twins.resolve(scene.corners, scene.normals[scene.faces], scene.pose[:3, :3], CAMERA)
+    expected = twins.paint_vertices(shares, mask, colors[scene.faces], result.face_ids)
+    assert np.abs(image.astype(int) - expected).max() <= 1
+    assert (image != expected).mean() < 1e-3
+
+
+@SEEDS
+def test_textures_are_looked_up_on_the_surface(seed):
+    scene = Scene.of(seed)
+    generator = np.random.default_rng(seed)
+    texture = generator.integers(0, 256, (13, 17, 3)).astype(np.uint8)
+    uv = generator.uniform(-1.5, 1.5, (36, 2)).astype(np.float32)
+    result = drawn(scene)
+    image = np.zeros((CAMERA.height, CAMERA.width, 3), np.uint8)
+    raster.paint_texture(result.face_ids, result.barycentric, scene.faces, uv, texture, 0, 0, image)
+    *_, mask, shares = twins.resolve(scene.corners, scene.normals[scene.faces], scene.pose[:3, :3], CAMERA)
+    expected = twins.paint_texture(shares, mask, uv[scene.faces], result.face_ids, texture)
+    # Positions next to the middle of two steps of 1/32 texel may fall to either.
+    difference = np.abs(image.astype(int) - expected)
+    assert difference.max() <= 16 and (difference > 1).mean() < 2e-3
+
+
+def test_neighbours_leave_no_crack():
+    """A fan about a pixel centre, many of whose spokes go through other centres, covers all pixels of its polygon."""
+    camera = PinholeCamera(37, 29, 32.0, 32.0, 18.0, 14.0)
+    border = [(x, y) for x in range(-18, 19) for y in range(-14, 15) if abs(x) == 18 or abs(y) == 14]
+    border.sort(key=lambda point: np.arctan2(point[1], point[0]))
+    count = len(border)
+    vertices = np.zeros((count + 1, 3), np.float32)
+    vertices[1:, :2] = np.array(border) * (1.01 / 32)
+    around = np.arange(count)
+    faces = np.column_stack([np.zeros(count), 1 + around, 1 + (around + 1) % count]).astype(np.uint32)
+    for distance in (1.0, 1.003):
+        pose = make_pose(np.eye(3), np.array([0, 0, distance]))
+        result = drawn(Scene(vertices, faces, np.tile(np.float32([0, 0, -1]), (count + 1, 1)), pose), camera=camera)
+        assert result.mask.all()
+        assert result.depth == pytest.approx(distance, abs=1e-6)
+
+
+def test_triangles_without_area_are_not_drawn():
+    vertices = np.float32([[-1, -1, 0], [0, 0, 0], [1, 1, 0], [0.5, 0, 0], [0.5, 0, 1], [0.5, 0, 2]])
+    faces = np.uint32([[0, 1, 2], [3, 4, 5], [1, 1, 2]])
+    scene = Scene(vertices, faces, np.tile(np.float32([0, 0, -1]), (6, 1)), make_pose(np.eye(3), np.array([0, 0, 2.0])))
+    assert not drawn(scene).mask.any()
+
+
+@pytest.mark.parametrize(
+    "vertices",
+    [
+        np.zeros((4, 3)),
+        np.zeros((3, 4), np.float32).T,
+        np.zeros((8, 3), np.float32)[::2],
+        np.asfortranarray(np.zeros((4, 3), np.float32)),
+    ],
+    ids=["float64", "transposed", "every second", "Fortran"],
+)
+def test_other_arrays_are_refused_and_compile_nothing(vertices):
+    compiled = len(raster.project.signatures)
+    with pytest.raises(TypeError, match="No matching definition"):
+        raster.project(vertices, np.zeros((3, 4)), np.zeros((4, 3)), np.zeros((4, 2)))
+    assert len(raster.project.signatures) == compiled == 1
