@@ -6,7 +6,7 @@ import hashlib
 import math
 import os
 import platform
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,10 +21,11 @@ from pose_tracker_ros.commands.interruption import exit_when_interrupted
 from pose_tracker_ros.commands.overrides import parse_overrides
 from pose_tracker_ros.datasets.reader_options import with_absolute_paths
 from pose_tracker_ros.evaluation.benchmark_objects import benchmark_objects
-from pose_tracker_ros.evaluation.comparison_folder import ComparisonFolder
+from pose_tracker_ros.evaluation.comparison_folder import Ask, ComparisonFolder, run_in_turn
 from pose_tracker_ros.evaluation.frozen_sets import FROZEN_SETS
 from pose_tracker_ros.evaluation.report import NOT_KNOWN
 from pose_tracker_ros.evaluation.revision_comparison import (
+    ALL,
     MEASURES,
     Comparison,
     Difference,
@@ -32,7 +33,6 @@ from pose_tracker_ros.evaluation.revision_comparison import (
     Measure,
     Pair,
     compare,
-    make_pair,
 )
 from pose_tracker_ros.evaluation.revision_worker import (
     WORKING_TREE,
@@ -94,24 +94,36 @@ def compare_revision(
         with exit_when_interrupted(output), ExitStack() as stack:
             checkouts = [stack.enter_context(checked_out(repository, rev)) for rev in (revision, WORKING_TREE)]
             code = [checkout_checksum(checkout) for checkout in checkouts]
-            settings = {
-                "short": short,
-                "reader": reader or [],
-                "weights": weights and hashlib.blake2b(weights.read_bytes(), digest_size=8).hexdigest(),
-                **{side: {"code": one, "options": some} for side, one, some in zip(("old", "new"), code, options)},
-            }
-            folder = ComparisonFolder(output, settings)
+            folder = ComparisonFolder(output, _settings(short, reader, weights, code, options))
             names = [f"revision {revision}", "the working tree"]
             workers = [stack.enter_context(RevisionWorker(*which)) for which in zip(checkouts, names)]
+            # What one of them still loads would make the times of the other longer.
             for worker in workers:
                 worker.wait_until_ready()
             asks = [_asker(worker, some, weights) for worker, some in zip(workers, options)]
-            pairs = list(_run(requests, asks, folder))
+            pairs = list(_shown(run_in_turn(requests, *asks, folder)))
             changed = checkout_checksum(repository) != code[1]
         _report(pairs, revision, options, code, load_before)
         if changed:
             console.print("the working tree was changed while this ran", style="yellow")
         console.print(f"every sequence is in {output / 'comparison.csv'}", soft_wrap=True)
+
+
+def _settings(
+    short: bool,
+    reader: Sequence[str] | None,
+    weights: Path | None,
+    code: Sequence[str],
+    options: Sequence[dict[str, Any]],
+) -> dict[str, Any]:
+    """What all sequences of a comparison depend on."""
+    return {
+        "short": short,
+        "reader": list(reader or ()),
+        "weights": weights and hashlib.blake2b(weights.read_bytes(), digest_size=8).hexdigest(),
+        "old": {"code": code[0], "options": options[0]},
+        "new": {"code": code[1], "options": options[1]},
+    }
 
 
 def _requests(
@@ -146,35 +158,16 @@ def _requests(
     ]
 
 
-def _asker(
-    worker: RevisionWorker, options: dict[str, Any], weights: Path | None
-) -> Callable[[dict[str, Any]], dict[str, Any]]:
+def _asker(worker: RevisionWorker, options: dict[str, Any], weights: Path | None) -> Ask:
     own = {"options": options, "weights": weights and str(weights.resolve())}
     return lambda request: worker.ask({**request, **own})
 
 
-def _run(
-    requests: Sequence[dict[str, Any]],
-    asks: Sequence[Callable[[dict[str, Any]], dict[str, Any]]],
-    folder: ComparisonFolder,
-) -> Iterator[Pair]:
-    """Every sequence, both sides in turn; the side that goes first changes from sequence to sequence."""
-    done = 0
-    for request in requests:
-        source, asked_object = request.get("scene") or request["sequence"], request["object"] or ""
-        number, count = 0, 1
-        while number < count:
-            pair = folder.find((source, asked_object, request["seed"], number))
-            before = " (from before)" if pair else ""
-            if pair is None:
-                old_first = done % 2 == 0
-                answers = {side: asks[side]({**request, "number": number}) for side in ((0, 1) if old_first else (1, 0))}
-                pair = make_pair(answers[0], answers[1], source, asked_object, old_first)
-                folder.add(pair)
-            console.print(f"{_in_short(pair)}{before}", style="dim", soft_wrap=True, highlight=False)
-            yield pair
-            done += 1
-            number, count = number + 1, min(row.count for row in pair)
+def _shown(runs: Iterable[tuple[Pair, bool]]) -> Iterator[Pair]:
+    for pair, is_new in runs:
+        before = "" if is_new else " (from before)"
+        console.print(f"{_in_short(pair)}{before}", style="dim", soft_wrap=True, highlight=False)
+        yield pair
 
 
 def _in_short(pair: Pair) -> str:
@@ -192,7 +185,7 @@ def _report(
 ) -> None:
     lines = compare(pairs)
     wide = console if console.is_terminal else Console(width=FILE_WIDTH)
-    for table in comparison_tables(lines):
+    for table in comparison_tables(lines) if lines else ():
         wide.print(table)
     for side, name, checksum, some in zip(("old", "new"), (revision, "working tree"), code, options):
         console.print(f"{side}: {name} (code {checksum}), options {some or 'the default ones'}", soft_wrap=True)
@@ -253,7 +246,7 @@ def _table(title: str, lines: dict[GroupKey, Comparison], measures: Sequence[Mea
         if times:
             cells += _time_cells(line)
             verdicts["time"] = line.time.verdict
-        style = "bold" if key.object_name == "ALL" else None
+        style = "bold" if key.object_name == ALL else None
         table.add_row(*key, str(line.sequences), *cells, _verdicts(verdicts), style=style)
     return table
 

@@ -1,15 +1,18 @@
-"""Finished sequences of a comparison of two revisions in a folder, so that a run that was interrupted goes on."""
+"""Running a comparison of two revisions, with finished sequences in a folder, so that an interrupted run goes on."""
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pose_tracker_ros.evaluation.revision_comparison import COLUMN_KINDS, Pair, SideRow
+from pose_tracker_ros.evaluation.revision_comparison import COLUMN_KINDS, Pair, SideRow, make_pair
 from pose_tracker_ros.evaluation.scene_folder import first_difference
+
+# Answers a request, as :meth:`RevisionWorker.ask`.
+Ask = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 
 class ComparisonFolder:
@@ -60,3 +63,32 @@ class ComparisonFolder:
             raise ValueError(
                 f"expected two lines a sequence in {self._csv}: {error}; remove it to begin again"
             ) from error
+
+
+def run_in_turn(
+    requests: Iterable[Mapping[str, Any]], ask_old: Ask, ask_new: Ask, folder: ComparisonFolder
+) -> Iterator[tuple[Pair, bool]]:
+    """Every sequence of the requests with whether it was run now, not found in the folder, where it is kept.
+
+    A request is one of :mod:`scene_worker` without ``number``. Both sides run a sequence one after the other; the one that
+    goes first changes from sequence to sequence, so that neither always gains by its place.
+    """
+    done = 0
+    for request in requests:
+        source, asked_object = request.get("scene") or request["sequence"], request["object"] or ""
+        number, count = 0, 1
+        while number < count:
+            pair = folder.find((source, asked_object, request["seed"], number))
+            is_new = pair is None
+            if is_new:
+                one = {**request, "number": number}
+                old_first = done % 2 == 0
+                if old_first:
+                    old, new = ask_old(one), ask_new(one)
+                else:
+                    new, old = ask_new(one), ask_old(one)
+                pair = make_pair(old, new, source, asked_object, old_first)
+                folder.add(pair)
+            yield pair, is_new
+            done += 1
+            number, count = number + 1, min(row.count for row in pair)

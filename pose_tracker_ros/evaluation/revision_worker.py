@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,10 @@ def checked_out(repository: Path, revision: str) -> Iterator[Path]:
         yield repository
         return
     prefix = _git(repository, "rev-parse", "--show-prefix")
-    commit = _git(repository, "rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}")
+    try:
+        commit = _git(repository, "rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}")
+    except ValueError as error:
+        raise ValueError(f"expected a revision that git knows in {repository}, got {revision!r}; see git log") from error
     # Git, the linter and the tests pass over build/.
     parent = repository / "build"
     parent.mkdir(exist_ok=True)
@@ -100,7 +103,9 @@ class RevisionWorker:
         """End the process."""
         self._process.kill()
         self._process.wait()
-        self._process.stdin.close()
+        # What was written to a process that had ended is still in the buffer.
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
         self._process.stdout.close()
         self._errors.close()
 
