@@ -12,7 +12,7 @@ from pose_tracker_ros.camera import PinholeCamera, crop_camera
 from pose_tracker_ros.datasets.files import DatasetError
 from pose_tracker_ros.datasets.sequence import Annotation, IndexedSequence
 from pose_tracker_ros.frame import Frame
-from pose_tracker_ros.geometry import invert
+from pose_tracker_ros.geometry import invert, transform_points
 from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.rendering import Rendering
 from pose_tracker_ros.rendering.raycast import RaycastRenderer
@@ -31,7 +31,7 @@ FLICKER_RATE = 0.3
 # An exposed image is a mean of pictures between which nothing moves by more than this.
 BLUR_STEP_PX, MOST_EXPOSURES = 2.0, 16
 # Side of the small image in which a whole silhouette is measured.
-SILHOUETTE_PX = 128
+SILHOUETTE_PX = 160
 NEAREST_M = 0.05
 
 
@@ -232,7 +232,10 @@ class SceneSequence(IndexedSequence):
         size = np.array([self._camera.width, self._camera.height])
         if np.all(pixel > reach) and np.all(pixel < size - reach):
             return 1.0
-        around = crop_camera(center, 1.1 * model.diameter_m, SILHOUETTE_PX)
+        points = transform_points(camera_T_object, model.mesh.vertices.astype(np.float64))
+        points = points[points[:, 2] > NEAREST_M]
+        half = np.abs(points[:, :2] / points[:, 2:] * center[2] - center[:2]).max()
+        around = crop_camera(center, 2.05 * half, SILHOUETTE_PX)
         seen = self._renderers[number].render(around, camera_T_object).mask
         rays = around.rays()[seen].astype(np.float64)
         pixels = self._camera.project(rays)
