@@ -28,6 +28,17 @@ class Rendering(NamedTuple):
     mask: np.ndarray
 
 
+def empty_rendering(camera: PinholeCamera) -> Rendering:
+    """What a camera sees that sees nothing."""
+    shape = (camera.height, camera.width)
+    return Rendering(
+        np.zeros((*shape, 3), np.uint8),
+        np.zeros(shape, np.float32),
+        np.zeros((*shape, 3), np.float32),
+        np.zeros(shape, bool),
+    )
+
+
 class Renderer(Protocol):
     """Draws one mesh from any pose with any pinhole camera."""
 

@@ -1,39 +1,37 @@
-"""Rasterizing on the CPU with compiled kernels: for small images of one object, ten times as fast as ray casting."""
+"""Rasterizing on the CPU with compiled kernels: for crops several times as fast as ray casting, with the same result."""
 
 from __future__ import annotations
 
 import threading
-from typing import NamedTuple
 
 import numpy as np
 
 from pose_tracker_ros.camera import PinholeCamera
 from pose_tracker_ros.kernels import raster
 from pose_tracker_ros.objects import Mesh, texture_pyramid
-from pose_tracker_ros.rendering.protocol import UNKNOWN_COLOR, Rendering
+from pose_tracker_ros.rendering.mesh_levels import MeshExtent, mesh_levels
+from pose_tracker_ros.rendering.protocol import UNKNOWN_COLOR, Rendering, empty_rendering
+from pose_tracker_ros.rendering.rasterizer import Drawing, Rasterizer
 from pose_tracker_ros.rendering.texture_level import pyramid_level, texels_per_metre
 
-
-class Window(NamedTuple):
-    """A part of the image: first column and row, and its size in pixels."""
-
-    left: int
-    top: int
-    columns: int
-    rows: int
+# A tenth of a pixel is a quarter of a millimetre for an object of 25 cm in a crop of 100 pixels.
+LEVEL_ERROR_PX = 0.1
 
 
 class RasterRenderer:
-    """Renders one mesh by its triangles, from both sides, equal to ray casting up to rounding at edges.
+    """Renders one mesh by its triangles, from both sides.
 
-    Buffers are kept between images. One renderer draws one image at a time; threads with their own draw at the same time.
+    One renderer draws one image at a time, others meanwhile theirs: give every thread its own.
     """
 
-    def __init__(self, mesh: Mesh) -> None:
-        self._surface = _Surface.of(mesh)
-        self._buffers = _Buffers()
-        self._lock = threading.Lock()
+    def __init__(self, mesh: Mesh, level_of_detail: bool = True) -> None:
+        """``level_of_detail``: draw images without colour from reduced meshes; making these takes about a second for
+        100,000 triangles, and nothing below 8,000."""
         self._mesh = mesh
+        self._full = Rasterizer(mesh)
+        self._extent = MeshExtent.of(self._full.vertices)
+        self._levels = mesh_levels(mesh) if level_of_detail else []
+        self._lock = threading.Lock()
         if mesh.vertex_colors is not None:
             self._colors = np.array(mesh.vertex_colors, np.uint8, order="C")
         if mesh.texture is not None:
@@ -42,117 +40,33 @@ class RasterRenderer:
             self._texels_per_metre = texels_per_metre(mesh)
 
     def render(self, camera: PinholeCamera, camera_T_object: np.ndarray, color: bool = True) -> Rendering:
-        """See :class:`pose_tracker_ros.rendering.Renderer`; without ``color`` that image stays black."""
-        rendering = Rendering(
-            np.zeros((camera.height, camera.width, 3), np.uint8),
-            np.zeros((camera.height, camera.width), np.float32),
-            np.zeros((camera.height, camera.width, 3), np.float32),
-            np.zeros((camera.height, camera.width), bool),
-        )
-        pose = np.array(camera_T_object, np.float64, order="C")
-        intrinsics = np.array([camera.fx, camera.fy, camera.cx, camera.cy])
+        """See :class:`pose_tracker_ros.rendering.Renderer`.
+
+        ``color=False`` leaves that image black, which saves its time and lets reduced meshes be drawn: they have no colours.
+        """
+        rendering = empty_rendering(camera)
         with self._lock:
-            surface, buffers = self._surface, self._buffers
-            points, pixels = buffers.vertices(len(surface.vertices))
-            bounds = raster.project(surface.vertices, camera.matrix @ pose[:3], points, pixels)
-            window = visible_window(camera, bounds)
-            if window is None:
-                return rendering
-            left, top = window.left, window.top
-            inverse_depth, face_ids, barycentric = buffers.window(window)
-            raster.rasterize(points, pixels, surface.faces, left, top, inverse_depth, face_ids)
-            rotation = np.ascontiguousarray(pose[:3, :3])
-            mean_depth = raster.resolve(
-                points,
-                surface.faces,
-                surface.normals,
-                rotation,
-                intrinsics,
-                left,
-                top,
-                face_ids,
-                barycentric,
-                rendering.depth,
-                rendering.normal,
-                rendering.mask,
-            )
-            if color and mean_depth > 0:
-                self._paint(rendering, face_ids, barycentric, left, top, pyramid_focal=camera.fx, mean_depth=mean_depth)
+            rasterizer = self._full if color else self._level(camera, camera_T_object)
+            drawing = rasterizer.draw(camera, camera_T_object, rendering)
+            if color and drawing is not None and drawing.mean_depth_m > 0:
+                self._paint(rendering, drawing, camera.fx)
         return rendering
 
-    def _paint(
-        self,
-        rendering: Rendering,
-        face_ids: np.ndarray,
-        barycentric: np.ndarray,
-        left: int,
-        top: int,
-        pyramid_focal: float,
-        mean_depth: float,
-    ) -> None:
-        faces = self._surface.faces
+    def _level(self, camera: PinholeCamera, camera_T_object: np.ndarray) -> Rasterizer:
+        """The coarsest mesh that is off by less than a tenth of a pixel at the size at which the object is seen."""
+        depth_m = float(camera_T_object[2, :3] @ self._extent.center + camera_T_object[2, 3])
+        size_px = max(camera.fx, camera.fy) * self._extent.diameter_m / max(depth_m, raster.NEAR_M)
+        fitting = (level.rasterizer for level in self._levels if level.error * size_px <= LEVEL_ERROR_PX)
+        return next(fitting, self._full)
+
+    def _paint(self, rendering: Rendering, drawing: Drawing, focal_px: float) -> None:
+        left, top, *_ = drawing.window
+        faces, color = self._full.faces, rendering.color
         if self._mesh.texture is not None:
-            level = pyramid_level(self._texels_per_metre, pyramid_focal, mean_depth)
+            level = pyramid_level(self._texels_per_metre, focal_px, drawing.mean_depth_m)
             texture = self._pyramid[min(level, len(self._pyramid) - 1)]
-            raster.paint_texture(face_ids, barycentric, faces, self._uv, texture, left, top, rendering.color)
+            raster.paint_texture(drawing.face_ids, drawing.barycentric, faces, self._uv, texture, left, top, color)
         elif self._mesh.vertex_colors is not None:
-            raster.paint_vertices(face_ids, barycentric, faces, self._colors, left, top, rendering.color)
+            raster.paint_vertices(drawing.face_ids, drawing.barycentric, faces, self._colors, left, top, color)
         else:
-            rendering.color[rendering.mask] = UNKNOWN_COLOR
-
-
-def visible_window(camera: PinholeCamera, bounds: tuple[float, ...]) -> Window | None:
-    """The part of the image in which a mesh of these ``bounds`` (from ``raster.project``) can be seen, None for none."""
-    low_column, high_column, low_row, high_row, low_depth, high_depth = bounds
-    if high_depth <= 0:
-        return None
-    if low_depth <= raster.NEAR_M:
-        return Window(0, 0, camera.width, camera.height)
-    left, top = max(int(np.floor(low_column)), 0), max(int(np.floor(low_row)), 0)
-    right, bottom = min(int(np.ceil(high_column)), camera.width - 1), min(int(np.ceil(high_row)), camera.height - 1)
-    if right < left or bottom < top:
-        return None
-    return Window(left, top, right - left + 1, bottom - top + 1)
-
-
-class _Surface(NamedTuple):
-    """A mesh as kernels take it: vertices and normals (V, 3) float32, faces (F, 3) uint32."""
-
-    vertices: np.ndarray
-    faces: np.ndarray
-    normals: np.ndarray
-
-    @classmethod
-    def of(cls, mesh: Mesh) -> _Surface:
-        return cls(
-            np.array(mesh.vertices, np.float32, order="C"),
-            np.array(mesh.faces, np.uint32, order="C"),
-            np.array(mesh.normals, np.float32, order="C"),
-        )
-
-
-class _Buffers:
-    """Arrays that grow to the largest mesh and window and are used again for every image."""
-
-    def __init__(self) -> None:
-        self._points = self._pixels = np.empty((0, 0))
-        self._inverse_depth = self._face_ids = self._barycentric = np.empty(0)
-
-    def vertices(self, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """For points (count, 3) and pixels (count, 2)."""
-        if len(self._points) < count:
-            self._points, self._pixels = np.empty((count, 3)), np.empty((count, 2))
-        return self._points, self._pixels
-
-    def window(self, window: Window) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """For inverse depth, face ids (rows, columns) and barycentric coordinates (rows, columns, 2) of a window."""
-        size, shape = window.rows * window.columns, (window.rows, window.columns)
-        if len(self._face_ids) < size:
-            self._inverse_depth = np.empty(size, np.float32)
-            self._face_ids = np.empty(size, np.int32)
-            self._barycentric = np.empty(2 * size, np.float32)
-        return (
-            self._inverse_depth[:size].reshape(shape),
-            self._face_ids[:size].reshape(shape),
-            self._barycentric[: 2 * size].reshape(*shape, 2),
-        )
+            color[rendering.mask] = UNKNOWN_COLOR

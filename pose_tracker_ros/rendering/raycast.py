@@ -8,7 +8,7 @@ import open3d as o3d
 
 from pose_tracker_ros.camera import PinholeCamera
 from pose_tracker_ros.objects import Mesh, texture_pyramid
-from pose_tracker_ros.rendering.protocol import UNKNOWN_COLOR, Rendering
+from pose_tracker_ros.rendering.protocol import UNKNOWN_COLOR, Rendering, empty_rendering
 from pose_tracker_ros.rendering.texture_level import pyramid_level, texels_per_metre
 
 MAX_OUTLINE_PX = 1e5
@@ -43,12 +43,7 @@ class RaycastRenderer:
 
     def render(self, camera: PinholeCamera, camera_T_object: np.ndarray) -> Rendering:
         """See :class:`pose_tracker_ros.rendering.Renderer`."""
-        rendering = Rendering(
-            np.zeros((camera.height, camera.width, 3), np.uint8),
-            np.zeros((camera.height, camera.width), np.float32),
-            np.zeros((camera.height, camera.width, 3), np.float32),
-            np.zeros((camera.height, camera.width), bool),
-        )
+        rendering = empty_rendering(camera)
         pixels = self._touched_pixels(camera, camera_T_object)
         if len(pixels) == 0:
             return rendering

@@ -1,0 +1,208 @@
+"""The rasterizer against ray casting, which finds the same surface in another way."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import trimesh
+from shapes import cube, sphere
+
+from pose_tracker_ros.camera import PinholeCamera, crop_camera
+from pose_tracker_ros.evaluation.benchmark_objects import benchmark_objects
+from pose_tracker_ros.geometry import make_pose, random_rotation, so3_exp
+from pose_tracker_ros.objects import Mesh, mesh_with_normals
+from pose_tracker_ros.rendering import Rendering
+from pose_tracker_ros.rendering.mesh_levels import MeshExtent, level_error, mesh_levels
+from pose_tracker_ros.rendering.protocol import empty_rendering
+from pose_tracker_ros.rendering.raster import LEVEL_ERROR_PX, RasterRenderer
+from pose_tracker_ros.rendering.rasterizer import Rasterizer
+from pose_tracker_ros.rendering.raycast import RaycastRenderer
+
+OBJECTS = {model.name: model for model in benchmark_objects()}
+WIDE = PinholeCamera(96, 72, 70.0, 75.0, 50.2, 33.1)
+
+
+def poses_about(center_in_object: np.ndarray, place: tuple[float, float, float], count: int = 4) -> list[np.ndarray]:
+    generator = np.random.default_rng(11)
+    rotations = [random_rotation(generator) for _ in range(count)]
+    return [make_pose(rotation, np.array(place) - rotation @ center_in_object) for rotation in rotations]
+
+
+def assert_equal(raster: Rendering, cast: Rendering) -> None:
+    """Equal but for rays that graze an edge, which may fall to either side by rounding."""
+    assert np.count_nonzero(raster.mask != cast.mask) <= 1
+    both = raster.mask & cast.mask
+    few = max(2, 1e-3 * both.sum())
+    assert np.count_nonzero(np.abs(raster.depth - cast.depth)[both] > 1e-5) <= few
+    assert np.count_nonzero(np.abs(raster.normal - cast.normal).max(axis=-1)[both] > 1e-3) <= few
+    # Look-ups of texels next to the middle of two steps of 1/32 may fall to either, too.
+    colors = np.abs(raster.color.astype(int) - cast.color).max(axis=-1)[both]
+    assert np.count_nonzero(colors > 1) <= 4 * few and (len(colors) == 0 or colors.max() <= 16)
+    for image in (raster.color, raster.depth, raster.normal):
+        assert not image[~raster.mask].any()
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_crops_equal_ray_casting(name):
+    model = OBJECTS[name]
+    raster, cast = RasterRenderer(model.mesh), RaycastRenderer(model.mesh, threads=1)
+    center = (0.1, 0.05, 0.6)
+    camera = crop_camera(np.array(center), 1.2 * model.diameter_m, 128)
+    for pose in poses_about(model.center_m, center):
+        seen = raster.render(camera, pose)
+        assert seen.mask.sum() > 300
+        assert_equal(seen, cast.render(camera, pose))
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+@pytest.mark.parametrize(
+    "place",
+    [(0.25, 0.1, 0.4), (0.0, 0.0, 0.06), (0.03, -0.02, -0.02)],
+    ids=["partly outside", "around", "mostly behind"],
+)
+def test_what_the_camera_stands_in_equals_ray_casting(name, place):
+    """Triangles begin behind the camera, and end there or outside of the image."""
+    model = OBJECTS[name]
+    raster, cast = RasterRenderer(model.mesh), RaycastRenderer(model.mesh, threads=1)
+    for pose in poses_about(model.center_m, place):
+        assert_equal(raster.render(WIDE, pose), cast.render(WIDE, pose))
+
+
+def test_an_open_surface_is_drawn_from_both_sides():
+    ball = trimesh.creation.icosphere(subdivisions=3, radius=0.1)
+    mesh = mesh_with_normals(np.asarray(ball.vertices), ball.faces[ball.triangles_center[:, 2] > 0])
+    raster, cast = RasterRenderer(mesh), RaycastRenderer(mesh, threads=1)
+    for tilt, depth in ((0.0, 0.6), (np.pi, 0.4), (0.6, None), (2.2, None)):
+        pose = make_pose(so3_exp(np.array([tilt, 0, 0])), np.array([0.0, 0.0, 0.5]))
+        seen = raster.render(WIDE, pose)
+        assert_equal(seen, cast.render(WIDE, pose))
+        assert (np.sum(seen.normal * WIDE.rays(), axis=-1)[seen.mask] <= 1e-6).all()
+        if depth is not None:
+            # First into the bowl, then onto its bottom.
+            assert seen.depth[33, 50] == pytest.approx(depth, abs=2e-3)
+
+
+def test_of_parts_that_pierce_one_another_the_nearer_is_seen():
+    boxes = [trimesh.creation.box(extents=size) for size in ((0.2, 0.04, 0.04), (0.04, 0.2, 0.04), (0.05, 0.05, 0.2))]
+    whole = trimesh.util.concatenate(boxes)
+    mesh = mesh_with_normals(np.asarray(whole.vertices), np.asarray(whole.faces))
+    raster, cast = RasterRenderer(mesh), RaycastRenderer(mesh, threads=1)
+    parts = [RaycastRenderer(mesh_with_normals(box.vertices, box.faces), threads=1) for box in boxes]
+    for pose in poses_about(np.zeros(3), (0.02, 0.0, 0.35)):
+        seen = raster.render(WIDE, pose)
+        assert_equal(seen, cast.render(WIDE, pose))
+        depths = [part.render(WIDE, pose) for part in parts]
+        nearest = np.min([np.where(part.mask, part.depth, np.inf) for part in depths], axis=0)
+        assert np.quantile(np.abs(seen.depth - nearest)[seen.mask & np.isfinite(nearest)], 0.999) < 1e-5
+
+
+def test_without_colour_the_rest_is_the_same():
+    renderer, pose = RasterRenderer(OBJECTS["drill"].mesh), make_pose(so3_exp(np.ones(3)), np.array([0, 0, 0.6]))
+    with_color, without = renderer.render(WIDE, pose), renderer.render(WIDE, pose, color=False)
+    assert with_color.color.any() and not without.color.any()
+    for one, other in zip(with_color[1:], without[1:]):
+        assert np.array_equal(one, other)
+
+
+def test_any_arrays_of_a_mesh_and_of_a_pose_will_do():
+    mesh, pose = OBJECTS["carton"].mesh, make_pose(so3_exp(np.ones(3)), np.array([0, 0, 0.6]))
+    expected = RasterRenderer(mesh).render(WIDE, pose)
+    arrays = {
+        "vertices": np.asfortranarray(mesh.vertices.astype(np.float64)),
+        "normals": np.asfortranarray(mesh.normals),
+        "faces": mesh.faces.astype(np.int64),
+        "uv": np.asfortranarray(mesh.uv),
+        "texture": np.asfortranarray(mesh.texture),
+    }
+    for array in arrays.values():
+        array.flags.writeable = False
+    seen = RasterRenderer(replace(mesh, **arrays)).render(WIDE, np.asfortranarray(pose))
+    assert all(np.array_equal(one, other) for one, other in zip(seen, expected))
+
+
+@pytest.mark.parametrize("shared", [True, False], ids=["one renderer", "own renderers"])
+def test_threads_draw_what_one_draws(shared):
+    mesh = OBJECTS["demo_jug"].mesh
+    poses = poses_about(np.zeros(3), (0.0, 0.0, 0.6), count=20)
+    renderer = RasterRenderer(mesh)
+    expected = [renderer.render(WIDE, pose) for pose in poses]
+    seen: dict[int, list[Rendering]] = {}
+
+    def draw(number: int) -> None:
+        own = renderer if shared else RasterRenderer(mesh)
+        seen[number] = [own.render(WIDE, pose) for pose in poses]
+
+    threads = [threading.Thread(target=draw, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(seen) == 3
+    for images in seen.values():
+        assert all(np.array_equal(a, b) for one, other in zip(images, expected) for a, b in zip(one, other))
+
+
+@pytest.fixture(scope="module")
+def knobbly() -> Mesh:
+    """A ball of 20,480 triangles with waves on it."""
+    ball = trimesh.creation.icosphere(subdivisions=5, radius=0.1)
+    x, y, _ = ball.vertices.T / 0.1
+    return mesh_with_normals(ball.vertices * (1 + 0.1 * np.sin(4 * x) * np.cos(5 * y))[:, None], np.asarray(ball.faces))
+
+
+def test_levels_are_coarser_and_say_how_far_they_are_off(knobbly):
+    levels = mesh_levels(knobbly)
+    faces = [len(level.rasterizer.faces) for level in levels]
+    errors = [level.error for level in levels]
+    assert faces == pytest.approx([2000, 4000, 8000], rel=0.1)
+    assert errors == sorted(errors, reverse=True) and errors[-1] > 0
+    # By the geometry itself: what the images say is about how far vertices of the full mesh lie from the level.
+    coarse = levels[0].rasterizer
+    surface = trimesh.Trimesh(coarse.vertices, coarse.faces.astype(np.int64), process=False)
+    _, distance, _ = trimesh.proximity.closest_point_naive(surface, knobbly.vertices[::100])
+    assert np.median(distance) == pytest.approx(errors[0] * 0.2, rel=0.7)
+
+
+def test_small_images_without_colour_are_drawn_from_a_level_and_large_ones_in_full(knobbly):
+    renderer, full = RasterRenderer(knobbly), RasterRenderer(knobbly, level_of_detail=False)
+    coarse = mesh_levels(knobbly)[0]
+    generator = np.random.default_rng(2)
+    for pixels, reduced in ((0.8 * LEVEL_ERROR_PX / coarse.error, True), (1e5, False)):
+        # A camera of a hundred pixels, in whose images the object has that size.
+        focal = pixels / MeshExtent.of(knobbly.vertices).diameter_m
+        camera = PinholeCamera(100, 100, focal, focal, 49.5, 49.5)
+        pose = make_pose(random_rotation(generator), np.array([0, 0, 1.0]))
+        seen, expected = renderer.render(camera, pose, color=False), full.render(camera, pose, color=False)
+        assert np.array_equal(seen.depth, expected.depth) != reduced
+        assert np.array_equal(renderer.render(camera, pose).depth, expected.depth)
+        assert np.count_nonzero(seen.mask != expected.mask) <= 0.02 * expected.mask.sum()
+        both = seen.mask & expected.mask
+        assert np.median(np.abs(seen.depth - expected.depth)[both]) <= 2 * LEVEL_ERROR_PX / focal
+
+
+def test_a_broken_level_has_a_large_error():
+    extent = MeshExtent.of(sphere(0.1).vertices)
+    camera = PinholeCamera(256, 256, 2560.0, 2560.0, 127.5, 127.5)
+    pose = make_pose(np.eye(3), np.array([0, 0, 2.0]))
+
+    def views(mesh: Mesh) -> list[Rendering]:
+        view = empty_rendering(camera)
+        Rasterizer(mesh).draw(camera, pose, view)
+        return [view]
+
+    expected = views(sphere(0.1))
+    assert level_error(expected, views(sphere(0.1)), extent) == 0
+    # Half of the disk lies where rays meet the ball under less than 45 degrees: 1 mm in radius is 1.41 mm in depth there.
+    assert level_error(expected, views(sphere(0.101)), extent) == pytest.approx(0.00141 / 0.2, rel=0.02)
+    assert level_error(expected, views(replace(sphere(0.1), faces=sphere(0.1).faces[::2])), extent) > 0.05
+    assert (
+        level_error(expected, views(replace(cube(0.1), vertices=cube(0.1).vertices + np.float32([5, 0, 0]))), extent)
+        == np.inf
+    )
+
+
+def test_small_meshes_have_no_levels():
+    assert mesh_levels(OBJECTS["demo_jug"].mesh) == []
