@@ -15,7 +15,14 @@ from pose_tracker_ros.geometry import quaternion_from_matrix
 from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.rendering import create_renderer
 from pose_tracker_ros.simulation import surfaces
-from pose_tracker_ros.simulation.config import LightConfig, ObjectConfig, RoomConfig, SceneConfig, SensorConfig
+from pose_tracker_ros.simulation.config import (
+    CameraConfig,
+    LightConfig,
+    ObjectConfig,
+    RoomConfig,
+    SceneConfig,
+    SensorConfig,
+)
 from pose_tracker_ros.simulation.scene import CAMERA, SceneSequence
 
 SMALL = CAMERA.scaled(0.25)
@@ -26,12 +33,13 @@ EMPTY = RoomConfig(clutter=0)
 
 
 def small_scene(
-    model: ObjectModel, *others: ObjectConfig, camera: PinholeCamera = SMALL, target: dict | None = None, **parts: object
+    model: ObjectModel, target: dict | None = None, camera_path: CameraConfig | None = None, **parts: object
 ) -> SceneSequence:
-    """A scene of ``model`` moved as ``target`` says, and others; perfect sensor, steady light and empty room by default."""
+    """A scene of ``model`` moved as ``target`` says; perfect sensor, steady light, still camera and empty room by default."""
     options = {"frames": 20, "sensor": PERFECT, "light": STEADY, "room": EMPTY, **parts}
-    first = ObjectConfig(model=model.name, **(target or {}))
-    return opened(SceneConfig(objects=(first, *others), **options), {model.name: model}, camera)
+    options["camera"] = camera_path or CameraConfig()
+    objects = (ObjectConfig(model=model.name, **(target or {})),)
+    return opened(SceneConfig(objects=objects, **options), {model.name: model})
 
 
 def opened(config: SceneConfig, models: Mapping[str, ObjectModel], camera: PinholeCamera = SMALL) -> SceneSequence:
