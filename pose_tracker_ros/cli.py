@@ -16,6 +16,7 @@ from pose_tracker_ros.commands.simulate import simulate
 from pose_tracker_ros.commands.track import track
 from pose_tracker_ros.commands.train import train
 from pose_tracker_ros.commands.train_initializer import train_initializer
+from pose_tracker_ros.commands.warm_up import warm_up
 
 app = typer.Typer(
     help="RGB-D 6D object pose tracking: follow a known object, train its network, score the result.",
@@ -28,6 +29,7 @@ app.command("add-object")(add_object)
 app.command("align-masks")(align_masks_command)
 app.command("initialize")(initialize_command)
 app.command("train-initializer")(train_initializer)
+app.command("warm-up")(warm_up)
 
 
 def main() -> None:

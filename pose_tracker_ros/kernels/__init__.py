@@ -5,4 +5,4 @@ plain NumPy in ``test/kernels/`` that it must equal. Importing a module of :data
 loads them from the cache (:mod:`pose_tracker_ros.kernels.cache`); nothing is compiled later.
 """
 
-KERNEL_MODULES = ("raster",)
+KERNEL_MODULES = ("raster", "evidence")

@@ -29,11 +29,11 @@ class _CompilationListener(event.Listener):
         self.compiled = 0
 
     def on_start(self, event: event.Event) -> None:
-        name = event.data["dispatcher"].py_func.__name__
-        # What kernels call is compiled within them.
-        if not name.startswith("_"):
+        function = event.data["dispatcher"].py_func
+        # What kernels call, of ours and of the compiler's, is compiled within them.
+        if function.__module__.startswith("pose_tracker_ros.") and not function.__name__.startswith("_"):
             self.compiled += 1
-            self._report(name)
+            self._report(function.__name__)
 
     def on_end(self, event: event.Event) -> None:
         """Nothing to tell."""
