@@ -69,7 +69,7 @@ def frozen_cases(
 ) -> list[SceneCase]:
     """All sequences of a set: for every object, or the named ones of the benchmark, and every seed.
 
-    ``short``: only the first frames of each. Raises ValueError for an unknown set or object.
+    ``short``: of a few frames each, enough to see that everything runs. Raises ValueError for an unknown set or object.
     """
     if scene not in _SETS:
         raise ValueError(f"expected one of the sets {', '.join(FROZEN_SETS)}, got {scene!r}")
