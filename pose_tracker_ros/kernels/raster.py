@@ -258,3 +258,39 @@ def paint_texture(face_ids, barycentric, faces, uv, texture, left, top, color):
                 upper = (1.0 - across) * texture[y0, x0, channel] + across * texture[y0, x1, channel]
                 lower = (1.0 - across) * texture[y1, x0, channel] + across * texture[y1, x1, channel]
                 color[row + top, column + left, channel] = int((1.0 - along) * upper + along * lower + 0.5)
+
+
+@kernel(
+    "void(int32[:, ::1], float32[:, :, ::1], int64[::1], int64[::1], uint8[:, ::1], int64, int64, uint8[:, :, ::1])"
+)
+def paint_grids(face_ids, barycentric, steps, starts, colors, left, top, color):
+    """Colours on a grid of each face, interpolated in its small triangles, into the window's part of ``color`` (H, W, 3).
+
+    A face of n ``steps`` (F) has its colours in rows of ``colors`` (N, 3) from ``starts`` (F) on: those where the shares of
+    the second and third corner are i / n and j / n, i + j <= n, in the order of i, then j. Source of the idea: Yuksel,
+    Keyser and House, "Mesh colors", ACM Transactions on Graphics 29(2), 2010.
+    """
+    for row in range(face_ids.shape[0]):
+        for column in range(face_ids.shape[1]):
+            face = face_ids[row, column]
+            if face < 0:
+                continue
+            parts = steps[face]
+            across, along = float(barycentric[row, column, 0]) * parts, float(barycentric[row, column, 1]) * parts
+            i = min(int(across), parts - 1)
+            j = min(int(along), parts - 1 - i)
+            across, along = across - i, along - j
+            # Rows of the grid become shorter by one from each to the next.
+            here = starts[face] + i * (parts + 1) - i * (i - 1) // 2 + j
+            beyond = here + parts + 1 - i
+            first, second, third = here, beyond, here + 1
+            if across + along > 1.0 and i + j < parts - 1:
+                first, second, third = beyond + 1, here + 1, beyond
+                across, along = 1.0 - across, 1.0 - along
+            for channel in range(3):
+                value = (
+                    (1.0 - across - along) * colors[first, channel]
+                    + across * colors[second, channel]
+                    + along * colors[third, channel]
+                )
+                color[row + top, column + left, channel] = int(max(value, 0.0) + 0.5)

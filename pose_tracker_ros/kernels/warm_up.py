@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
+from pkgutil import iter_modules
 
 from numba.core import event
 
-from pose_tracker_ros.kernels import KERNEL_MODULES
+from pose_tracker_ros import kernels
 
 
 def compile_kernels(report: Callable[[str], None]) -> int:
@@ -18,8 +19,8 @@ def compile_kernels(report: Callable[[str], None]) -> int:
     """
     listener = _CompilationListener(report)
     with event.install_listener("numba:compile", listener):
-        for module in KERNEL_MODULES:
-            import_module(f"pose_tracker_ros.kernels.{module}")
+        for module in iter_modules(kernels.__path__, f"{kernels.__name__}."):
+            import_module(module.name)
     return listener.compiled
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -13,12 +13,21 @@ from pose_tracker_ros.objects import Mesh, mesh_with_normals
 from pose_tracker_ros.rendering.protocol import Rendering, empty_rendering
 from pose_tracker_ros.rendering.rasterizer import Rasterizer
 
+if TYPE_CHECKING:
+    from pose_tracker_ros.rendering.baked_colors import BakedColors
+
 # Smaller meshes are drawn as they are.
 LEAST_FACES = 8_000
 # Below 2,000 triangles open and thin parts break.
 LEVEL_FACES = (32_000, 16_000, 8_000, 4_000, 2_000)
+# A tenth of a pixel is a quarter of a millimetre for an object of 25 cm in a crop of 100 pixels.
+LEVEL_ERROR_PX = 0.1
 # The library's thresholds are lengths: meshes in metres are reduced carelessly (errors up to ten times as large).
 WORKING_EXTENT = 30.0
+# A tenth of a millimetre of 20 cm: depth is compared in metres, however small the image. What is coarser is even worse.
+WORST_ERROR = 0.0005
+# Points on a diameter that have colours of their own.
+COLOR_POINTS = (50, 100, 200)
 VIEWS = 12
 VIEW_PX = 256
 # So far away that perspective does not matter.
@@ -39,10 +48,25 @@ class MeshExtent(NamedTuple):
 
 
 class MeshLevel(NamedTuple):
-    """A reduced mesh without colours; ``error`` is how far it is off as a share of the diameter."""
+    """A reduced mesh.
+
+    error: how far it is off, as a share of the diameter.
+    colors: of several spacings, the widest first; empty for a mesh of unknown colour, and where coarser levels do.
+    """
 
     rasterizer: Rasterizer
     error: float
+    colors: tuple[BakedColors, ...]
+
+    @property
+    def largest_px(self) -> float:
+        """Up to this size of its diameter in an image the level is as good as the full mesh."""
+        return LEVEL_ERROR_PX / max(self.error, 1e-9)
+
+    def colors_at(self, pixels_per_metre: float) -> BakedColors | None:
+        """Those whose points are about, but not more than, a pixel apart; None when all are wider."""
+        fine = (colors for colors in self.colors if colors.spacing_m * pixels_per_metre <= 1)
+        return next(fine, None)
 
 
 def mesh_levels(mesh: Mesh) -> list[MeshLevel]:
@@ -64,8 +88,11 @@ def mesh_levels(mesh: Mesh) -> list[MeshLevel]:
         if len(faces) > 1.1 * count:
             break
         rasterizer = Rasterizer(mesh_with_normals(vertices, faces))
-        levels.append(MeshLevel(rasterizer, level_error(expected, _views(rasterizer, extent), extent)))
-    return levels[::-1]
+        error = level_error(expected, _views(rasterizer, extent), extent)
+        if error > WORST_ERROR:
+            break
+        levels.append(MeshLevel(rasterizer, error, ()))
+    return _colored(levels[::-1], mesh, extent)
 
 
 def level_error(expected: Sequence[Rendering], seen: Sequence[Rendering], extent: MeshExtent) -> float:
@@ -77,6 +104,27 @@ def level_error(expected: Sequence[Rendering], seen: Sequence[Rendering], extent
     if len(differences) == 0:
         return np.inf
     return max(outline / VIEW_PX, float(np.median(differences)) / extent.diameter_m)
+
+
+def _colored(levels: list[MeshLevel], mesh: Mesh, extent: MeshExtent) -> list[MeshLevel]:
+    """The levels, the coarsest first, with the mesh's colours, up to the one that serves as large images as these do."""
+    if not mesh.has_color or not levels:
+        return levels
+    # Open3D takes a second to load.
+    from pose_tracker_ros.rendering.baked_colors import ColorSource
+
+    source = ColorSource(mesh)
+    colored = []
+    largest_px = 0.0
+    for level in levels:
+        if largest_px < max(COLOR_POINTS):
+            arrays = level.rasterizer.vertices, level.rasterizer.faces
+            level = level._replace(
+                colors=tuple(source.bake(*arrays, extent.diameter_m / points) for points in COLOR_POINTS)
+            )
+        largest_px = level.largest_px
+        colored.append(level)
+    return colored
 
 
 def _views(rasterizer: Rasterizer, extent: MeshExtent) -> list[Rendering]:

@@ -33,11 +33,11 @@ class RaycastRenderer:
         self._corners = np.array(
             [[x, y, z] for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])]
         )
-        self._corner_normals = _corner_values(mesh.normals, mesh.faces)
+        self._corner_normals = corner_values(mesh.normals, mesh.faces)
         if mesh.vertex_colors is not None:
-            self._corner_colors = _corner_values(mesh.vertex_colors, mesh.faces)
+            self._corner_colors = corner_values(mesh.vertex_colors, mesh.faces)
         if mesh.texture is not None:
-            self._corner_uv = _corner_values(mesh.uv, mesh.faces)
+            self._corner_uv = corner_values(mesh.uv, mesh.faces)
             self._pyramid = texture_pyramid(mesh.texture)
             self._texels_per_metre = texels_per_metre(mesh)
 
@@ -62,7 +62,7 @@ class RaycastRenderer:
         pixels, depth = pixels.take(hit), depth.take(hit)
         triangles = hits["primitive_ids"].numpy().take(hit)
         barycentric = _barycentric(hits["primitive_uvs"].numpy().take(hit, axis=0))
-        normal = _interpolate(self._corner_normals, triangles, barycentric) @ rotation.T
+        normal = interpolate(self._corner_normals, triangles, barycentric) @ rotation.T
         normal /= np.maximum(np.sqrt(np.einsum("ij,ij->i", normal, normal)), np.float32(1e-9))[:, None]
         facing = np.einsum("ij,ij->i", normal, directions.take(hit, axis=0))
         normal *= np.where(facing > 0, np.float32(-1), np.float32(1))[:, None]
@@ -97,9 +97,9 @@ class RaycastRenderer:
         mesh = self._mesh
         if mesh.texture is not None:
             level = min(pyramid_level(self._texels_per_metre, focal_px, mean_depth_m), len(self._pyramid) - 1)
-            return _sample(self._pyramid[level], _interpolate(self._corner_uv, triangles, barycentric))
+            return sample_texture(self._pyramid[level], interpolate(self._corner_uv, triangles, barycentric))
         if mesh.vertex_colors is not None:
-            return np.rint(_interpolate(self._corner_colors, triangles, barycentric)).astype(np.uint8)
+            return np.rint(interpolate(self._corner_colors, triangles, barycentric)).astype(np.uint8)
         return np.full((len(triangles), 3), UNKNOWN_COLOR, np.uint8)
 
 
@@ -117,12 +117,12 @@ def _barycentric(uv: np.ndarray) -> np.ndarray:
     return np.column_stack([1 - uv[:, 0] - uv[:, 1], uv])
 
 
-def _corner_values(values: np.ndarray, faces: np.ndarray) -> np.ndarray:
+def corner_values(values: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """Per-vertex ``values`` (V, C) of the three corners of each face (F, 3 * C), so that one look-up finds them."""
     return values[faces].reshape(len(faces), -1)
 
 
-def _interpolate(corner_values: np.ndarray, triangles: np.ndarray, barycentric: np.ndarray) -> np.ndarray:
+def interpolate(corner_values: np.ndarray, triangles: np.ndarray, barycentric: np.ndarray) -> np.ndarray:
     """Values (N, C) at points given by their ``triangles`` (N,) and ``barycentric`` (N, 3) in these."""
     values = corner_values.take(triangles, axis=0)
     channels = values.shape[1] // 3
@@ -132,7 +132,7 @@ def _interpolate(corner_values: np.ndarray, triangles: np.ndarray, barycentric: 
     return result
 
 
-def _sample(texture: np.ndarray, uv: np.ndarray) -> np.ndarray:
+def sample_texture(texture: np.ndarray, uv: np.ndarray) -> np.ndarray:
     """Bilinear, repeating texture look-up (N, 3) uint8; uv (N, 2) with v upwards."""
     height, width = texture.shape[:2]
     # cv2.remap is limited to 32767 columns, so the points are laid out in a block.

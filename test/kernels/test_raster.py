@@ -161,6 +161,32 @@ def test_textures_are_looked_up_on_the_surface(seed):
     assert difference.max() <= 16 and (difference > 1).mean() < 2e-3
 
 
+@SEEDS
+def test_grids_of_colours_are_interpolated_on_the_faces(seed):
+    scene = Scene.of(seed)
+    steps = np.array([1, 2, 5, 3] * 3)
+    sizes = (steps + 1) * (steps + 2) // 2
+    starts = np.cumsum(sizes) - sizes
+    colors = np.random.default_rng(seed).integers(0, 256, (sizes.sum(), 3)).astype(np.uint8)
+    result = drawn(scene)
+    image = np.zeros((CAMERA.height, CAMERA.width, 3), np.uint8)
+    raster.paint_grids(result.face_ids, result.barycentric, steps, starts, colors, 0, 0, image)
+    *_, mask, shares = twins.resolve(scene.corners, scene.normals[scene.faces], scene.pose[:3, :3], CAMERA)
+    expected = twins.paint_grids(shares, mask, np.split(colors, starts[1:]), result.face_ids)
+    assert np.abs(image.astype(int) - expected).max() <= 1
+    assert (image != expected).mean() < 1e-3
+
+
+def test_the_corners_of_a_grid_have_their_own_colours():
+    shares = np.float32([[[0, 0], [1, 0], [0, 1], [0.5, 0.5], [0.5, 0], [0, 0.5]]])
+    colors = np.arange(30, dtype=np.uint8).reshape(10, 3)
+    image = np.zeros((1, 6, 3), np.uint8)
+    faces = np.zeros((1, 6), np.int32)
+    raster.paint_grids(faces, shares, np.array([2]), np.array([4]), colors, 0, 0, image)
+    # In the order of the second, then the third corner's share: 00 01 02 10 11 20.
+    assert np.array_equal(image[0], colors[4:][[0, 5, 2, 4, 3, 1]])
+
+
 def test_neighbours_leave_no_crack():
     """A fan about a pixel centre, many of whose spokes go through other centres, covers all pixels of its polygon."""
     camera = PinholeCamera(37, 29, 32.0, 32.0, 18.0, 14.0)

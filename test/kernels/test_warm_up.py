@@ -33,5 +33,5 @@ def test_what_is_not_in_the_cache_is_compiled(tmp_path):
         printed.append(done.stdout.splitlines())
     cold, warm = printed
     count, *names = cold[0].split()
-    assert int(count) == len(names) and names[:3] == ["project", "rasterize", "resolve"]
+    assert int(count) == len(set(names)) and {"project", "rasterize", "resolve"} <= set(names)
     assert warm == ["0", "1"]

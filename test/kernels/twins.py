@@ -55,6 +55,22 @@ def paint_texture(shares, mask, corner_uv, faces, texture):
     return np.where(mask[..., None], np.rint(total), 0).astype(np.uint8)
 
 
+def paint_grids(shares, mask, grids, faces):
+    """Colours of the points of a face's grid, each with the weight that linear interpolation in the small triangles gives it.
+
+    That is 1 less the largest difference in steps of the three shares, or 0. ``grids``: for every face an array (S, 3) of
+    colours in the order of the second, then the third share.
+    """
+    image = np.zeros((*mask.shape, 3), np.uint8)
+    for row, column in np.argwhere(mask):
+        grid = grids[faces[row, column]]
+        steps = round(np.sqrt(2 * len(grid) + 0.25) - 1.5)
+        points = np.array([(steps - i - j, i, j) for i in range(steps + 1) for j in range(steps + 1 - i)])
+        weights = np.maximum(1 - np.abs(shares[row, column] * steps - points).max(axis=-1), 0)
+        image[row, column] = np.rint(weights @ grid)
+    return image
+
+
 def _ray_triangle(corners, camera):
     """Shares (F, H, W, 3) of the corners and depth (F, H, W) where rays meet the triangles' planes.
 

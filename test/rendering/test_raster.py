@@ -13,11 +13,11 @@ from shapes import cube, sphere
 from pose_tracker_ros.camera import PinholeCamera, crop_camera
 from pose_tracker_ros.evaluation.benchmark_objects import benchmark_objects
 from pose_tracker_ros.geometry import make_pose, random_rotation, so3_exp
-from pose_tracker_ros.objects import Mesh, mesh_with_normals
+from pose_tracker_ros.objects import Mesh, mesh_with_normals, recolored
 from pose_tracker_ros.rendering import Rendering
-from pose_tracker_ros.rendering.mesh_levels import MeshExtent, level_error, mesh_levels
+from pose_tracker_ros.rendering.mesh_levels import LEVEL_ERROR_PX, MeshExtent, MeshLevel, level_error, mesh_levels
 from pose_tracker_ros.rendering.protocol import empty_rendering
-from pose_tracker_ros.rendering.raster import LEVEL_ERROR_PX, RasterRenderer
+from pose_tracker_ros.rendering.raster import RasterRenderer
 from pose_tracker_ros.rendering.rasterizer import Rasterizer
 from pose_tracker_ros.rendering.raycast import RaycastRenderer
 
@@ -147,17 +147,29 @@ def test_threads_draw_what_one_draws(shared):
 
 @pytest.fixture(scope="module")
 def knobbly() -> Mesh:
-    """A ball of 20,480 triangles with waves on it."""
+    """A ball of 20,480 triangles with waves on it, coloured by direction."""
     ball = trimesh.creation.icosphere(subdivisions=5, radius=0.1)
-    x, y, _ = ball.vertices.T / 0.1
-    return mesh_with_normals(ball.vertices * (1 + 0.1 * np.sin(4 * x) * np.cos(5 * y))[:, None], np.asarray(ball.faces))
+    directions = ball.vertices / 0.1
+    vertices = ball.vertices * (1 + 0.1 * np.sin(4 * directions[:, 0]) * np.cos(5 * directions[:, 1]))[:, None]
+    return mesh_with_normals(vertices, np.asarray(ball.faces), np.uint8(np.rint(127.5 + 127.5 * directions)))
 
 
-def test_levels_are_coarser_and_say_how_far_they_are_off(knobbly):
-    levels = mesh_levels(knobbly)
-    faces = [len(level.rasterizer.faces) for level in levels]
+@pytest.fixture(scope="module")
+def levels(knobbly) -> list[MeshLevel]:
+    return mesh_levels(knobbly)
+
+
+def view_of_size(mesh: Mesh, pixels: float) -> tuple[PinholeCamera, np.ndarray]:
+    """A camera of a hundred pixels, and a pose in which the object's diameter would measure so many in its images."""
+    extent = MeshExtent.of(mesh.vertices)
+    focal = pixels / extent.diameter_m
+    rotation = random_rotation(np.random.default_rng(2))
+    return PinholeCamera(100, 100, focal, focal, 49.5, 49.5), make_pose(rotation, [0, 0, 1] - rotation @ extent.center)
+
+
+def test_levels_are_coarser_and_say_how_far_they_are_off(knobbly, levels):
+    assert [len(level.rasterizer.faces) for level in levels] == pytest.approx([2000, 4000, 8000], rel=0.1)
     errors = [level.error for level in levels]
-    assert faces == pytest.approx([2000, 4000, 8000], rel=0.1)
     assert errors == sorted(errors, reverse=True) and errors[-1] > 0
     # By the geometry itself: what the images say is about how far vertices of the full mesh lie from the level.
     coarse = levels[0].rasterizer
@@ -166,21 +178,42 @@ def test_levels_are_coarser_and_say_how_far_they_are_off(knobbly):
     assert np.median(distance) == pytest.approx(errors[0] * 0.2, rel=0.7)
 
 
-def test_small_images_without_colour_are_drawn_from_a_level_and_large_ones_in_full(knobbly):
+@pytest.mark.parametrize("color", [True, False])
+def test_small_images_are_drawn_from_a_level_and_large_ones_in_full(knobbly, levels, color):
     renderer, full = RasterRenderer(knobbly), RasterRenderer(knobbly, level_of_detail=False)
-    coarse = mesh_levels(knobbly)[0]
-    generator = np.random.default_rng(2)
-    for pixels, reduced in ((0.8 * LEVEL_ERROR_PX / coarse.error, True), (1e5, False)):
-        # A camera of a hundred pixels, in whose images the object has that size.
-        focal = pixels / MeshExtent.of(knobbly.vertices).diameter_m
-        camera = PinholeCamera(100, 100, focal, focal, 49.5, 49.5)
-        pose = make_pose(random_rotation(generator), np.array([0, 0, 1.0]))
-        seen, expected = renderer.render(camera, pose, color=False), full.render(camera, pose, color=False)
+    assert levels[0].largest_px > 150
+    for pixels, reduced in ((150, True), (1e5, False)):
+        camera, pose = view_of_size(knobbly, pixels)
+        seen, expected = renderer.render(camera, pose, color), full.render(camera, pose, color)
         assert np.array_equal(seen.depth, expected.depth) != reduced
-        assert np.array_equal(renderer.render(camera, pose).depth, expected.depth)
         assert np.count_nonzero(seen.mask != expected.mask) <= 0.02 * expected.mask.sum()
         both = seen.mask & expected.mask
-        assert np.median(np.abs(seen.depth - expected.depth)[both]) <= 2 * LEVEL_ERROR_PX / focal
+        assert np.median(np.abs(seen.depth - expected.depth)[both]) <= 2 * LEVEL_ERROR_PX / camera.fx
+        assert np.mean(np.abs(seen.color.astype(int) - expected.color)[both]) <= (1.0 if reduced else 0.0)
+        assert seen.color.any() == color
+
+
+def test_levels_take_over_the_texture(knobbly, levels):
+    """Stripes across the ball, five pixels wide, on a reduced mesh that knows nothing of texture coordinates."""
+    directions = knobbly.vertices / np.linalg.norm(knobbly.vertices, axis=1, keepdims=True)
+    texture = np.zeros((256, 4, 3), np.uint8)
+    texture[np.arange(256) // 16 % 2 == 0] = (200, 100, 50)
+    uv = np.column_stack([np.full(len(directions), 0.5), 0.05 + 0.45 * (1 + directions[:, 2])]).astype(np.float32)
+    striped = recolored(replace(knobbly, uv=uv), texture=texture)
+    camera, pose = view_of_size(striped, 80)
+    seen = RasterRenderer(striped).render(camera, pose)
+    expected = RasterRenderer(striped, level_of_detail=False).render(camera, pose)
+    assert not np.array_equal(seen.depth, expected.depth)
+    both = seen.mask & expected.mask
+    differences = np.abs(seen.color.astype(int) - expected.color)[both]
+    assert expected.color[both].std(axis=0).min() > 15
+    assert differences.mean() < 5 and np.quantile(differences, 0.9) < 20
+
+
+def test_colours_too_coarse_for_an_image_are_not_used(levels):
+    diameter = 1 / (levels[0].colors[0].spacing_m * 50) * (1 - 1e-9)
+    spacings = [levels[0].colors_at(pixels * diameter) for pixels in (20, 50, 51, 200, 201)]
+    assert [colors and round(1 / (colors.spacing_m * diameter)) for colors in spacings] == [50, 50, 100, 200, None]
 
 
 def test_a_broken_level_has_a_large_error():

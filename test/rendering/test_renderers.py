@@ -44,7 +44,8 @@ def test_tilted_plane_has_the_depth_and_normal_of_its_equation(name):
 @EACH
 def test_sphere_has_the_depth_normal_and_outline_of_its_equation(name):
     radius, center = 0.1, np.array([0.05, 0.03, 0.6])
-    rendering = create_renderer(name, sphere(radius)).render(CAMERA, at(*center))
+    # Not so many triangles that the rasterizer would draw fewer.
+    rendering = create_renderer(name, sphere(radius, subdivisions=4)).render(CAMERA, at(*center))
     rays = CAMERA.rays().astype(np.float64)
     squared, along = np.sum(rays**2, axis=-1), rays @ center
     discriminant = along**2 - squared * (center @ center - radius**2)
@@ -52,7 +53,7 @@ def test_sphere_has_the_depth_normal_and_outline_of_its_equation(name):
     assert np.sum(rendering.mask != (discriminant > 0)) <= 0.01 * rendering.mask.sum()
     # At the outline the triangles' depth is not the sphere's.
     inner = rendering.mask & (discriminant > 1e-3)
-    assert rendering.depth[inner] == pytest.approx(depth[inner], abs=2e-4)
+    assert rendering.depth[inner] == pytest.approx(depth[inner], abs=4e-4)
     normals = (rays * depth[..., None] - center)[inner] / radius
     assert np.degrees(np.arccos(np.clip(np.sum(rendering.normal[inner] * normals, axis=1), -1, 1))).max() < 1.5
     assert np.abs(rendering.color[inner] - (127.5 + 127.5 * normals)).max() < 4
