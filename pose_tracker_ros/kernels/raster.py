@@ -5,8 +5,9 @@ by the cross products of the corners in homogeneous pixel coordinates, are all p
 conversion using 2D homogeneous coordinates", Graphics Hardware 1997). Divided by the triangle's determinant their sum is
 the inverse depth, which is linear in the image.
 
-All arrays are contiguous. Indices are unsigned where it matters, since signed ones cost a check of their sign. The window is the part of the image that is drawn: its first column ``left``, its first row
-``top``, and the shape of the buffers. Pixel centres are at integer coordinates.
+All arrays are contiguous; indices are unsigned where it matters, since signed ones cost a check of their sign. The window
+is the part of the image that is drawn: its first column ``left``, its first row ``top``, and the shape of the buffers. Pixel
+centres are at integer coordinates.
 """
 
 from __future__ import annotations
@@ -37,14 +38,8 @@ def project(vertices, projection, points, pixels):
     Fills ``points`` (V, 3), homogeneous pixel coordinates whose third is the depth in metres, and ``pixels`` (V, 2), which
     mean nothing where that is not above NEAR_M. Returns the least and largest column and row of what is, and depth of all.
     """
-    low_column, high_column, low_row, high_row, low_depth, high_depth = (
-        FAR_PX,
-        -FAR_PX,
-        FAR_PX,
-        -FAR_PX,
-        FAR_PX,
-        -FAR_PX,
-    )
+    low_column = low_row = low_depth = FAR_PX
+    high_column = high_row = high_depth = -FAR_PX
     p00, p01, p02, p03 = projection[0, 0], projection[0, 1], projection[0, 2], projection[0, 3]
     p10, p11, p12, p13 = projection[1, 0], projection[1, 1], projection[1, 2], projection[1, 3]
     p20, p21, p22, p23 = projection[2, 0], projection[2, 1], projection[2, 2], projection[2, 3]
@@ -131,11 +126,9 @@ def rasterize(points, pixels, faces, left, top, inverse_depth, face_ids):
         edge_0, edge_1, edge_2, drawable = _edges(points, one, two, three)
         if not drawable:
             continue
-        slack_0, slack_1, slack_2 = (
-            _slack(edge_0, right, bottom),
-            _slack(edge_1, right, bottom),
-            _slack(edge_2, right, bottom),
-        )
+        slack_0 = _slack(edge_0, right, bottom)
+        slack_1 = _slack(edge_1, right, bottom)
+        slack_2 = _slack(edge_2, right, bottom)
         slope = edge_0[0] + edge_1[0] + edge_2[0]
         descent = edge_0[1] + edge_1[1] + edge_2[1]
         constant = edge_0[2] + edge_1[2] + edge_2[2]

@@ -72,7 +72,7 @@ class MeshLevel(NamedTuple):
 def mesh_levels(mesh: Mesh) -> list[MeshLevel]:
     """Levels of a mesh of more than 8,000 faces, the coarsest first, made by quadric error metrics (Garland and Heckbert 1997).
 
-    Each has at most about half the faces of the next. The error is the larger one of two, seen from several sides: the mean distance
+    Each has about half the faces of the next. The error is the larger one of two, seen from several sides: the mean distance
     of the outlines, and the median difference in depth.
     """
     if len(mesh.faces) <= LEAST_FACES:
@@ -85,7 +85,7 @@ def mesh_levels(mesh: Mesh) -> list[MeshLevel]:
         if count > 0.7 * len(faces):
             continue
         vertices, faces = _simplified(vertices, faces, count, extent)
-        if len(faces) > 1.1 * count:
+        if not 0 < len(faces) <= 1.1 * count:
             break
         rasterizer = Rasterizer(mesh_with_normals(vertices, faces))
         error = level_error(expected, _views(rasterizer, extent), extent)
