@@ -197,8 +197,9 @@ def test_kernels_are_made_for_a_kind_of_processor(monkeypatch, machine, flags, e
     assert cache.portable_cpu() == expected
 
 
-def test_the_rasterizer_stays_within_its_arrays():
-    """Its tests again, with bounds checked."""
+@pytest.mark.parametrize("tests", ["test_raster.py", "test_evidence.py"])
+def test_kernels_stay_within_their_arrays(tests):
+    """Their tests again, with bounds checked."""
     environment = {**os.environ, "NUMBA_BOUNDSCHECK": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     command = [
         sys.executable,
@@ -209,7 +210,7 @@ def test_the_rasterizer_stays_within_its_arrays():
         "no:cacheprovider",
         "-o",
         "timeout=0",
-        "test/kernels/test_raster.py",
+        f"test/kernels/{tests}",
     ]
     done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=170)
     assert done.returncode == 0, done.stdout

@@ -1,0 +1,262 @@
+"""The pixel likelihood's kernels again, in plain NumPy: whole arrays, general solvers, images instead of lists."""
+
+from __future__ import annotations
+
+from math import gamma
+
+import numpy as np
+from scipy.ndimage import binary_erosion, correlate1d
+
+from pose_tracker_ros.kernels import evidence as kernels
+
+CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], bool)
+
+
+def silhouette_distance(mask):
+    """Length (R, R) of the shortest way to the silhouette in steps and diagonal steps, by relaxation."""
+    distance = np.where(mask, 0.0, np.inf)
+    rows, columns = mask.shape
+    while True:
+        around = np.pad(distance, 1, constant_values=np.inf)
+        ways = [distance]
+        for down in (-1, 0, 1):
+            for right in (-1, 0, 1):
+                length = {1: kernels.STEP_PX, 2: kernels.DIAGONAL_PX}.get(abs(down) + abs(right))
+                if length:
+                    ways.append(around[1 + down : rows + 1 + down, 1 + right : columns + 1 + right] + length)
+        shorter = np.min(ways, axis=0)
+        if np.array_equal(shorter, distance):
+            return distance
+        distance = shorter
+
+
+def in_window(shape, window):
+    """Pixels (R, R) bool of the window."""
+    inside = np.zeros(shape, bool)
+    inside[window[1] : window[3], window[0] : window[2]] = True
+    return inside
+
+
+def sensor_deviation(depth, noise):
+    """Of a depth (...) in metres."""
+    return noise[kernels.DEPTH] * (depth / kernels.REFERENCE_M) ** 2 + noise[kernels.DEPTH_FLOOR]
+
+
+def interior(mask):
+    """Pixels (R, R) bool whose four neighbours are on the silhouette, too."""
+    return binary_erosion(mask, CROSS)
+
+
+def deviations(depth, normal, rays, noise):
+    """Of measured from rendered depth (R, R)."""
+    cosine = -np.sum(normal * rays, axis=-1) / np.linalg.norm(rays, axis=-1)
+    shape = noise[kernels.SHAPE] / np.maximum(cosine, kernels.LEAST_COSINE)
+    return np.hypot(sensor_deviation(depth, noise), shape)
+
+
+def coordinates(shape):
+    """Across and along (R, R), in crop sides from the middle."""
+    rows, columns = np.indices(shape)
+    return (columns - (shape[1] - 1) / 2) / shape[1], (rows - (shape[0] - 1) / 2) / shape[1]
+
+
+def surrounding_planes(depth, distance, pixels, rings, independent_px, noise):
+    """Planes (4, 10) of rings of pixels (N, 2)."""
+    planes = np.zeros((4, kernels.PLANE_NUMBERS))
+    across, along = coordinates(depth.shape)
+    rows, columns = pixels.T
+    for ring, (low, high) in enumerate(rings):
+        chosen = (distance[rows, columns] > low) & (distance[rows, columns] <= high) & (depth[rows, columns] > 0)
+        ring_rows, ring_columns = rows[chosen], columns[chosen]
+        stride = max(1, -(-len(ring_rows) // kernels.MOST_SAMPLES))
+        if len(ring_rows) // stride < kernels.LEAST_SAMPLES:
+            continue
+        place = ring_rows[::stride], ring_columns[::stride]
+        seen = depth[place].astype(np.float64)
+        deviation = np.hypot(sensor_deviation(seen, noise), noise[kernels.SHAPE])
+        samples = np.column_stack([across[place], along[place], 1 / seen, seen**2 / deviation])
+        taken, state = len(samples), 1
+        for number in range(kernels.PLANES_A_RING):
+            if len(samples) < max(kernels.LEAST_SAMPLES, kernels.LEAST_SHARE * taken):
+                break
+            plane, state = best_plane(samples, state)
+            plane, covariance = refitted(samples, plane)
+            off = np.abs(scaled_errors(samples, plane)) >= 1
+            row = planes[kernels.PLANES_A_RING * ring + number]
+            row[:3] = plane
+            row[3:9] = covariance[np.triu_indices(3)] * taken * independent_px / len(ring_rows)
+            row[9] = (~off).sum() / (2 * taken)
+            samples = swapped_out(samples, off)
+    return planes
+
+
+def swapped_out(samples, off):
+    """The samples that are ``off``, in the order that filling gaps from the end leaves, which the generator relies on."""
+    kept, off = list(range(len(samples))), list(off)
+    place = 0
+    while place < len(kept):
+        if off[kept[place]]:
+            place += 1
+        else:
+            kept[place] = kept[-1]
+            kept.pop()
+    return samples[kept]
+
+
+def scaled_errors(samples, plane):
+    """Inverse depth's errors as shares of the largest that a sample on the plane has."""
+    error = samples[:, 2] - plane[0] - samples[:, :2] @ plane[1:]
+    return error * samples[:, 3] / kernels.INLIER_DEVIATIONS
+
+
+def best_plane(samples, state):
+    """The plane of the best-supported three samples and the generator's state."""
+    best, best_support = None, -1.0
+    for _ in range(kernels.TRIES):
+        chosen = []
+        for _ in range(3):
+            state = (state * 1103515245 + 12345) % 2**31
+            chosen.append((state // 256) % len(samples))
+        matrix = np.column_stack([np.ones(3), samples[chosen, :2]])
+        if abs(np.linalg.det(matrix)) < kernels.LEAST_DETERMINANT:
+            continue
+        plane = np.linalg.solve(matrix, samples[chosen, 2])
+        support = np.maximum(0, 1 - scaled_errors(samples, plane) ** 2).sum()
+        if support > best_support:
+            best, best_support = plane, support
+    return best, state
+
+
+def refitted(samples, plane):
+    """The plane after least squares with Tukey's weights, and the inverse normal matrix."""
+    design = np.column_stack([np.ones(len(samples)), samples[:, :2]])
+    for _ in range(kernels.REFITS):
+        weight = np.maximum(0, 1 - scaled_errors(samples, plane) ** 2) * samples[:, 3]
+        plane = np.linalg.lstsq(design * weight[:, None], samples[:, 2] * weight, rcond=None)[0]
+        covariance = np.linalg.inv((design * weight[:, None] ** 2).T @ design)
+    return plane, covariance
+
+
+def normal_density(error, deviation):
+    """Of a normal distribution, nothing far out."""
+    scaled = error / deviation
+    density = np.exp(-0.5 * scaled**2) / (deviation * np.sqrt(2 * np.pi))
+    return np.where(np.abs(scaled) > kernels.NEGLIGIBLE_DEVIATIONS, 0, density)
+
+
+def continued(depth, expected, deviation, planes, noise):
+    """Densities (R, R) of measured depth on planes in front of the expected one, and on the others."""
+    across, along = coordinates(depth.shape)
+    place = np.stack([np.ones_like(across), across, along], axis=-1)
+    front = behind = np.zeros(depth.shape)
+    for plane in planes[planes[:, 9] > 0]:
+        covariance = np.zeros((3, 3))
+        covariance[np.triu_indices(3)] = plane[3:9]
+        covariance += np.triu(covariance, 1).T
+        there = 1 / (place @ plane[:3])
+        variance = np.einsum("hwi,ij,hwj->hw", place, covariance, place) * there**4
+        spread = np.sqrt(variance + sensor_deviation(depth, noise) ** 2 + noise[kernels.SHAPE] ** 2)
+        density = plane[9] * normal_density(depth - there, spread)
+        is_front = there < expected - kernels.FRONT_DEVIATIONS * deviation
+        front = front + np.where(is_front, density, 0)
+        behind = behind + np.where(is_front, 0, density)
+    return front, behind
+
+
+def hidden(depth, expected, deviation, noise):
+    """Pixels (R, R) bool that see something nearer."""
+    return (depth > 0) & (depth < expected - kernels.HIDDEN_DEVIATIONS * (deviation + noise[kernels.BIAS]))
+
+
+def elsewhere_density(planes):
+    """Of depth that is on no plane."""
+    return kernels.ANYWHERE + kernels.GOES_ON * (1 - planes[:, 9].sum())
+
+
+def depth_ratio(chosen, total, deviation, rendered, depth, planes, bias, noise):
+    """Mean log ratio and bias from the ``chosen`` (R, R) pixels; ``total`` as many as could have been."""
+    expected = rendered + bias
+    front, behind = continued(depth, expected, deviation, planes, noise)
+    absent = kernels.GOES_ON * (front + behind) + elsewhere_density(planes)
+    rest = kernels.IN_FRONT * front + np.where(depth < expected, kernels.NEARER, kernels.FARTHER)
+    is_hidden = hidden(depth, expected, deviation, noise)
+    speaks = chosen & (depth > 0) & ~is_hidden
+    cost = np.clip(np.log(rest / absent), -kernels.HIDDEN_COST, 0)[chosen & is_hidden].sum()
+    normaliser = max(speaks.sum(), kernels.LEAST_SPEAKING * total, 1)
+    shifts = np.linspace(-kernels.BIAS_REACH, kernels.BIAS_REACH, kernels.BIASES)
+    means = []
+    for shift in shifts * noise[kernels.BIAS]:
+        present = kernels.ON_SURFACE * normal_density(depth - expected - shift, deviation) + rest
+        ratio = np.clip(np.log(present / absent), -kernels.MOST_LOG_RATIO, kernels.MOST_LOG_RATIO)
+        means.append((ratio[speaks].sum() + cost) / normaliser)
+    prior = np.exp(-(shifts**2) / 2)
+    support = prior / prior.sum() * np.exp(noise[kernels.DEPTHS] * np.array(means))
+    shift = (support * shifts).sum() / support.sum() * noise[kernels.BIAS]
+    return np.log(support.sum()) / noise[kernels.DEPTHS], bias + shift
+
+
+def color_density(colors):
+    """Density (4096,) of colours (N, 3)."""
+    edges = np.linspace(0, 256, kernels.BINS + 1)
+    histogram = np.histogramdd(colors.astype(float), [edges] * 3)[0] * kernels.BINS**3 / len(colors)
+    window = [kernels.SIDE_SHARE, 1 - 2 * kernels.SIDE_SHARE, kernels.SIDE_SHARE]
+    for axis in range(3):
+        histogram = correlate1d(histogram, window, axis, mode="nearest")
+    return histogram.ravel()
+
+
+def color_gains(paint, color, noise):
+    """Gains and offsets (6,) between colours (N, 3): a weighted least squares problem of six unknowns with a prior."""
+    prior = np.zeros((6, 6))
+    tied = noise[kernels.GAIN] ** 2 * np.ones((3, 3)) + noise[kernels.CHANNEL_GAIN] ** 2 * np.eye(3)
+    prior[:3, :3] = np.linalg.inv(tied)
+    prior[3:, 3:] = np.eye(3) / noise[kernels.OFFSET] ** 2
+    start = np.array([1.0, 1, 1, 0, 0, 0])
+    gains = start
+    variance = noise[kernels.COLOR] ** 2
+    per_pixel = min(1, noise[kernels.COLORS] / len(paint)) / variance
+    for _ in range(kernels.GAIN_FITS):
+        squared = ((color - gains[:3] * paint - gains[3:]) ** 2).sum(axis=1)
+        weight = per_pixel * (kernels.FREEDOM + 3) / (kernels.FREEDOM + squared / variance)
+        matrix, right = prior.copy(), prior @ start
+        for channel in range(3):
+            design = np.zeros((len(paint), 6))
+            design[:, channel], design[:, 3 + channel] = paint[:, channel], 1
+            matrix += (design * weight[:, None]).T @ design
+            right += (design * weight[:, None]).T @ color[:, channel]
+        gains = np.linalg.solve(matrix, right)
+    return gains
+
+
+def weigh_pixels(chosen, total, deviation, rendered, depth, planes, bias, object_density, around, noise):
+    """Probabilities (R, R) of surface and occluder, and the colour's ratio, given densities (R, R) of colour, or None."""
+    expected = rendered + bias
+    front, behind = continued(depth, expected, deviation, planes, noise)
+    is_hidden = hidden(depth, expected, deviation, noise)
+    nearer = depth < expected - kernels.FRONT_DEVIATIONS * deviation
+    densities = np.array(
+        [
+            kernels.ON_SURFACE * normal_density(depth - expected, deviation),
+            kernels.IN_FRONT * front + np.where(nearer, kernels.NEARER, 0),
+            kernels.GOES_ON * behind + np.where(nearer, 0, elsewhere_density(planes)),
+        ]
+    )
+    blind = np.array([kernels.SURFACE_BLIND, kernels.OCCLUDER_BLIND, kernels.BACKGROUND_BLIND])
+    densities = np.where(depth > 0, densities, blind[:, None, None])
+    on_surface, elsewhere = np.ones(depth.shape), np.ones(depth.shape)
+    if object_density is not None:
+        on_surface = (1 - kernels.NEW_ON_SURFACE) * object_density + kernels.NEW_ON_SURFACE
+        elsewhere = (1 - kernels.NEW_AROUND) * around + kernels.NEW_AROUND
+    densities *= [on_surface, (1 + elsewhere) / 2, elsewhere]
+    surface, occluder, _ = np.where(chosen, densities / densities.sum(axis=0), 0)
+    visible = chosen & ~is_hidden
+    limit = kernels.MOST_LOG_RATIO
+    ratio = np.clip(np.log(on_surface / elsewhere), -limit, limit)[visible].sum()
+    return surface, occluder, ratio / max(visible.sum(), kernels.LEAST_SPEAKING * total, 1)
+
+
+def student_density(error, deviation):
+    """Of three channels' errors (..., 3), relative to all colours being alike."""
+    freedom = kernels.FREEDOM
+    peak = gamma((freedom + 3) / 2) / (gamma(freedom / 2) * (freedom * np.pi) ** 1.5 * deviation**3)
+    return 256**3 * peak * (1 + (error**2).sum(axis=-1) / (freedom * deviation**2)) ** (-(freedom + 3) / 2)
