@@ -21,16 +21,28 @@ BODIES = {
 }
 
 
+# Of a plain body that is the target itself.
+BODY_DIAMETER_M = 0.15
+# Of a texture on fewer triangles than this all is taken to be shown; on more, what is in the triangles' middles.
+FEW_FACES = 100
+
+
 def make_objects(
     configs: tuple[ObjectConfig, ...], models: Mapping[str, ObjectModel], generator: np.random.Generator
 ) -> list[ObjectModel]:
     """The models of a scene's objects under the names that they have there; the first is the target.
 
-    Raises ValueError for a scene without objects or with two of one name, and FileNotFoundError for unknown models.
+    Raises ValueError for a scene without objects, with two of one name, or with a first one that is to look like itself,
+    and FileNotFoundError for unknown models.
     """
     if not configs:
         raise ValueError("expected at least one object in a scene, got none")
-    target = _named(configs[0], _base_model(configs[0].model, models))
+    if configs[0].paint != "own" or configs[0].size:
+        raise ValueError("expected the first object, whose look-alikes the others are, to keep its own paint and size")
+    target = _base_model(configs[0].model, models)
+    if configs[0].model in BODIES:
+        target = _scaled(target, BODY_DIAMETER_M / target.diameter_m)
+    target = _named(configs[0], target)
     made = [target] + [_look_alike(config, models, target, generator) for config in configs[1:]]
     names = [model.name for model in made]
     if len(set(names)) < len(names):
@@ -45,12 +57,13 @@ def mean_color(mesh: Mesh) -> np.ndarray:
         area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
         return np.average(mesh.vertex_colors[mesh.faces].mean(axis=1), axis=0, weights=area)
     if mesh.texture is not None:
+        if len(mesh.faces) < FEW_FACES:
+            return mesh.texture.reshape(-1, 3).mean(axis=0)
         height, width = mesh.texture.shape[:2]
         middles = mesh.uv[mesh.faces].mean(axis=1)
         columns = np.clip(middles[:, 0] * width, 0, width - 1).astype(int)
         rows = np.clip((1 - middles[:, 1]) * height, 0, height - 1).astype(int)
-        # Triangles of a print are large: what they cover is the texture, not its value in their middle.
-        return mesh.texture.reshape(-1, 3).mean(axis=0) if len(mesh.faces) < 100 else mesh.texture[rows, columns].mean(axis=0)
+        return mesh.texture[rows, columns].mean(axis=0)
     return np.full(3, float(UNKNOWN_COLOR))
 
 

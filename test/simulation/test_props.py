@@ -100,3 +100,14 @@ def test_a_callers_model_comes_before_one_of_the_folder(models):
     mine = ObjectModel.from_mesh("demo_jug", sphere(0.05, 3))
     assert made({"demo_jug": mine}, ObjectConfig(model="demo_jug"))[0] is mine
     assert made({}, ObjectConfig(model="demo_jug"))[0].diameter_m == pytest.approx(models["demo_jug"].diameter_m)
+
+
+def test_the_target_is_nobodys_look_alike(models):
+    for options in ({"paint": "other"}, {"paint": "target"}, {"size": 2.0}):
+        with pytest.raises(ValueError, match="expected the first object, .* to keep its own paint and size"):
+            made(models, ObjectConfig(model="drill", **options))
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_a_body_that_is_the_target_has_the_size_of_things_in_hands(body):
+    assert mesh_diameter(made({}, ObjectConfig(model=body))[0].mesh.vertices) == pytest.approx(0.15, rel=1e-3)
