@@ -49,8 +49,8 @@ FRONT_DEVIATIONS = 2.0
 HIDDEN_DEVIATIONS = 3.0
 # Beyond so many deviations a density is nothing beside the others.
 NEGLIGIBLE_DEVIATIONS = 5.0
-# No pixel says more than this, and a hidden one costs no more than that (natural logarithms).
-MOST_LOG_RATIO, HIDDEN_COST = 3.0, 0.2
+# No pixel says more than this (natural logarithm).
+MOST_LOG_RATIO = 3.0
 # Means are over at least this share of the silhouette.
 LEAST_SPEAKING = 0.08
 BIASES = 9
@@ -396,11 +396,12 @@ def _known_share(planes):
     "float64, float64[::1])"
 )
 def depth_ratio(pixels, deviations, count, total, rendered, depth, planes, bias, noise):
-    """Mean log ratio of depth, object here against what is around goes on, and the depth bias (m) that explains it best.
+    """Mean log ratio of depth, object here against what is around goes on, and the depth bias (m) that suits it best.
 
     ``pixels``, ``deviations``, ``count`` and ``total`` from :func:`surface_pixels`, ``rendered`` and measured ``depth``,
     ``planes`` from :func:`surrounding_planes`; ``bias`` (m) is what depth is expected to be too far. The pixels have the
-    rest of the bias in common: the ratio is a mean over it, weighted by what so many independent depths say.
+    rest of the bias in common: the ratio is a mean over it, weighted by what so many independent depths say. The bias is
+    coarse, since ratios are limited.
     """
     rows, columns = depth.shape
     scale = 1.0 / columns
@@ -416,13 +417,12 @@ def depth_ratio(pixels, deviations, count, total, rendered, depth, planes, bias,
         if observed <= 0.0:
             continue
         expected, deviation = float(rendered[row, column]) + bias, float(deviations[number])
+        if _is_hidden(observed, expected, deviation, noise):
+            continue
         x, y = (column - 0.5 * (columns - 1)) * scale, (row - 0.5 * (rows - 1)) * scale
         front, behind = _continued(observed, expected, deviation, x, y, planes, noise)
         absent = GOES_ON * (front + behind) + unknown
         rest = IN_FRONT * front + (NEARER if observed < expected else FARTHER)
-        if _is_hidden(observed, expected, deviation, noise):
-            sums += min(0.0, max(-HIDDEN_COST, log(rest / absent)))
-            continue
         speaking += 1
         for step in range(BIASES):
             shift = BIAS_REACH * reach * (2.0 * step / (BIASES - 1) - 1.0)
@@ -483,15 +483,16 @@ def color_density(color, pixels, count, density):
 
 
 @kernel(
-    "int64(int32[:, ::1], float32[::1], int64, float32[:, ::1], float32[:, ::1], float64, uint8[:, :, ::1], "
-    "uint8[:, :, ::1], float64[::1], float64[::1])"
+    "Tuple((int64, float64))(int32[:, ::1], float32[::1], int64, float32[:, ::1], float32[:, ::1], float64, "
+    "uint8[:, :, ::1], uint8[:, :, ::1], float64[::1], float64[::1])"
 )
 def color_gains(pixels, deviations, count, rendered, depth, bias, paint, color, noise, gains):
     """Fit gain and offset of each channel that take the rendered ``paint`` to the observed ``color``.
 
     Fills ``gains`` (6): three gains, three offsets in grey levels. They have a prior in common (noise): exposure changes
     all gains alike, white balance each a little, haze adds. The pixels, of which hidden ones are left out, count as no more
-    than so many independent ones, since they would outvote any prior. Returns how many were used.
+    than so many independent ones, since they would outvote any prior. Returns how many were used, and what the prior has
+    against the result (natural logarithm).
     """
     gains[:3] = 1.0
     gains[3:] = 0.0
@@ -507,7 +508,7 @@ def color_gains(pixels, deviations, count, rendered, depth, bias, paint, color, 
         visible[used, 0], visible[used, 1] = row, column
         used += 1
     if used == 0:
-        return 0
+        return 0, 0.0
     per_pixel = min(1.0, noise[COLORS] / used) / (noise[COLOR] * noise[COLOR])
     common, own = noise[GAIN] * noise[GAIN], noise[CHANNEL_GAIN] * noise[CHANNEL_GAIN]
     tie = -common / (own * (own + 3.0 * common))
@@ -543,7 +544,12 @@ def color_gains(pixels, deviations, count, rendered, depth, bias, paint, color, 
             one, painted, diagonal, seen, right = sums[channel]
             gains[channel] = (right - tie * numerator / denominator) / diagonal
             gains[3 + channel] = (seen - gains[channel] * painted) / (one + offset_information)
-    return used
+    change, cost = 0.0, 0.0
+    for channel in range(3):
+        gain, offset = gains[channel] - 1.0, gains[3 + channel]
+        change += gain
+        cost += gain * gain / own + offset * offset * offset_information
+    return used, 0.5 * (cost + tie * change * change)
 
 
 @helper

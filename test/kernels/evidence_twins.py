@@ -181,14 +181,13 @@ def depth_ratio(chosen, total, deviation, rendered, depth, planes, bias, noise):
     rest = kernels.IN_FRONT * front + np.where(depth < expected, kernels.NEARER, kernels.FARTHER)
     is_hidden = hidden(depth, expected, deviation, noise)
     speaks = chosen & (depth > 0) & ~is_hidden
-    cost = np.clip(np.log(rest / absent), -kernels.HIDDEN_COST, 0)[chosen & is_hidden].sum()
     normaliser = max(speaks.sum(), kernels.LEAST_SPEAKING * total, 1)
     shifts = np.linspace(-kernels.BIAS_REACH, kernels.BIAS_REACH, kernels.BIASES)
     means = []
     for shift in shifts * noise[kernels.BIAS]:
         present = kernels.ON_SURFACE * normal_density(depth - expected - shift, deviation) + rest
         ratio = np.clip(np.log(present / absent), -kernels.MOST_LOG_RATIO, kernels.MOST_LOG_RATIO)
-        means.append((ratio[speaks].sum() + cost) / normaliser)
+        means.append(ratio[speaks].sum() / normaliser)
     prior = np.exp(-(shifts**2) / 2)
     support = prior / prior.sum() * np.exp(noise[kernels.DEPTHS] * np.array(means))
     shift = (support * shifts).sum() / support.sum() * noise[kernels.BIAS]
@@ -206,7 +205,7 @@ def color_density(colors):
 
 
 def color_gains(paint, color, noise):
-    """Gains and offsets (6,) between colours (N, 3): a weighted least squares problem of six unknowns with a prior."""
+    """Gains and offsets (6,) between colours (N, 3) by weighted least squares with a prior, and the prior's share of it."""
     prior = np.zeros((6, 6))
     tied = noise[kernels.GAIN] ** 2 * np.ones((3, 3)) + noise[kernels.CHANNEL_GAIN] ** 2 * np.eye(3)
     prior[:3, :3] = np.linalg.inv(tied)
@@ -225,7 +224,7 @@ def color_gains(paint, color, noise):
             matrix += (design * weight[:, None]).T @ design
             right += (design * weight[:, None]).T @ color[:, channel]
         gains = np.linalg.solve(matrix, right)
-    return gains
+    return gains, 0.5 * (gains - start) @ prior @ (gains - start)
 
 
 def weigh_pixels(chosen, total, deviation, rendered, depth, planes, bias, object_density, around, noise):
