@@ -24,9 +24,10 @@ DEPTH, DEPTH_FLOOR, SHAPE, BIAS, COLOR, GAIN, CHANNEL_GAIN, OFFSET, DEPTHS, COLO
 REFERENCE_M = 0.6
 # Surfaces seen flatter than this cosine count as seen under it.
 LEAST_COSINE = 0.15
-FAR_PX = 1e6
-# Lengths of one step and of one diagonal step, in pixels (Borgefors, "Distance transformations in digital images", 1986).
-STEP_PX, DIAGONAL_PX = 0.955, 1.3693
+# Distances are in 1/1000 pixel; one step and one diagonal step (Borgefors, "Distance transformations in digital images",
+# 1986), and farther than any.
+DISTANCE_UNITS = 1000
+STEP, DIAGONAL, FAR = 955, 1369, 10**9
 
 # Planes: samples and tries of one ring, deviations within which a sample lies on a plane, and the fewest on one.
 MOST_SAMPLES, TRIES, REFITS = 160, 32, 3
@@ -81,59 +82,59 @@ def _sensor_deviation(depth, noise):
     return noise[DEPTH] * ratio * ratio + noise[DEPTH_FLOOR]
 
 
-@kernel("int64(boolean[:, ::1], int64[::1], float64, float64, float32[:, ::1], int32[:, ::1])")
+@helper
+def _take_over(row, neighbour, left, right):
+    """Shorten the distances of a row by those of its neighbour."""
+    step, diagonal = np.int32(STEP), np.int32(DIAGONAL)
+    row[left] = min(row[left], neighbour[left] + step, neighbour[min(left + 1, right)] + diagonal)
+    row[right] = min(row[right], neighbour[right] + step, neighbour[max(right - 1, left)] + diagonal)
+    for column in range(left + 1, right):
+        straight = neighbour[column] + step
+        aslant = min(neighbour[column - 1], neighbour[column + 1]) + diagonal
+        row[column] = min(row[column], min(straight, aslant))
+
+
+@kernel("int64(boolean[:, ::1], int64[::1], float64, float64, int32[:, ::1], int32[:, ::1])")
 def ring_pixels(mask, window, low, high, distance, pixels):
     """List the ``pixels`` of the window that are more than ``low`` and at most ``high`` pixels beside the silhouette.
 
-    Fills ``distance`` (R, R) with pixels from the silhouette: 0 on it, more than ``high`` where it is not listed.
-    Returns the number of pixels.
+    Fills ``distance`` (R, R) with the distance from the silhouette in 1/1000 pixel, 0 on it; it is more than ``high`` where
+    nothing is listed. Returns the number of pixels.
     """
     rows, columns = mask.shape
+    nearest, farthest = int(low * DISTANCE_UNITS), int(high * DISTANCE_UNITS)
     top, bottom, left, right = rows, -1, columns, -1
     for row in range(rows):
         for column in range(columns):
-            distance[row, column] = FAR_PX
+            distance[row, column] = FAR
             if mask[row, column]:
-                distance[row, column] = 0.0
+                distance[row, column] = 0
                 top, bottom = min(top, row), row
                 left, right = min(left, column), max(right, column)
     if bottom < 0:
         return 0
-    reach = int(ceil(high / STEP_PX))
+    reach = int(ceil(farthest / STEP))
     top, bottom = max(top - reach, 0), min(bottom + reach, rows - 1)
     left, right = max(left - reach, 0), min(right + reach, columns - 1)
-    step, diagonal = np.float32(STEP_PX), np.float32(DIAGONAL_PX)
     for row in range(top, bottom + 1):
+        if row > top:
+            _take_over(distance[row], distance[row - 1], left, right)
+        best = np.int32(FAR)
         for column in range(left, right + 1):
-            best = distance[row, column]
-            if best == 0.0:
-                continue
-            if column > left:
-                best = min(best, distance[row, column - 1] + step)
-            if row > top:
-                best = min(best, distance[row - 1, column] + step)
-                if column > left:
-                    best = min(best, distance[row - 1, column - 1] + diagonal)
-                if column < right:
-                    best = min(best, distance[row - 1, column + 1] + diagonal)
+            best = min(distance[row, column], np.int32(best + STEP))
             distance[row, column] = best
     count = 0
     for row in range(bottom, top - 1, -1):
-        inside = window[1] <= row < window[3]
+        if row < bottom:
+            _take_over(distance[row], distance[row + 1], left, right)
+        best = np.int32(FAR)
         for column in range(right, left - 1, -1):
-            best = distance[row, column]
-            if best == 0.0:
-                continue
-            if column < right:
-                best = min(best, distance[row, column + 1] + step)
-            if row < bottom:
-                best = min(best, distance[row + 1, column] + step)
-                if column < right:
-                    best = min(best, distance[row + 1, column + 1] + diagonal)
-                if column > left:
-                    best = min(best, distance[row + 1, column - 1] + diagonal)
+            best = min(distance[row, column], np.int32(best + STEP))
             distance[row, column] = best
-            if low < best <= high and inside and window[0] <= column < window[2]:
+        if not window[1] <= row < window[3]:
+            continue
+        for column in range(max(left, window[0]), min(right + 1, window[2])):
+            if nearest < distance[row, column] <= farthest:
                 pixels[count, 0], pixels[count, 1] = row, column
                 count += 1
     return count
@@ -287,12 +288,12 @@ def _claimed(samples, count, plane):
 
 
 @kernel(
-    "void(float32[:, ::1], float32[:, ::1], int32[:, ::1], int64, float64[:, ::1], float64, float64[::1], float64[:, ::1])"
+    "void(float32[:, ::1], int32[:, ::1], int32[:, ::1], int64, float64[:, ::1], float64, float64[::1], float64[:, ::1])"
 )
 def surrounding_planes(depth, distance, pixels, count, rings, independent_px, noise, planes):
     """Fit up to two planes to the measured depth of each ring.
 
-    ``pixels`` are those of both rings, whose ``distance`` is between the two bounds in ``rings`` (2, 2). ``independent_px``:
+    ``pixels`` are those of both rings, whose ``distance`` is between the two bounds in ``rings`` (2, 2), pixels. ``independent_px``:
     so many pixels know as much as one independent one. Fills ``planes`` (4, 10), those of the near ring first: inverse
     depth (1/m) in the middle of the crop and its slopes a crop's side across and along; the six numbers of their
     covariance; the share of both rings that lies on the plane, 0 for a plane that is not there.
@@ -302,30 +303,28 @@ def surrounding_planes(depth, distance, pixels, count, rings, independent_px, no
     rows, columns = depth.shape
     scale = 1.0 / columns
     samples = np.empty((MOST_SAMPLES, 4))
+    members = np.empty(count, np.int32)
     for ring in range(RINGS):
-        low, high = rings[ring, 0], rings[ring, 1]
+        low, high = int(rings[ring, 0] * DISTANCE_UNITS), int(rings[ring, 1] * DISTANCE_UNITS)
         measured = 0
         for number in range(count):
             row, column = pixels[number, 0], pixels[number, 1]
             if low < distance[row, column] <= high and depth[row, column] > 0.0:
+                members[measured] = number
                 measured += 1
-        stride = (measured + MOST_SAMPLES - 1) // MOST_SAMPLES
-        if measured // max(stride, 1) < LEAST_SAMPLES:
+        stride = max(1, (measured + MOST_SAMPLES - 1) // MOST_SAMPLES)
+        if measured // stride < LEAST_SAMPLES:
             continue
-        seen, taken = 0, 0
-        for number in range(count):
-            row, column = pixels[number, 0], pixels[number, 1]
+        taken = 0
+        for number in range(0, measured, stride):
+            row, column = pixels[members[number], 0], pixels[members[number], 1]
             observed = float(depth[row, column])
-            if not (low < distance[row, column] <= high and observed > 0.0):
-                continue
-            if seen % stride == 0:
-                sensor = _sensor_deviation(observed, noise)
-                samples[taken, 0] = (column - 0.5 * (columns - 1)) * scale
-                samples[taken, 1] = (row - 0.5 * (rows - 1)) * scale
-                samples[taken, 2] = 1.0 / observed
-                samples[taken, 3] = observed * observed / sqrt(sensor * sensor + noise[SHAPE] * noise[SHAPE])
-                taken += 1
-            seen += 1
+            sensor = _sensor_deviation(observed, noise)
+            samples[taken, 0] = (column - 0.5 * (columns - 1)) * scale
+            samples[taken, 1] = (row - 0.5 * (rows - 1)) * scale
+            samples[taken, 2] = 1.0 / observed
+            samples[taken, 3] = observed * observed / sqrt(sensor * sensor + noise[SHAPE] * noise[SHAPE])
+            taken += 1
         left, state = taken, 1
         for number in range(PLANES_A_RING):
             if left < max(LEAST_SAMPLES, LEAST_SHARE * taken):
@@ -375,7 +374,10 @@ def _continued(observed, rendered, deviation, x, y, planes, noise):
             plane[3] + plane[6] * x * x + plane[8] * y * y + 2.0 * (plane[4] * x + plane[5] * y + plane[7] * x * y)
         )
         squared = there * there
-        density = plane[WEIGHT] * _normal_density(observed - there, sqrt(floor + variance * squared * squared))
+        variance, error = floor + variance * squared * squared, observed - there
+        if error * error > NEGLIGIBLE_DEVIATIONS**2 * variance:
+            continue
+        density = plane[WEIGHT] * _normal_density(error, sqrt(variance))
         if there < rendered - FRONT_DEVIATIONS * deviation:
             front += density
         else:

@@ -74,10 +74,11 @@ class EvidenceNoise:
         return np.array([getattr(self, item.name) for item in fields(self)])
 
 
-class View(NamedTuple):
-    """An object drawn at a pose by a crop's camera.
+class Drawn(NamedTuple):
+    """An object drawn at a pose by a crop's camera; other views with these attributes do as well.
 
-    camera: the crop's, square. rendering: of its size, with colour where the mesh has some. diameter_m: of the object.
+    camera: the crop's. rendering: of its size, with colour where the mesh has some. diameter_m: of the object. Around the
+    silhouette the crop should reach as far as the rings, 0.16 diameters.
     """
 
     camera: PinholeCamera
@@ -206,7 +207,7 @@ def image_window(camera: PinholeCamera, crop: PinholeCamera) -> np.ndarray:
 
 
 def weigh(
-    view: View,
+    view: Drawn,
     observation: Observation,
     appearance: Appearance,
     noise: EvidenceNoise,
@@ -278,11 +279,11 @@ def weigh(
 
 
 def _surroundings(
-    view: View, observation: Observation, diameter_px: float, numbers: np.ndarray
+    view: Drawn, observation: Observation, diameter_px: float, numbers: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Planes (4, 10) and colours (4096,) of the rings."""
     rings = RINGS_D * diameter_px
-    distance = np.empty(observation.depth.shape, np.float32)
+    distance = np.empty(observation.depth.shape, np.int32)
     pixels = np.empty((distance.size, 2), np.int32)
     low, high = float(rings.min()), float(rings.max())
     found = kernels.ring_pixels(view.rendering.mask, observation.window, low, high, distance, pixels)

@@ -13,7 +13,8 @@ CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], bool)
 
 
 def silhouette_distance(mask):
-    """Length (R, R) of the shortest way to the silhouette in steps and diagonal steps, by relaxation."""
+    """Length (R, R) in pixels of the shortest way to the silhouette in steps and diagonal steps, by relaxation."""
+    lengths = {1: kernels.STEP / kernels.DISTANCE_UNITS, 2: kernels.DIAGONAL / kernels.DISTANCE_UNITS}
     distance = np.where(mask, 0.0, np.inf)
     rows, columns = mask.shape
     while True:
@@ -21,7 +22,7 @@ def silhouette_distance(mask):
         ways = [distance]
         for down in (-1, 0, 1):
             for right in (-1, 0, 1):
-                length = {1: kernels.STEP_PX, 2: kernels.DIAGONAL_PX}.get(abs(down) + abs(right))
+                length = lengths.get(abs(down) + abs(right))
                 if length:
                     ways.append(around[1 + down : rows + 1 + down, 1 + right : columns + 1 + right] + length)
         shorter = np.min(ways, axis=0)

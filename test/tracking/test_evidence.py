@@ -15,10 +15,10 @@ from pose_tracker_ros.objects import ObjectModel, mesh_with_normals, painted_mes
 from pose_tracker_ros.rendering.raster import RasterRenderer
 from pose_tracker_ros.tracking.evidence import (
     Appearance,
+    Drawn,
     Evidence,
     EvidenceNoise,
     Observation,
-    View,
     image_window,
     weigh,
 )
@@ -44,7 +44,7 @@ class Scene:
         self.generator = np.random.default_rng(seed)
         self.pose = make_pose(rotation, np.array([0.02, -0.01, OBJECT_M]))
         self.camera = crop_camera(self.pose[:3, 3], 2 * model.diameter_m, 128)
-        self.view = View(self.camera, RasterRenderer(model.mesh).render(self.camera, self.pose), model.diameter_m)
+        self.view = Drawn(self.camera, RasterRenderer(model.mesh).render(self.camera, self.pose), model.diameter_m)
         self.mask = self.view.rendering.mask
 
     def plane(self, depth_m: float, slope: float = 0.0) -> np.ndarray:
@@ -170,7 +170,7 @@ def test_nothing_measured_says_nothing():
 
 def test_nothing_drawn_says_nothing():
     scene = Scene(box())
-    away = View(scene.camera, RasterRenderer(box().mesh).render(scene.camera, make_pose(FRONTAL, np.array([9, 0, 1.0]))), 0.1)
+    away = Drawn(scene.camera, RasterRenderer(box().mesh).render(scene.camera, make_pose(FRONTAL, np.array([9, 0, 1.0]))), 0.1)
     evidence = weigh(away, scene.measured(*scene.without(scene.plane(WALL_M), BLUE)), PAINTED, NOISE)
     assert evidence.log_ratio == 0 and evidence.speaking_share == 0 and not evidence.surface.any()
 
