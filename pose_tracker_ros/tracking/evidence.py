@@ -40,8 +40,8 @@ LEAST_PIXELS = 40
 class EvidenceNoise:
     """What the camera and the model make of a right pose.
 
-    All defaults but the first were measured on 8,879 simulated and real crops; depth noise is that of an active stereo
-    camera of the RealSense D400 kind.
+    Depth noise is that of an active stereo camera of the RealSense D400 kind. The others were chosen on 8,879 simulated
+    and real crops, independent_colors on 505 simulated ones and mustard0: with 40, paint explains any plain board.
 
     depth_m: deviation of depth at 0.6 m, metres; it grows with the square of the distance.
     depth_floor_m: deviation of depth that does not depend on the distance, metres.
