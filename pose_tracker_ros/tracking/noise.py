@@ -1,0 +1,39 @@
+"""How far images and models are off: the one noise model that all factors share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pose_tracker_ros.configuration import option
+
+
+@dataclass(frozen=True)
+class NoiseModel:
+    """Standard deviations, and what errors have in common. Lengths are metres unless the name says pixels (px)."""
+
+    depth_at_metre: float = option(
+        0.0033, "Of depth at 1 m; it grows with the square (1.2 mm at 0.6 m: active stereo)", minimum=1e-4, maximum=0.1
+    )
+    surface: float = option(0.001, "Of the mesh against the object (scans: about 1 mm)", minimum=0.0, maximum=0.05)
+    depth_shared: float = option(
+        80.0,
+        "Depth pixels that have one error: stereo windows are 4 to 5 px wide, errors of a scan wider (real sequences)",
+        minimum=1.0,
+        maximum=1000.0,
+    )
+    depth_points: int = option(1500, "Most pixels of depth that are compared", minimum=50, maximum=20000)
+    contour_shared: float = option(
+        40.0, "Lines across the outline that have one error (measured: 200 lines are good to 0.5 px)", minimum=1.0, maximum=1000.0
+    )
+    contour_lines: int = option(200, "Most lines across the outline", minimum=20, maximum=2000)
+    color_shift_px: float = option(
+        2.0, "Of the colour image against depth (seen: 0 to 5 px on four cameras)", minimum=0.0, maximum=20.0
+    )
+    outline_offset_px: float = option(
+        0.3, "Of how much too large the outline is seen (blur; seen: 0.25 px)", minimum=0.0, maximum=5.0
+    )
+    outline_offset_mean_px: float = option(0.3, "Its mean", minimum=0.0, maximum=5.0)
+    depth_bias: float = option(0.001, "Of what the depth camera reads too much, at 0.6 m", minimum=0.0, maximum=0.1)
+    shift_kept: float = option(
+        0.98, "Share of the shift's departure from zero that a frame keeps (it moves with the place in the image)", minimum=0.0, maximum=1.0
+    )

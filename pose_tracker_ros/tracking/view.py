@@ -1,0 +1,78 @@
+"""A view of the object at a pose: rendered in a window of the camera's own pixels, not resampled."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from pose_tracker_ros.camera import PinholeCamera
+from pose_tracker_ros.frame import Frame
+from pose_tracker_ros.geometry import invert
+from pose_tracker_ros.objects import ObjectModel
+from pose_tracker_ros.rendering import Rendering
+from pose_tracker_ros.rendering.raster import RasterRenderer
+
+# Side of the window, diameters: room for the outline's lines around the object.
+WINDOW_DIAMETERS = 1.3
+NEAREST_M = 0.05
+
+
+class View(NamedTuple):
+    """The object rendered at ``camera_T_object`` (4, 4), and the frame that it is compared with.
+
+    camera: of the window, whose pixel (row, column) is the image's (top + scale row, left + scale column); center (3,): of
+    the object in the camera; diameter_m: of the object.
+    """
+
+    frame: Frame
+    camera: PinholeCamera
+    left: int
+    top: int
+    scale: int
+    rendering: Rendering
+    camera_T_object: np.ndarray
+    center: np.ndarray
+    diameter_m: float
+
+    @property
+    def depth_camera(self) -> PinholeCamera:
+        """Intrinsics of the depth image."""
+        return self.frame.depth_camera or self.frame.camera
+
+    @property
+    def depth_T_color(self) -> np.ndarray:
+        """(4, 4), takes points of the colour camera to the depth camera."""
+        return np.eye(4) if self.frame.color_T_depth is None else invert(self.frame.color_T_depth)
+
+    def pixels_in_image(self, pixels: np.ndarray) -> np.ndarray:
+        """Pixels (N, 2) column, row of the window as those of the colour image."""
+        return pixels * self.scale + np.array([self.left, self.top])
+
+    def back_project(self, pixels: np.ndarray, depth: np.ndarray) -> np.ndarray:
+        """Points (N, 3) in the colour camera of pixels (N, 2) of the window with depths (N,) metres."""
+        x = (pixels[:, 0] - self.camera.cx) / self.camera.fx
+        y = (pixels[:, 1] - self.camera.cy) / self.camera.fy
+        return np.column_stack([x * depth, y * depth, depth])
+
+
+def make_view(
+    frame: Frame, renderer: RasterRenderer, model: ObjectModel, camera_T_object: np.ndarray, largest_px: int
+) -> View | None:
+    """The object at a pose, in a window of at most ``largest_px`` on a side; None where that is not in the image at all."""
+    center = camera_T_object[:3, :3] @ model.center_m + camera_T_object[:3, 3]
+    if center[2] < NEAREST_M:
+        return None
+    image = frame.camera
+    half = WINDOW_DIAMETERS / 2 * model.diameter_m * max(image.fx, image.fy) / center[2]
+    scale = max(1, int(np.ceil(2 * half / largest_px)))
+    side = int(np.ceil(2 * half / scale))
+    left, top = np.rint(image.project(center) - half).astype(int)
+    reach = side * scale
+    if left + reach <= 0 or top + reach <= 0 or left >= image.width or top >= image.height:
+        return None
+    camera = PinholeCamera(
+        side, side, image.fx / scale, image.fy / scale, (image.cx - left) / scale, (image.cy - top) / scale
+    )
+    rendering = renderer.render(camera, camera_T_object, color=False)
+    return View(frame, camera, int(left), int(top), scale, rendering, camera_T_object, center, model.diameter_m)

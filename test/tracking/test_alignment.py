@@ -1,0 +1,169 @@
+"""The estimator's loop on scenes with exact truth and on real frames judged by the images."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pose_tracker_ros.datasets import open_sequence
+from pose_tracker_ros.evaluation.benchmark_objects import benchmark_objects
+from pose_tracker_ros.evaluation.image_agreement import OutlineJudge, find_outlines, judge_track
+from pose_tracker_ros.evaluation.metrics import add_errors, adds_errors
+from pose_tracker_ros.evaluation.track import perturbed
+from pose_tracker_ros.evaluation.trajectory import PoseEstimate
+from pose_tracker_ros.frame import Frame
+from pose_tracker_ros.kernels.alignment import STATE
+from pose_tracker_ros.objects import ObjectModel, load_mesh, load_object
+from pose_tracker_ros.rendering import create_renderer
+from pose_tracker_ros.rendering.raster import RasterRenderer
+from pose_tracker_ros.simulation.config import ObjectConfig, SceneConfig, SensorConfig
+from pose_tracker_ros.simulation.scene import SceneSequence
+from pose_tracker_ros.tracking.alignment import Alignment, CommonErrors, Expectation, align
+from pose_tracker_ros.tracking.factors.contour import ColorStatistics
+from pose_tracker_ros.tracking.factors.prior import Prior
+from pose_tracker_ros.tracking.noise import NoiseModel
+from pose_tracker_ros.tracking.solver import solve
+
+NAMES = ("demo_jug", "carton", "drill", "bowl", "bracket", "spanner")
+# A pose as a hand gives it: within 2 cm and 17 degrees.
+VAGUE = np.diag([0.02**-2] * 3 + [0.3**-2] * 3)
+NOISE = NoiseModel()
+
+
+@pytest.fixture(scope="module")
+def models():
+    return {model.name: model for model in benchmark_objects()}
+
+
+def scene_frame(model: ObjectModel, seed: int = 0, **sensor: float) -> Frame:
+    target = ObjectConfig(model=model.name, path="rest")
+    config = SceneConfig(frames=2, seed=seed, objects=(target,), sensor=SensorConfig(**sensor))
+    return SceneSequence(config, {model.name: model}).read(0)
+
+
+def aligned(frame: Frame, model: ObjectModel, pose: np.ndarray, noise: NoiseModel = NOISE, rounds: int = 2) -> Alignment:
+    """Alignment from a vague pose on, repeated as from frame to frame; colours are learnt from the first one."""
+    renderer = RasterRenderer(model.mesh)
+    expected = Expectation(pose, VAGUE, CommonErrors.unknown(noise), None)
+    for _ in range(rounds):
+        found = align(frame, model, renderer, expected, noise)
+        expected = Expectation(
+            found.camera_T_object, VAGUE, CommonErrors.unknown(noise), ColorStatistics.seen_in(found.view)
+        )
+    return found
+
+
+def error_mm(model: ObjectModel, pose: np.ndarray, truth: np.ndarray) -> float:
+    points = model.sample_points(500)
+    errors = adds_errors if model.continuous_symmetries else add_errors
+    return 1e3 * float(errors(pose[None], truth[None], points)[0])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_a_little_off_is_found(models, name):
+    """The median over four scenes; single ones hide what would tell a turn.
+
+    The bowl, a thin shell of one colour, still ends beside its place in two of the four: 0.7, 1.2, 3.4 and 3.7 mm were seen.
+    """
+    model, errors = models[name], []
+    for seed in range(4):
+        frame = scene_frame(model, seed)
+        start = perturbed(model, frame.truth[name], 0.008, 5.0, seed)
+        errors.append(error_mm(model, aligned(frame, model, start).camera_T_object, frame.truth[name]))
+    assert np.median(errors) < (3.0 if name == "bowl" else 1.0), errors
+
+
+def test_a_shift_of_colour_is_told_and_does_not_move_the_pose(models):
+    model = models["demo_jug"]
+    frame = scene_frame(model, 1, color_shift_x_px=3.0, color_shift_y_px=-2.0)
+    found = aligned(frame, model, frame.truth["demo_jug"], rounds=4)
+    assert found.errors.mean[:2] == pytest.approx([3.0, -2.0], abs=1.0)
+    told = error_mm(model, found.camera_T_object, frame.truth["demo_jug"])
+    never = aligned(frame, model, frame.truth["demo_jug"], replace(NOISE, color_shift_px=0.0), rounds=4)
+    assert told < 2.0 < error_mm(model, never.camera_T_object, frame.truth["demo_jug"])
+
+
+def test_a_biased_camera_is_told_from_distance_by_the_outline(models):
+    model = models["carton"]
+    frame = scene_frame(model, 2, depth_bias_mm=6.0)
+    believed = aligned(frame, model, frame.truth["carton"])
+    doubted = aligned(frame, model, frame.truth["carton"], replace(NOISE, depth_bias=0.01))
+    off = [error_mm(model, one.camera_T_object, frame.truth["carton"]) for one in (believed, doubted)]
+    assert off[1] < off[0] - 1.5
+    assert doubted.errors.mean[3] > 0.003
+
+
+def test_without_depth_the_outline_goes_on(models):
+    model = models["drill"]
+    frame = scene_frame(model, 3)
+    blind = replace(frame, depth=np.zeros_like(frame.depth))
+    start = perturbed(model, frame.truth["drill"], 0.008, 3.0, 1)
+    found = aligned(blind, model, start)
+    assert error_mm(model, found.camera_T_object, frame.truth["drill"]) < 0.6 * error_mm(
+        model, start, frame.truth["drill"]
+    )
+    with_depth = aligned(frame, model, start)
+    assert np.sqrt(found.covariance[2, 2]) > 2 * np.sqrt(with_depth.covariance[2, 2])
+
+
+def test_an_object_that_is_out_of_sight_is_nowhere(models):
+    model = models["bowl"]
+    frame = scene_frame(model)
+    for place in ([5.0, 0, 0.6], [0, 0, -0.5], [0, 0, 0.01]):
+        pose = frame.truth["bowl"].copy()
+        pose[:3, 3] = place
+        expected = Expectation(pose, VAGUE, CommonErrors.unknown(NOISE), None)
+        assert align(frame, model, RasterRenderer(model.mesh), expected, NOISE) is None
+
+
+def test_the_same_input_gives_the_same_bits(models):
+    model = models["demo_jug"]
+    frame = scene_frame(model, 5)
+    one, other = (aligned(frame, model, frame.truth["demo_jug"]) for _ in range(2))
+    assert np.array_equal(one.camera_T_object, other.camera_T_object)
+    assert np.array_equal(one.covariance, other.covariance)
+
+
+def test_two_opinions_of_equal_weight_meet_half_way():
+    """A prior counts once: 2 mm apart, the middle is 1 mm from each."""
+    information = 4e6 * np.eye(STATE)
+    here, there = np.zeros(STATE), np.zeros(STATE)
+    there[2] = 0.002
+    solution = solve([Prior(here, information), Prior(there, information)], here, 5)
+    assert solution.state[2] == pytest.approx(0.001)
+    assert np.linalg.inv(solution.information)[2, 2] == pytest.approx(1 / 8e6)
+
+
+def followed(frames, model: ObjectModel, pose: np.ndarray) -> list[PoseEstimate]:
+    """A plain track: the last pose is expected again, and colours are renewed a little with every frame."""
+    renderer, errors, colors, rows = RasterRenderer(model.mesh), CommonErrors.unknown(NOISE), None, []
+    for frame in frames:
+        found = align(frame, model, renderer, Expectation(pose, VAGUE, errors.predicted(NOISE), colors), NOISE)
+        seen = ColorStatistics.seen_in(found.view)
+        colors = seen if colors is None else colors.renewed(seen, 0.1)
+        pose, errors = found.camera_T_object, found.errors
+        dx, dy, _, bias = errors.mean
+        rows.append(PoseEstimate(frame.stamp, frame.index, pose, color_dx=dx, color_dy=dy, depth_bias_m=bias))
+    return rows
+
+
+def test_outline_and_depth_of_a_real_cube_agree_at_once(shared_data):
+    """The tracker of before is 5.2 px off the outline, or 3 mm off in depth; M3T 1.4 px and 0.1 / 0.9 mm."""
+    model = load_object("cube")
+    sequence = open_sequence(shared_data / "rbt/test/000001")
+    rows = followed(sequence, model, next(iter(sequence.annotations())).truth["cube"])
+    judge = OutlineJudge(find_outlines(shared_data / "outlines/rbt_cube"), create_renderer("raycast", model.mesh))
+    agreement = judge_track(judge, rows, sequence)
+    assert agreement.median("overlap") > 0.955 and agreement.median("shift_px") <= 1.4
+    assert abs(agreement.median("depth_m")) < 0.4e-3 and agreement.median("absolute_depth_m") < 1.0e-3
+
+
+def test_a_depth_camera_of_its_own_is_compared_with_as_it_is(shared_data):
+    """Exact truth: M3T has 0.55 to 0.60 mm on these frames."""
+    intrinsics = {"color_intrinsics": "700 700 320 240", "depth_intrinsics": "600 600 320 240", "depth_unit_mm": 0.1}
+    sequence = open_sequence(shared_data / "teabox", **intrinsics)
+    model = ObjectModel.from_mesh("teabox", load_mesh(shared_data / "teabox/teabox.obj"))
+    truths = [next(iter(annotation.truth.values())) for annotation in sequence.annotations()]
+    rows = followed(sequence, model, truths[0])
+    errors = [error_mm(model, row.camera_T_object, truth) for row, truth in zip(rows, truths)]
+    assert np.median(errors) < 0.6 and max(errors) < 2.0
