@@ -31,6 +31,7 @@ from pose_tracker_ros.evaluation.protocol import Summary, summarize, summary_fie
 from pose_tracker_ros.evaluation.report import NOT_KNOWN
 from pose_tracker_ros.evaluation.track import perturbed
 from pose_tracker_ros.evaluation.tracking_benchmark import (
+    FACTORS,
     PUBLISHED_TIME,
     Run,
     Variant,
@@ -84,6 +85,9 @@ def bench(
         bool,
         typer.Option("--published-time", help="Also se(3)-TrackNet's pipeline with a random network, for its times."),
     ] = False,
+    factors: Annotated[
+        bool, typer.Option("--factors", help="Also the tracker on factors and evidence that is being built, without network.")
+    ] = False,
     scene: Annotated[
         list[str] | None,
         typer.Option(help=f"Frozen set of scenes: {', '.join(FROZEN_SETS)}, or all; may be repeated."),
@@ -134,6 +138,8 @@ def bench(
         variants = standard_variants(tracker_config, weights, others, alone, with_ablations, polish_only)
         if published_time:
             variants.append(Variant(PUBLISHED_TIME, tracker_config, times_only=True))
+        if factors:
+            variants.append(Variant(FACTORS, tracker_config, factors=True))
         check_names(variants)
         seeds = range(seed, seed + repeat)
         if scene:

@@ -20,6 +20,7 @@ from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.simulation.demo import SimulationConfig, simulate
 from pose_tracker_ros.simulation.scene import SceneSequence
 from pose_tracker_ros.tracking import Tracker, TrackerConfig
+from pose_tracker_ros.tracking.factor_tracker import FactorTracker
 from pose_tracker_ros.tracking.tracker import default_weights_path
 
 # A quick hand: on average 0.27 m and 110 degrees a second at 30 Hz, at times twice that; 30 % hidden for half of the time.
@@ -28,6 +29,7 @@ BENCHMARK_MOTION = SimulationConfig(
 )
 GREY = 128
 PUBLISHED_TIME = "published (time)"
+FACTORS = "factors"
 Row = TypeVar("Row")
 
 
@@ -38,6 +40,7 @@ class Variant:
     config: its options; weights: file of its network, None for the default ones; color, depth: whether it gets to see
     them; without colour images are grey all over, without depth there is no measurement anywhere;
     times_only: the published pipeline with a random network, led by the truth, of which only times mean anything.
+    factors: the tracker on factors and evidence, without network; ``config`` does not concern it.
     """
 
     name: str
@@ -46,16 +49,19 @@ class Variant:
     color: bool = True
     depth: bool = True
     times_only: bool = False
+    factors: bool = False
 
-    def load(self, model: ObjectModel) -> Tracker | PublishedPipeline:
+    def load(self, model: ObjectModel) -> Tracker | FactorTracker | PublishedPipeline:
         """The tracker for an object; raises as :meth:`Tracker.load` and :class:`PublishedPipeline` do."""
         if self.times_only:
             return PublishedPipeline(model, threads=self.config.threads)
+        if self.factors:
+            return FactorTracker(model)
         return Tracker.load(model, self.config, self.weights)
 
     def weights_path(self, model: ObjectModel) -> Path | None:
         """The file of weights that is used for an object, None for a tracker without them."""
-        if self.times_only or (self.config.network_passes == 0 and self.weights is None):
+        if self.times_only or self.factors or (self.config.network_passes == 0 and self.weights is None):
             return None
         return self.weights or default_weights_path(model)
 
