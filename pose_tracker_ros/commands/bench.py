@@ -46,6 +46,7 @@ from pose_tracker_ros.tracking import TrackerConfig
 
 console = Console()
 OFFSET_M, ANGLE_DEG = 0.02, 10.0
+FRAMES = 240
 
 
 class Case(NamedTuple):
@@ -62,8 +63,12 @@ def bench(
     objects: Annotated[
         list[str] | None, typer.Argument(metavar="[OBJECT]...", help="Only these of the benchmark's objects.")
     ] = None,
-    frames: Annotated[int, typer.Option(help="Frames of each simulated sequence.", min=2)] = 240,
-    speed: Annotated[float, typer.Option(help="Factor on the speed of the simulated motion.", min=0.0, max=5.0)] = 1.0,
+    frames: Annotated[
+        int | None, typer.Option(help=f"Frames of each simulated sequence; default {FRAMES}.", min=2)
+    ] = None,
+    speed: Annotated[
+        float | None, typer.Option(help="Factor on the speed of the simulated motion; default 1.", min=0.0, max=5.0)
+    ] = None,
     weights: Annotated[
         Path | None, typer.Option(help="Weights of the tracker in question; default an object's own, else the generic.")
     ] = None,
@@ -145,15 +150,19 @@ def bench(
         if scene:
             if sequence or trajectory:
                 raise ValueError("expected --scene without --sequence and --trajectory, got both; run them one by one")
+            if frames is not None or speed is not None:
+                raise ValueError("expected --scene without --frames and --speed, since frozen sets have their own, got both")
             bench_scenes(scene, variants, objects, seeds, short, workers, output)
             return
+        if short or workers > 1:
+            raise ValueError("expected --short and --workers only with --scene, got them without")
         if sequence:
             cases = [case for path in sequence for case in real_cases(path, models_folder, objects, reader)]
         else:
             moved = [named_path(text) for text in trajectory or ()]
             cases = []
             for one in seeds:
-                simulated = simulated_cases(objects, frames, one, moved, speed)
+                simulated = simulated_cases(objects, frames or FRAMES, one, moved, 1.0 if speed is None else speed)
                 cases += [case._replace(name=f"{case.name}, seed {one}") if repeat > 1 else case for case in simulated]
         output.mkdir(parents=True, exist_ok=True)
         runs = [run for case in cases for run in run_case(case, variants)]

@@ -288,7 +288,9 @@ def cpu_model() -> str:
 
 def main() -> None:
     """The program."""
-    typer.run(compare_revision)
+    app = typer.Typer(add_completion=False)
+    app.command()(compare_revision)
+    app(prog_name="scripts/compare_revision")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import track as progress
 
 from pose_tracker_ros.commands.errors import reported_errors
+from pose_tracker_ros.commands.interruption import exit_when_interrupted
 from pose_tracker_ros.evaluation.frozen_sets import FROZEN_SETS
 from pose_tracker_ros.evaluation.named_scenes import DEMO, DEMO_OBJECT, frozen_case, open_scene, open_scene_config
 from pose_tracker_ros.evaluation.scene_pictures import arranged, contact_sheet, telling_frame, tile
@@ -79,8 +80,9 @@ def choose_scene(scene: str, object_name: str | None, seed: int | None, group: s
 
 def write(sequence: SceneSequence, folder: Path) -> None:
     """Write the data set, with a progress bar over its frames."""
-    for _ in progress(prerender(sequence, folder), "rendering", total=len(sequence), console=console):
-        pass
+    with exit_when_interrupted(folder):
+        for _ in progress(prerender(sequence, folder), "rendering", total=len(sequence), console=console):
+            pass
     objects = ", ".join(sequence.objects)
     console.print(f"{len(sequence)} frames of {objects} are in {folder}")
     if sequence.rate_hz != READERS_RATE_HZ:

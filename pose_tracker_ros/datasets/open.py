@@ -47,6 +47,8 @@ def find_reader(path: str | Path) -> type[FrameSequence]:
     for reader in READERS:
         if reader.fits(path):
             return reader
+    if (path / "scene.yaml").is_file() and (path / "test").is_dir():
+        raise DatasetError(f"expected the whole scene in {path}, got a part; run pose-tracker simulate again to go on with it")
     known = ", ".join(reader.layout for reader in READERS[:-1]) + f" or {READERS[-1].layout}"
     raise DatasetError(f"expected {path} to be {known}, but it is none; it {_contents(path)}")
 

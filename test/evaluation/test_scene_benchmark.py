@@ -301,6 +301,10 @@ def test_the_command_goes_on_with_more_seeds_and_refuses_other_options(tmp_path)
         (["--scene", "fog"], "flat-on-support"),
         (["--scene", "clear", "teapot"], "teapot"),
         (["--scene", "clear", "--sequence", "somewhere"], "one by one"),
+        (["--scene", "clear", "--frames", "20"], "frozen sets have their own"),
+        (["--scene", "clear", "--speed", "0.5"], "frozen sets have their own"),
+        (["--short"], "only with --scene"),
+        (["--workers", "2"], "only with --scene"),
     ],
 )
 def test_wrong_arguments_get_one_sentence(arguments, expected, tmp_path):

@@ -10,7 +10,7 @@ import pytest
 from dataset_layouts import pose_of
 
 from pose_tracker_ros.camera import PinholeCamera
-from pose_tracker_ros.datasets import Frame, FrameSequence, IndexedSequence, open_sequence
+from pose_tracker_ros.datasets import DatasetError, Frame, FrameSequence, IndexedSequence, open_sequence
 from pose_tracker_ros.datasets.bop import BopSequence
 from pose_tracker_ros.datasets.bop_writer import write_bop
 from pose_tracker_ros.evaluation.benchmark_objects import benchmark_objects
@@ -147,6 +147,8 @@ def test_what_was_interrupted_goes_on(tmp_path, written, monkeypatch):
     monkeypatch.setattr(interrupted, "read", read_three)
     with pytest.raises(Interrupted):
         list(prerender(interrupted, folder))
+    with pytest.raises(DatasetError, match="expected the whole scene .* run pose-tracker simulate again"):
+        open_sequence(folder)
     lines = folder / "test/000000/frames.jsonl"
     # The last line was cut short.
     lines.write_text(lines.read_text()[:-20])
