@@ -28,7 +28,7 @@ class ObjectConfig:
 
     model: str = option("demo_jug", "Object of models/ or of the benchmark, or box, ball, cylinder")
     name: str = option("", "Name in the truth; default that of the model")
-    path: str = option("hand", "How it moves", choices=PATHS)
+    path: str = option("hand", "How it moves; carried: by the first hand, else it rests", choices=PATHS)
     speed_mm: float = option(8.9, "Motion from frame to frame, mean (carried: at most)", minimum=0.0, maximum=100.0)
     speed_deg: float = option(3.7, "Turn from frame to frame, mean", minimum=0.0, maximum=30.0)
     trajectory: str = option("", "For path recorded: file of lines 't x y z qx qy qz qw'")

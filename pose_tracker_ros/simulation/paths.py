@@ -81,10 +81,9 @@ def object_path(
     if config.path == "leave":
         return about_center(_leaving(config, frames, MIDDLE + offset, model, camera, generator), model)
     start = _resting_pose(config, model, offset, scene_T_support, generator)
-    if config.path == "rest":
+    # What nobody takes stays where it is.
+    if config.path == "rest" or not hands:
         return np.tile(start, (frames, 1, 1))
-    if not hands:
-        raise ValueError("expected a hand for path carried, and that of the first object, got none; add one to hands")
     hand = hands[0]
     return carried_path(
         start,

@@ -40,7 +40,7 @@ def make_objects(
     if configs[0].paint != "own" or configs[0].size:
         raise ValueError("expected the first object, whose look-alikes the others are, to keep its own paint and size")
     target = _base_model(configs[0].model, models)
-    if configs[0].model in BODIES:
+    if configs[0].model in BODIES and configs[0].model not in models:
         target = _scaled(target, BODY_DIAMETER_M / target.diameter_m)
     target = _named(configs[0], target)
     made = [target] + [_look_alike(config, models, target, generator) for config in configs[1:]]

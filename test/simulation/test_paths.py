@@ -171,8 +171,3 @@ def test_a_recorded_path_is_followed_and_ends_with_it(tmp_path):
     assert len(sequence) == 3
     for position in range(3):
         assert sequence.annotation(position).truth["ball"] == pytest.approx(poses[position], abs=1e-12)
-
-
-def test_what_is_carried_needs_a_hand(models):
-    with pytest.raises(ValueError, match="expected a hand for path carried"):
-        path_of(ObjectConfig(path="carried"), models["bowl"], 10)
