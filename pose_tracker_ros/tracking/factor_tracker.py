@@ -111,13 +111,12 @@ class FactorTracker:
         """The most likely pose near an expected one, weighed; None where the object would not be seen."""
         expected = Expectation(pose, information, self._errors.predicted(self._noise), self._colors)
         found = align(frame, self.model, self._renderer, expected, self._noise, LARGEST_PX)
-        view = found and make_view(frame, self._renderer, self.model, found.camera_T_object, LARGEST_PX)
+        view = found and make_view(frame, self._renderer, self.model, found.camera_T_object, LARGEST_PX, color=True)
         if view is None or view.rendering.mask.sum() < FEWEST_PIXELS:
             return None
-        painted = view._replace(rendering=self._renderer.render(view.camera, found.camera_T_object))
-        observation = observe(painted)
+        observation = observe(view)
         bias = float(found.errors.mean[-1])
-        evidence = weigh(painted, observation, self._appearance, self._evidence_noise, bias)
+        evidence = weigh(view, observation, self._appearance, self._evidence_noise, bias)
         return Attempt(found, evidence, observation)
 
     def _is_doubted(self, attempt: Attempt | None) -> bool:

@@ -57,9 +57,17 @@ class View(NamedTuple):
 
 
 def make_view(
-    frame: Frame, renderer: RasterRenderer, model: ObjectModel, camera_T_object: np.ndarray, largest_px: int
+    frame: Frame,
+    renderer: RasterRenderer,
+    model: ObjectModel,
+    camera_T_object: np.ndarray,
+    largest_px: int,
+    color: bool = False,
 ) -> View | None:
-    """The object at a pose, in a window of at most ``largest_px`` on a side; None where that is not in the image at all."""
+    """The object at a pose (4, 4), in a window of at most ``largest_px`` on a side; None where that is not in the image.
+
+    ``color``: whether its colours are rendered, too.
+    """
     center = camera_T_object[:3, :3] @ model.center_m + camera_T_object[:3, 3]
     if center[2] < NEAREST_M:
         return None
@@ -74,5 +82,5 @@ def make_view(
     camera = PinholeCamera(
         side, side, image.fx / scale, image.fy / scale, (image.cx - left) / scale, (image.cy - top) / scale
     )
-    rendering = renderer.render(camera, camera_T_object, color=False)
+    rendering = renderer.render(camera, camera_T_object, color=color)
     return View(frame, camera, int(left), int(top), scale, rendering, camera_T_object, center, model.diameter_m)
