@@ -49,6 +49,15 @@ class ContinuousSymmetry:
     axis: np.ndarray
     offset: np.ndarray
 
+    def turned_towards(self, pose: np.ndarray, other: np.ndarray) -> np.ndarray:
+        """``other`` (4, 4) turned about the axis until its rotation is as near that of ``pose`` (4, 4) as can be."""
+        axis = self.axis / np.linalg.norm(self.axis)
+        relative = other[:3, :3].T @ pose[:3, :3]
+        across = relative - relative.T
+        sine = axis @ [across[2, 1], across[0, 2], across[1, 0]]
+        rotation = so3_exp(np.arctan2(sine, np.trace(relative) - axis @ relative @ axis) * axis)
+        return other @ make_pose(rotation, self.offset - rotation @ self.offset)
+
 
 @dataclass(frozen=True)
 class ObjectModel:

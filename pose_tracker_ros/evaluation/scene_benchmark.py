@@ -197,7 +197,7 @@ def _scored_frames(
 ) -> list[SceneFrame]:
     poses = np.stack([NO_POSE if row.camera_T_object is None else row.camera_T_object for row in estimates])
     covariances = np.stack([UNKNOWN_COVARIANCE if row.covariance is None else row.covariance for row in estimates])
-    errors = pose_errors(poses, truths, scored)
+    errors = pose_errors(poses, _least_turned(poses, truths, model), scored)
     squared = normalized_errors_squared(poses, truths, covariances, model, scored.symmetries)
     centers = truths[:, :3, :3] @ model.center_m + truths[:, :3, 3]
     return [
@@ -206,6 +206,16 @@ def _scored_frames(
             estimates, visibilities, zip(errors.add, errors.adds, squared), zip(poses, truths, centers)
         )
     ]
+
+
+def _least_turned(poses: np.ndarray, truths: np.ndarray, model: ObjectModel) -> np.ndarray:
+    """Truths (N, 4, 4) of a round object turned as the poses are.
+
+    Between sampled points ADD-S would measure the turn that nobody can see: 1.4 degrees of the bowl's 64 sections cost 1.5 mm.
+    """
+    for symmetry in model.continuous_symmetries:
+        truths = np.stack([symmetry.turned_towards(pose, truth) for pose, truth in zip(poses, truths)])
+    return truths
 
 
 def _plain(value: float) -> float | None:

@@ -140,6 +140,17 @@ def test_errors_to_the_nearest_equivalent_truth():
     assert metrics.rotation_errors(estimate[None], truth[None], symmetries)[0] < 0.011
 
 
+def test_a_round_object_is_turned_as_the_estimate_is():
+    symmetry = ContinuousSymmetry(np.array([0, 0, 2.0]), np.array([0.02, 0, 0]))
+    truth = pose((0.1, 0.4, 0), (0.1, 0, 0.9))
+    np.testing.assert_allclose(symmetry.turned_towards(truth @ turn(2.0), truth), truth @ turn(2.0), atol=1e-12)
+    estimate = truth @ pose((0.2, -0.1, 1.3))
+    angle = metrics.rotation_errors(estimate[None], symmetry.turned_towards(estimate, truth)[None])[0]
+    symmetries = symmetry_transforms(symmetric_model(continuous=[symmetry]))
+    steps = metrics.rotation_errors(estimate[None], truth[None], symmetries)[0]
+    assert steps - 1e-3 < angle <= steps + 1e-9
+
+
 @given(st.floats(0.0, 0.099), st.integers(1, 50))
 def test_auc_of_a_constant_error(error, count):
     errors = np.full(count, error)
