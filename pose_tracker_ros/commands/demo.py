@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from geometry_msgs.msg import PoseStamped
     from rclpy.node import Node
     from rclpy.qos import QoSProfile
+    from std_msgs.msg import UInt32
 
 console = Console()
 CAMERA = "/demo/camera"
@@ -53,16 +54,18 @@ class Recorder:
 
     def __init__(self, node: Node, camera: str) -> None:
         from geometry_msgs.msg import PoseStamped
-        from std_msgs.msg import Bool
+        from std_msgs.msg import Bool, UInt32
 
         self.poses: dict[int, np.ndarray] = {}
         self.latency_ms: dict[int, float] = {}
         self.published: list[int] = []
+        self.prerendered = 0
         self.finished = threading.Event()
         self._clock = node.get_clock()
         latched = _latched()
         node.create_subscription(PoseStamped, "/object_pose", self._on_pose, 100)
         node.create_subscription(PoseStamped, f"{camera}/camera/ground_truth", self._on_truth, 100)
+        node.create_subscription(UInt32, f"{camera}/camera/prerendered", self._on_prerendered, latched)
         node.create_subscription(Bool, f"{camera}/camera/finished", lambda _: self.finished.set(), latched)
 
     def _on_pose(self, message: PoseStamped) -> None:
@@ -74,6 +77,9 @@ class Recorder:
 
     def _on_truth(self, message: PoseStamped) -> None:
         self.published.append(_nanoseconds(message))
+
+    def _on_prerendered(self, message: UInt32) -> None:
+        self.prerendered = message.data
 
 
 def _nanoseconds(message: PoseStamped) -> int:
@@ -164,6 +170,7 @@ def camera_process(object_name: str, config: SimulationConfig, folder: Path) -> 
         "object": object_name,
         "initial_offset_m": OFFSET_M,
         "initial_angle_deg": ANGLE_DEG,
+        "prerender_frames": config.frames,
         "simulation": dict(vars(config)),
     }
     file = folder / "camera.yaml"
@@ -184,9 +191,12 @@ def camera_process(object_name: str, config: SimulationConfig, folder: Path) -> 
 def _watch(camera: subprocess.Popen, recorder: Recorder, total: int) -> None:
     """Show progress until the camera has finished and the last pose has had time to arrive."""
     with Progress(console=console, transient=True) as bar:
-        task = bar.add_task("tracking", total=total)
+        rendering, tracking = (bar.add_task(name, total=total, start=False) for name in ("rendering first", "tracking"))
         while not recorder.finished.wait(0.2):
-            bar.update(task, completed=len(recorder.published))
+            for task, completed in ((rendering, recorder.prerendered), (tracking, len(recorder.published))):
+                if completed:
+                    bar.start_task(task)
+                    bar.update(task, completed=completed)
             if camera.poll() is not None:
                 raise OSError(f"the simulated camera ended with exit status {camera.returncode}; see its message above")
     time.sleep(SETTLE_S)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections.abc import Iterable
 
 import numpy as np
 import rclpy
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
-from std_msgs.msg import Bool, Header
+from std_msgs.msg import Bool, Header, UInt32
 from tf2_ros import TransformBroadcaster
 
 from pose_tracker_ros.datasets import Frame, FrameSequence, open_sequence
@@ -20,6 +21,7 @@ from pose_tracker_ros.evaluation.track import perturbed
 from pose_tracker_ros.nodes import messages
 from pose_tracker_ros.nodes.object_topics import IMAGES, LATCHED, ObjectTopics, ros_name
 from pose_tracker_ros.nodes.parameters import config_from_parameters, declare, declare_config
+from pose_tracker_ros.nodes.ready_frames import FrameFile, ReadyFrame, ready_frame
 from pose_tracker_ros.objects import ObjectModel, load_object
 from pose_tracker_ros.simulation.demo import SimulationConfig, simulate
 from pose_tracker_ros.simulation.scene import SceneSequence
@@ -52,6 +54,12 @@ class CameraNode(Node):
         rate = declare(self, "rate_hz", 0.0, "Frames per second; 0 = as recorded")
         self._loop = declare(self, "loop", False, "Begin again at the end")
         self._wait_s = declare(self, "wait_for_subscriber_s", 10.0, "Longest wait for a subscriber before playing")
+        self._prerender_frames = declare(
+            self,
+            "prerender_frames",
+            900,
+            "Longest simulation that is rendered before it is played, into a temporary file of 1.8 MB a frame; 0 = none",
+        )
         self._depth_encoding = declare(self, "depth_encoding", "16UC1", "16UC1 (millimetres) or 32FC1 (metres)")
         self._frame_id = declare(self, "frame_id", "camera_color_optical_frame", "Frame of all images")
         self._world_frame = declare(
@@ -78,6 +86,7 @@ class CameraNode(Node):
         for name in dict.fromkeys([self._object, *first.truth]):
             self._add_object(name)
         self._started: set[str] = set()
+        self._prerendered = self.create_publisher(UInt32, "~/prerendered", LATCHED)
         self._finished = self.create_publisher(Bool, "~/finished", LATCHED)
         self._broadcaster = TransformBroadcaster(self)
         self._stopped = threading.Event()
@@ -136,10 +145,11 @@ class CameraNode(Node):
 
     def _play(self) -> None:
         try:
+            rendered = self._rendered_before()
             self._wait_for_subscriber()
-            while True:
-                self._play_once()
-                if not self._loop or self._stopped.is_set():
+            while not self._stopped.is_set():
+                self._play_once(rendered or (ready_frame(frame, self._depth_encoding) for frame in self.sequence))
+                if not self._loop:
                     break
         except (ValueError, OSError, RuntimeError) as error:
             # Publishing fails while the process is being shut down; that is nobody's fault.
@@ -149,6 +159,30 @@ class CameraNode(Node):
             if self.context.ok() and not self._stopped.is_set():
                 self._finished.publish(Bool(data=True))
 
+    def _rendered_before(self) -> FrameFile | None:
+        """All frames of a simulation, so that rendering takes no time from others while it plays; None of other sources.
+
+        Their number is published on ``~/prerendered`` while it grows.
+        """
+        total = len(self.sequence)
+        if not isinstance(self.sequence, SceneSequence) or total > self._prerender_frames:
+            return None
+        self.get_logger().info(f"rendering {total} frames before playing them (prerender_frames)")
+        rendered = FrameFile()
+        for frame in self.sequence:
+            if self._stopped.is_set():
+                return None
+            try:
+                rendered.append(ready_frame(frame, self._depth_encoding))
+            except OSError as error:
+                self.get_logger().warning(
+                    f"rendering while playing, since {total} frames cannot be kept: {error}; make room where TMPDIR says, "
+                    "or set prerender_frames to 0"
+                )
+                return None
+            self._prerendered.publish(UInt32(data=len(rendered)))
+        return rendered
+
     def _wait_for_subscriber(self) -> None:
         deadline = time.monotonic() + self._wait_s
         while not self._stopped.is_set() and time.monotonic() < deadline:
@@ -156,23 +190,27 @@ class CameraNode(Node):
                 return
             time.sleep(0.05)
 
-    def _play_once(self) -> None:
+    def _play_once(self, frames: Iterable[ReadyFrame]) -> None:
         """Publish on an absolute schedule, so that delays don't add up; frames that are late go out at once."""
         self._started.clear()
         due = time.monotonic()
-        for number, frame in enumerate(self.sequence):
+        for number, frame in enumerate(frames):
             if self._stopped.wait(max(0.0, due - time.monotonic())) or not self.context.ok():
                 return
             self._publish(frame, number)
             due = max(due + self._period_s, time.monotonic() - self._period_s)
 
-    def _publish(self, frame: Frame, number: int) -> None:
-        frame.require_registered("the topic aligned_depth_to_color")
-        header = Header(stamp=self.get_clock().now().to_msg(), frame_id=self._frame_id)
+    def _publish(self, frame: ReadyFrame, number: int) -> None:
+        header = Header(frame_id=self._frame_id)
+        info = messages.info_message(frame.camera, header)
+        depth = messages.image_message(frame.depth, self._depth_encoding, header)
+        color = messages.image_message(frame.color, "rgb8", header)
+        # The messages share it.
+        header.stamp = self.get_clock().now().to_msg()
         self._publish_first_poses(frame, header)
-        self._info.publish(messages.info_message(frame.camera, header))
-        self._depth.publish(messages.depth_message(frame.depth, self._depth_encoding, header))
-        self._color.publish(messages.image_message(frame.color, "rgb8", header))
+        self._info.publish(info)
+        self._depth.publish(depth)
+        self._color.publish(color)
         for name, topics in self._topics.items():
             for one in topics:
                 one.publish_mask(frame.masks.get(name), number, header)
@@ -180,7 +218,7 @@ class CameraNode(Node):
                     one.publish_truth(frame.truth[name], header)
         self._publish_transforms(frame, header)
 
-    def _publish_first_poses(self, frame: Frame, header: Header) -> None:
+    def _publish_first_poses(self, frame: ReadyFrame, header: Header) -> None:
         """Once for every object, with the first frame in which its pose is known."""
         for name, truth in frame.truth.items():
             if name not in self._topics:
@@ -191,7 +229,7 @@ class CameraNode(Node):
             for one in self._topics[name]:
                 one.publish_first_pose(self._moved(name, truth), header)
 
-    def _publish_transforms(self, frame: Frame, header: Header) -> None:
+    def _publish_transforms(self, frame: ReadyFrame, header: Header) -> None:
         transforms = [
             messages.transform_stamped(truth, header, f"{self._names[name]}_truth") for name, truth in frame.truth.items()
         ]

@@ -63,16 +63,25 @@ def image_message(pixels: np.ndarray, encoding: str, header: Header) -> Image:
     message.is_bigendian = 0
     message.step = pixels.strides[0]
     # rclpy copies an array.array as a whole but checks other sequences byte by byte.
-    message.data = array.array("B", pixels.tobytes())
+    message.data = array.array("B")
+    message.data.frombytes(pixels.reshape(-1).view(np.uint8))
     return message
 
 
 def depth_message(depth: np.ndarray, encoding: str, header: Header) -> Image:
     """Depth (H, W) float32 metres as ``16UC1`` millimetres or ``32FC1`` metres; raises ValueError for others."""
+    return image_message(depth_pixels(depth, encoding), encoding, header)
+
+
+def depth_pixels(depth: np.ndarray, encoding: str) -> np.ndarray:
+    """Depth (H, W) float32 metres as the pixels of an encoding: of ``16UC1`` uint16 millimetres, of ``32FC1`` itself.
+
+    Raises ValueError for other encodings.
+    """
     if encoding == "16UC1":
-        return image_message(np.rint(depth * 1000).clip(0, 65535).astype(np.uint16), encoding, header)
+        return np.rint(depth * 1000).clip(0, 65535).astype(np.uint16)
     if encoding == "32FC1":
-        return image_message(depth.astype(np.float32), encoding, header)
+        return depth
     raise ValueError(f"expected depth_encoding 16UC1 or 32FC1, got {encoding!r}")
 
 

@@ -32,6 +32,8 @@ FLICKER_RATE = 0.3
 BLUR_STEP_PX, MOST_EXPOSURES = 2.0, 16
 # Side of the small image in which a whole silhouette is measured.
 SILHOUETTE_PX = 160
+# What is so far inside of the image is in it in spite of rounding.
+INSIDE_PX = 0.01
 NEAREST_M = 0.05
 
 
@@ -227,20 +229,22 @@ class SceneSequence(IndexedSequence):
         center = camera_T_object[:3, :3] @ model.center_m + camera_T_object[:3, 3]
         if center[2] < NEAREST_M:
             return 0.0
-        reach = model.diameter_m * self._camera.fx / max(center[2] - model.diameter_m, NEAREST_M)
-        pixel = self._camera.project(center)
-        size = np.array([self._camera.width, self._camera.height])
-        if np.all(pixel > reach) and np.all(pixel < size - reach):
-            return 1.0
         points = transform_points(camera_T_object, model.mesh.vertices.astype(np.float64))
-        points = points[points[:, 2] > NEAREST_M]
+        in_front = points[:, 2] > NEAREST_M
+        if np.all(in_front) and np.all(self._in_image(points, INSIDE_PX)):
+            return 1.0
+        points = points[in_front]
         half = np.abs(points[:, :2] / points[:, 2:] * center[2] - center[:2]).max()
         around = crop_camera(center, 2.05 * half, SILHOUETTE_PX)
         seen = self._renderers[number].render(around, camera_T_object).mask
-        rays = around.rays()[seen].astype(np.float64)
-        pixels = self._camera.project(rays)
-        inside = np.all((pixels >= -0.5) & (pixels < size - 0.5), axis=1)
+        inside = self._in_image(around.rays()[seen].astype(np.float64), 0.0)
         return float(inside.mean()) if len(inside) else 0.0
+
+    def _in_image(self, points: np.ndarray, border_px: float) -> np.ndarray:
+        """Which points (N, 3) of the camera frame are in the image, ``border_px`` or more away from its border."""
+        pixels = self._camera.project(points)
+        size = np.array([self._camera.width, self._camera.height])
+        return np.all((pixels >= border_px - 0.5) & (pixels < size - 0.5 - border_px), axis=1)
 
     def _render_target(self, time: float) -> Rendering:
         pose = invert(self._camera_track.at(time)) @ self._tracks[0].at(time)

@@ -41,5 +41,6 @@ class Sensor:
 
     def depth(self, depth: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """Measured depth (H, W) float32 metres of a true one, 0 = nothing."""
-        biased = np.where(depth > 0, depth + np.float32(self._config.depth_bias_mm * 1e-3), np.float32(0))
+        bias_m = np.float32(self._config.depth_bias_mm * 1e-3)
+        biased = depth if bias_m == 0 else np.where(depth > 0, depth + bias_m, np.float32(0))
         return self._depth_noise.apply(biased, generator)

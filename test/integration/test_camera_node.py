@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -13,14 +15,17 @@ from geometry_msgs.msg import PoseStamped
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import Image
+from std_msgs.msg import UInt32
 from tf2_msgs.msg import TFMessage
 from tf2_ros import Buffer, TransformListener
 
+from pose_tracker_ros.datasets.image_messages import color_from_message, depth_from_message
 from pose_tracker_ros.evaluation.named_scenes import open_scene
 from pose_tracker_ros.geometry import pose_errors
 from pose_tracker_ros.nodes import messages
 from pose_tracker_ros.nodes.camera_node import CameraNode
-from pose_tracker_ros.nodes.single_process import NodeGroup
+from pose_tracker_ros.nodes.ready_frames import FrameFile
+from pose_tracker_ros.nodes.single_process import NodeGroup, command_line
 from pose_tracker_ros.objects import load_object
 from pose_tracker_ros.simulation.scene import SceneSequence
 
@@ -55,6 +60,19 @@ class Listener(Node):
     def keep(self, kind, topic, quality):
         self.received[topic] = []
         self.create_subscription(kind, topic, self.received[topic].append, quality)
+
+
+class ImageListener(Node):
+    """Keeps the images of a camera in a namespace of its own."""
+
+    def __init__(self, **options):
+        super().__init__("image_listener", **options)
+        self.color, self.depth, self.prerendered = [], [], []
+        self.create_subscription(Image, "/alone/color/image_raw", self.color.append, 10)
+        self.create_subscription(Image, "/alone/aligned_depth_to_color/image_raw", self.depth.append, 10)
+        self.create_subscription(
+            UInt32, "/alone/camera/prerendered", lambda message: self.prerendered.append(message.data), LATCHED
+        )
 
 
 def wait_until(condition, seconds=30.0):
@@ -104,6 +122,34 @@ def test_the_truth_of_every_object_is_published(played, topic, name):
     for message in heard[:4]:
         translation, rotation = nearest(messages.pose_from_message(message.pose), truths_of(sequence, name))
         assert translation < 1e-9 and rotation < 1e-6
+
+
+@pytest.mark.parametrize("prerender_frames", [0, 4])
+def test_images_are_those_of_the_scene_rendered_before_or_while_it_plays(scene, prerender_frames, tmp_path):
+    expected = [(frame.color, np.rint(frame.depth * 1000)) for frame in open_scene(str(scene))]
+    parameters = {"scene": str(scene), "object": "cube", "rate_hz": 50.0, "prerender_frames": prerender_frames}
+    with NodeGroup() as group:
+        listener = group.start(ImageListener)
+        group.start(CameraNode, command_line(namespace="/alone"), parameters)
+        assert wait_until(lambda: len(listener.color) == len(listener.depth) == 4)
+        assert [message.header.stamp for message in listener.color] == [one.header.stamp for one in listener.depth]
+        for color, depth, (expected_color, expected_depth) in zip(listener.color, listener.depth, expected):
+            assert np.array_equal(color_from_message(color), expected_color)
+            assert np.allclose(1000 * depth_from_message(depth), expected_depth, atol=1e-3)
+        assert listener.prerendered[-1:] == ([prerender_frames] if prerender_frames else [])
+
+
+def test_without_room_it_renders_while_it_plays_and_says_so(scene, monkeypatch, capfd):
+    def no_room(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(FrameFile, "append", no_room)
+    parameters = {"scene": str(scene), "object": "cube", "rate_hz": 50.0}
+    with NodeGroup() as group:
+        listener = group.start(ImageListener)
+        group.start(CameraNode, command_line(namespace="/alone"), parameters)
+        assert wait_until(lambda: len(listener.color) == 4)
+    assert "rendering while playing, since 4 frames cannot be kept: [Errno 28]" in capfd.readouterr().err
 
 
 def test_one_message_of_transforms_a_frame_has_all_objects_and_the_camera(played):
