@@ -116,9 +116,9 @@ def _factors(
     view: View, model: ObjectModel, expected: Expectation, errors: np.ndarray, noise: NoiseModel, level: Level
 ) -> list[Factor]:
     """The posterior's terms at a view: prior, depth, and the outline in the colour image."""
-    outline = find_outline(view, noise.contour_lines, errors[:2])
-    colors = expected.colors or ColorStatistics.seen_in(view)
     depth_limit = max(level.depth_limit * model.diameter_m, LEAST_LIMIT_M)
+    outline = find_outline(view, noise.contour_lines, errors[:2], depth_limit)
+    colors = expected.colors or ColorStatistics.seen_in(view)
     return [
         _prior(view, model, expected),
         DepthFactor(view, noise, depth_limit),

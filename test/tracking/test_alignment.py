@@ -19,10 +19,11 @@ from pose_tracker_ros.rendering.raster import RasterRenderer
 from pose_tracker_ros.simulation.config import ObjectConfig, SceneConfig, SensorConfig
 from pose_tracker_ros.simulation.scene import SceneSequence
 from pose_tracker_ros.tracking.alignment import Alignment, CommonErrors, Expectation, align
-from pose_tracker_ros.tracking.factors.contour import ColorStatistics
+from pose_tracker_ros.tracking.factors.contour import ColorStatistics, find_outline
 from pose_tracker_ros.tracking.factors.prior import Prior
 from pose_tracker_ros.tracking.noise import NoiseModel
 from pose_tracker_ros.tracking.solver import solve
+from pose_tracker_ros.tracking.view import make_view
 
 NAMES = ("demo_jug", "carton", "drill", "bowl", "bracket", "spanner")
 # A pose as a hand gives it: within 2 cm and 17 degrees.
@@ -91,6 +92,23 @@ def test_a_biased_camera_is_told_from_distance_by_the_outline(models):
     off = [error_mm(model, one.camera_T_object, frame.truth["carton"]) for one in (believed, doubted)]
     assert off[1] < off[0] - 1.5
     assert doubted.errors.mean[3] > 0.003
+
+
+@pytest.mark.parametrize("name", ["carton", "bowl"])
+def test_lines_that_a_finger_covers_are_left_out_and_round_things_do_not_cover_themselves(models, name):
+    """A finger is a centimetre or two thick; within reach of its outline a bowl comes nearer by as much."""
+    model = models[name]
+    frame = scene_frame(model, 1)
+    view = make_view(frame, RasterRenderer(model.mesh), model, frame.truth[name], 128)
+    everything = find_outline(view, 200, np.zeros(2), np.inf)
+    assert len(find_outline(view, 200, np.zeros(2), 0.008).points) > 0.95 * len(everything.points)
+    column = int(np.median(everything.places[:, 0]))
+    depth = frame.depth.copy()
+    depth[:, column:] = view.rendering.depth[view.rendering.mask].min() - 0.01
+    held = find_outline(view._replace(frame=replace(frame, depth=depth)), 200, np.zeros(2), 0.008)
+    under = held.places[:, 0] > column + 3
+    assert not under.any()
+    assert np.sum(~under) > 0.8 * np.sum(everything.places[:, 0] <= column + 3)
 
 
 def test_without_depth_the_outline_goes_on(models):

@@ -13,8 +13,6 @@ from pose_tracker_ros.tracking.view import View
 
 # Outlines shorter than this, in pixels of the window, are spots; tangents are chords over so many pixels to both sides.
 SHORTEST_PX, CHORD_PX = 12, 3
-# A line whose middle something covers that is so much nearer says nothing (of M3T).
-OCCLUDER_M = 0.03
 # Around the middle of a line occluders are looked for so far, pixels of the depth image.
 OCCLUDER_REACH_PX = 3
 # Tukey's limit, standard deviations of a line.
@@ -104,10 +102,10 @@ class ContourFactor:
         )
 
 
-def find_outline(view: View, count: int, shift: np.ndarray) -> Outline:
+def find_outline(view: View, count: int, shift: np.ndarray, occluder_m: float) -> Outline:
     """At most about ``count`` points, evenly along the rendered outline, that nothing nearer covers in the depth image.
 
-    ``shift`` (2,): of colour against depth, pixels.
+    ``shift`` (2,): of colour against depth, pixels; ``occluder_m``: what is so much nearer than the object covers it.
     """
     mask = view.rendering.mask
     pixels, normals = _edge_pixels(mask, count)
@@ -115,7 +113,7 @@ def find_outline(view: View, count: int, shift: np.ndarray) -> Outline:
     # The border runs between the last pixel of the object and the next one.
     border = pixels + normals / 2
     points = view.back_project(border, depth)
-    free = ~_covered(view, points, shift)
+    free = ~_covered(view, points, _nearest_around(view)[pixels[:, 1], pixels[:, 0]] - occluder_m, shift)
     return Outline(*(np.ascontiguousarray(rows[free]) for rows in (points, view.pixels_in_image(border), normals)))
 
 
@@ -146,10 +144,17 @@ def _shown(mask: np.ndarray, pixels: np.ndarray) -> np.ndarray:
     return result
 
 
-def _covered(view: View, points: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    """Where (L,) something was measured clearly before outline points (L, 3); nearer than *that* point, not than the object."""
+def _nearest_around(view: View) -> np.ndarray:
+    """Least depth (h, w) of the object itself within reach of a pixel: round things come nearer beside their outline."""
+    shown = np.where(view.rendering.mask, view.rendering.depth, np.float32(np.inf))
+    return cv2.erode(shown, _square(int(np.ceil(OCCLUDER_REACH_PX / view.scale))))
+
+
+def _covered(view: View, points: np.ndarray, nearest: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """Where (L,) something is measured before the depth ``nearest`` (L,) around outline points (L, 3)."""
     depth, camera, depth_T_color = view.frame.depth, view.depth_camera, view.depth_T_color
     seen = points @ depth_T_color[:3, :3].T + depth_T_color[:3, 3]
+    nearest = nearest + seen[:, 2] - points[:, 2]
     columns, rows = np.rint(np.nan_to_num(camera.project(seen) - shift)).astype(int).T
     covered = np.zeros(len(points), bool)
     for across in (-OCCLUDER_REACH_PX, 0, OCCLUDER_REACH_PX):
@@ -157,7 +162,7 @@ def _covered(view: View, points: np.ndarray, shift: np.ndarray) -> np.ndarray:
             near_rows = np.clip(rows + along, 0, depth.shape[0] - 1)
             near_columns = np.clip(columns + across, 0, depth.shape[1] - 1)
             measured = depth[near_rows, near_columns]
-            covered |= (measured > 0) & (measured < seen[:, 2] - OCCLUDER_M)
+            covered |= (measured > 0) & (measured < nearest)
     return covered
 
 
