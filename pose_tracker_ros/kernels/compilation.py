@@ -11,12 +11,22 @@ from pathlib import Path
 from typing import Any
 
 import numba
+from numba.core.caching import UserProvidedCacheLocator
 
 from pose_tracker_ros.kernels.cache import cache_folder, make_writable, portable_cpu, source_hash, temporary_folder
 
 logger = logging.getLogger(__name__)
 
 OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": True}
+
+
+class FolderOfSources(UserProvidedCacheLocator):
+    """Places in the cache that do not depend on where a module lies: another checkout of the same sources finds them."""
+
+    @classmethod
+    def get_suitable_cache_subpath(cls, py_file: str) -> str:
+        """Folder, below the cache's, of the kernels of a file; by itself numba puts a hash of the path into it."""
+        return Path(py_file).parent.name
 
 
 def _configured_cache() -> Path:
@@ -36,6 +46,8 @@ def _configured_cache() -> Path:
         if numba.config.BOUNDSCHECK:
             versions += "-boundscheck"
         folder = cache_folder(versions, source_hash(Path(__file__).parent.glob("*.py")))
+        # Its name is a hash of what lies in it, so that places in it need none of the path.
+        numba.config.CACHE_LOCATOR_CLASSES = f"{__name__}.{FolderOfSources.__name__}"
     numba.config.CACHE_DIR = str(folder)
     cpu = portable_cpu()
     if cpu and not {"NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES"} & set(os.environ):

@@ -81,6 +81,14 @@ def test_a_kernel_is_found_in_the_cache_also_where_two_filled_it_or_it_was_copie
     assert folder.is_relative_to(warm_tiny.cache) and list(folder.rglob("tiny.pick-*.nbc"))
 
 
+def test_the_same_sources_elsewhere_find_it_too(compiled_once, warm_tiny, tmp_path):
+    """As in the checkout of another revision."""
+    elsewhere = tmp_path / "elsewhere" / compiled_once.name
+    elsewhere.mkdir(parents=True)
+    shutil.copy2(compiled_once / "tiny.py", elsewhere)
+    assert outcome(Tiny(elsewhere, warm_tiny.cache)())[:2] == (4.0, 1)
+
+
 @pytest.mark.parametrize(
     ("suffix", "damage"), [("nbi", "emptied"), ("nbc", "truncated"), ("nbi", "garbled"), ("nbc", "garbled")]
 )
@@ -197,8 +205,7 @@ def test_kernels_are_made_for_a_kind_of_processor(monkeypatch, machine, flags, e
     assert cache.portable_cpu() == expected
 
 
-@pytest.mark.parametrize("tests", ["test_raster.py", "test_evidence.py"])
-def test_kernels_stay_within_their_arrays(tests):
+def test_kernels_stay_within_their_arrays():
     """Their tests again, with bounds checked."""
     environment = {**os.environ, "NUMBA_BOUNDSCHECK": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     command = [
@@ -210,7 +217,8 @@ def test_kernels_stay_within_their_arrays(tests):
         "no:cacheprovider",
         "-o",
         "timeout=0",
-        f"test/kernels/{tests}",
+        "test/kernels/test_raster.py",
+        "test/kernels/test_evidence.py",
     ]
     done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=170)
     assert done.returncode == 0, done.stdout

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -12,7 +13,9 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from typer.testing import CliRunner
 
+from pose_tracker_ros.cli import app
 from pose_tracker_ros.objects import load_object
 from pose_tracker_ros.training.distributed import Processes
 from pose_tracker_ros.training.pairs import PairStream, loader
@@ -22,7 +25,8 @@ from pose_tracker_ros.training.train import CHECKPOINT_NAME, TrainConfig, _strea
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 REPOSITORY = Path(__file__).resolve().parents[2]
-SHARED_GRADIENT = Path(__file__).with_name("shared_gradient.py")
+SHARED_TRAINING = Path(__file__).with_name("shared_training.py")
+GRADIENTS = ["compact/pixels", "compact/points", "published/mse"]
 SCENE = SceneConfig(resolution=32)
 BATCHES = 4
 CONFIG = TrainConfig(
@@ -56,18 +60,21 @@ def start_two_processes(*command):
     return subprocess.Popen([*torchrun, *map(str, command)], env=environment, cwd=REPOSITORY, **pipes)
 
 
-def in_two_processes(*command):
-    """Outcome of a command that torchrun starts twice."""
-    process = start_two_processes(*command)
-    stdout, stderr = process.communicate(timeout=150)
-    return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
-
-
-def training(config, output):
-    """Arguments of a training of the cube."""
-    path = output.with_suffix(".yaml")
+def write_options(config, path):
+    """A file of the options of a training."""
     path.write_text(yaml.safe_dump({"resolution": SCENE.resolution, **vars(config)}))
-    return ["-m", "pose_tracker_ros", "train", "cube", "--no-install", "--config", path, "--output", output]
+    return path
+
+
+@pytest.fixture(scope="module")
+def shared(dataset, tmp_path_factory):
+    """What two processes print of gradients, and the folder of their training, which stopped half-way and went on."""
+    folder = tmp_path_factory.mktemp("shared")
+    options = write_options(CONFIG, folder / "options.yaml")
+    process = start_two_processes(SHARED_TRAINING, dataset, options, folder / "run", *GRADIENTS)
+    stdout, stderr = process.communicate(timeout=150)
+    assert process.returncode == 0, stderr
+    return stdout, folder / "run"
 
 
 def losses_of(folder):
@@ -75,26 +82,20 @@ def losses_of(folder):
         return [float(row["loss"]) for row in csv.DictReader(file)]
 
 
-@pytest.mark.parametrize(("network", "loss"), [("compact", "pixels"), ("compact", "points"), ("published", "mse")])
-def test_the_gradient_of_shared_batches_is_that_of_the_whole(dataset, network, loss):
+def test_the_gradient_of_shared_batches_is_that_of_the_whole(shared):
     """In double precision, so that nothing but rounding of the fifteenth digit may differ."""
-    done = in_two_processes(SHARED_GRADIENT, dataset, network, loss)
-    assert done.returncode == 0, done.stderr
-    numbers = dict(line.split() for line in done.stdout.splitlines() if line.startswith(("difference", "buffers")))
-    assert float(numbers["difference"]) < 1e-9
-    assert float(numbers["buffers"]) < 1e-12
+    numbers = [line.split()[1:] for line in shared[0].splitlines() if line.startswith("of ")]
+    assert [pair for pair, *_ in numbers] == GRADIENTS
+    for pair, gradient, buffers in numbers:
+        assert float(gradient) < 1e-9 and float(buffers) < 1e-12, pair
 
 
-def test_two_processes_end_where_one_ends_though_interrupted(dataset, tmp_path):
+def test_two_processes_end_where_one_ends_though_interrupted(dataset, shared, tmp_path):
     """In single precision a ReLU that rounding flips moves the gradient of so small a batch by up to a hundredth."""
-    train([load_object("cube")], SCENE, CONFIG, tmp_path / "one", dataset=dataset)
-    for steps in (2, BATCHES):
-        done = in_two_processes(*training(replace(CONFIG, steps=steps), tmp_path / "two"), "--dataset", dataset)
-        assert done.returncode == 0, done.stderr
-    one, two = (torch.load(tmp_path / name / CHECKPOINT_NAME, weights_only=True) for name in ("one", "two"))
+    train([load_object("cube")], SCENE, CONFIG, tmp_path, dataset=dataset)
+    one, two = (torch.load(folder / CHECKPOINT_NAME, weights_only=True) for folder in (tmp_path, shared[1]))
     assert one["step"] == two["step"] == BATCHES
-
-    assert losses_of(tmp_path / "two") == pytest.approx(losses_of(tmp_path / "one"), rel=2e-3)
+    assert losses_of(shared[1]) == pytest.approx(losses_of(tmp_path), rel=2e-3)
 
 
 def test_processes_render_pairs_of_their_own():
@@ -116,17 +117,29 @@ def test_shares_of_stored_batches_make_the_whole(dataset):
     assert sorted(together.tolist()) == sorted(whole.rotation.tolist())
 
 
-def test_a_batch_that_cannot_be_shared_is_refused(tmp_path):
-    done = in_two_processes(*training(replace(CONFIG, batch_size=7), tmp_path / "run"))
-    assert done.returncode != 0
-    assert "batch_size" in done.stderr
-    assert "Traceback" not in done.stderr.split("torch/distributed")[0]
+class FirstOfTwo(Processes):
+    """A process whose partner has nothing to say."""
+
+    def from_first(self, data):
+        return data
+
+
+def test_a_batch_that_cannot_be_shared_is_refused_in_a_sentence(tmp_path, monkeypatch):
+    first = FirstOfTwo(0, 2, torch.device("cpu"))
+    monkeypatch.setattr("pose_tracker_ros.training.train.joined_processes", lambda device: nullcontext(first))
+    options = write_options(replace(CONFIG, batch_size=7), tmp_path / "options.yaml")
+    arguments = ["train", "cube", "--no-install", "--config", options, "--output", tmp_path / "run"]
+    result = CliRunner().invoke(app, list(map(str, arguments)))
+    assert result.exit_code == 1
+    assert "that 2 processes can share equally, got 7; take 8" in " ".join(result.output.split())
 
 
 def test_two_processes_and_their_workers_stop_together(tmp_path):
     """torchrun passes SIGTERM on to all of them, workers too; the step is ended and saved all the same."""
     config = replace(CONFIG, steps=100_000, workers=1, checkpoint_minutes=60.0)
-    process = start_two_processes(*training(config, tmp_path / "run"))
+    options = write_options(config, tmp_path / "options.yaml")
+    command = ["train", "cube", "--no-install", "--config", options, "--output", tmp_path / "run"]
+    process = start_two_processes("-m", "pose_tracker_ros", *command)
     log = tmp_path / "run" / "log.csv"
     for _ in range(1000):
         if log.is_file() and len(log.read_text().splitlines()) > 3:
