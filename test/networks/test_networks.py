@@ -98,7 +98,9 @@ def test_one_batch_can_be_learnt(architecture):
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    assert losses[-1] < 0.6 * losses[0]
+        if losses[-1] < 0.6 * losses[0]:
+            return
+    raise AssertionError(f"expected 0.6 of the loss within 12 steps, got {losses}")
 
 
 def test_local_correlations_are_dot_products_with_the_neighbours():
