@@ -8,11 +8,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import numpy as np
 import typer
@@ -37,6 +37,7 @@ from pose_tracker_ros.simulation.scene import SceneSequence
 from pose_tracker_ros.tracking import Tracker, TrackerConfig
 
 if TYPE_CHECKING:
+    from diagnostic_msgs.msg import DiagnosticArray
     from geometry_msgs.msg import PoseStamped
     from rclpy.node import Node
     from rclpy.qos import QoSProfile
@@ -47,24 +48,33 @@ CAMERA = "/demo/camera"
 OFFSET_M, ANGLE_DEG = 0.02, 10.0
 SETTLE_S = 1.0
 FAST_MM, FAST_DEG = 22.0, 9.5
+# How the tracker's diagnostics end the names of times.
+IN_MS = ", median / 95 % in ms"
 
 
 class Recorder:
     """Listens to /object_pose and to the camera's truth; everything is kept by the stamp of its image."""
 
     def __init__(self, node: Node, camera: str) -> None:
+        from diagnostic_msgs.msg import DiagnosticArray
         from geometry_msgs.msg import PoseStamped
-        from std_msgs.msg import Bool, UInt32
+        from std_msgs.msg import Bool, Float32, UInt32
 
         self.poses: dict[int, np.ndarray] = {}
         self.latency_ms: dict[int, float] = {}
         self.published: list[int] = []
+        self.camera_ms: list[float] = []
+        self.stages: dict[str, str] = {}
         self.prerendered = 0
         self.finished = threading.Event()
         self._clock = node.get_clock()
         latched = _latched()
         node.create_subscription(PoseStamped, "/object_pose", self._on_pose, 100)
         node.create_subscription(PoseStamped, f"{camera}/camera/ground_truth", self._on_truth, 100)
+        node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
+        node.create_subscription(
+            Float32, f"{camera}/camera/publishing_s", lambda one: self.camera_ms.append(1e3 * one.data), 100
+        )
         node.create_subscription(UInt32, f"{camera}/camera/prerendered", self._on_prerendered, latched)
         node.create_subscription(Bool, f"{camera}/camera/finished", lambda _: self.finished.set(), latched)
 
@@ -77,6 +87,10 @@ class Recorder:
 
     def _on_truth(self, message: PoseStamped) -> None:
         self.published.append(_nanoseconds(message))
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        values = {one.key: one.value for status in message.status for one in status.values}
+        self.stages |= {key.removesuffix(IN_MS): value for key, value in values.items() if key.endswith(IN_MS)}
 
     def _on_prerendered(self, message: UInt32) -> None:
         self.prerendered = message.data
@@ -107,7 +121,7 @@ def demo(
         frames = round(seconds * config.rate_hz)
         config = replace(config, frames=frames, blank_frames=blank_frames, blank_first_frame=round(0.85 * frames))
         console.print(f"simulated camera and tracker over DDS for {seconds:.0f} s")
-        estimates, counts = run_live(object_name, config, output)
+        estimates, counts, stages = run_live(object_name, config, output)
 
         sequence = simulate(model, config)
         # Frames that were overtaken are counted as dropped; without a pose for a processed one nothing is left out.
@@ -116,6 +130,7 @@ def demo(
         live = score(estimates, sequence, model, answered)
         console.print(report.summary_table([summarize([live], "live, over ROS 2")], "demo"))
         console.print(counts_table(counts))
+        console.print(stages_table(stages))
         if compare:
             compare_parts(model, simulate(model, replace(config, speed_mm=FAST_MM, speed_deg=FAST_DEG)))
         write_trajectory(output / "trajectory.csv", estimates)
@@ -129,8 +144,16 @@ def demo(
         )
 
 
-def run_live(object_name: str, config: SimulationConfig, folder: Path) -> tuple[list[PoseEstimate], dict[str, int]]:
-    """Camera and tracker as ROS nodes in two processes; what a subscriber of /object_pose receives, and frame counts.
+class Live(NamedTuple):
+    """What a subscriber of /object_pose received, numbers of frames, and times of stages as median / 95 % in ms."""
+
+    estimates: list[PoseEstimate]
+    counts: dict[str, int]
+    stages: dict[str, str]
+
+
+def run_live(object_name: str, config: SimulationConfig, folder: Path) -> Live:
+    """Camera and tracker as ROS nodes in two processes.
 
     Raises OSError when the camera process ends before its time.
     """
@@ -150,6 +173,11 @@ def run_live(object_name: str, config: SimulationConfig, folder: Path) -> tuple[
         recorder = Recorder(group.start(lambda **options: Node("demo_listener", **options)), CAMERA)
         with camera_process(object_name, config, folder) as camera:
             _watch(camera, recorder, config.frames)
+        stages = {
+            "camera (stamp to images out)": _median_and_95(recorder.camera_ms),
+            **recorder.stages,
+            "stamp to listener": _median_and_95(recorder.latency_ms.values()),
+        }
         counts = {"published": len(recorder.published), **tracker.frame_counts(), "poses received": len(recorder.poses)}
     estimates = [
         PoseEstimate(
@@ -160,7 +188,14 @@ def run_live(object_name: str, config: SimulationConfig, folder: Path) -> tuple[
         )
         for number, stamp in enumerate(recorder.published)
     ]
-    return estimates, counts
+    return Live(estimates, counts, stages)
+
+
+def _median_and_95(times_ms: Collection[float]) -> str:
+    if not times_ms:
+        return "–"
+    median, high = np.percentile(list(times_ms), [50, 95])
+    return f"{median:.2f} / {high:.2f}"
 
 
 @contextmanager
@@ -219,6 +254,14 @@ def counts_table(counts: dict[str, int]) -> Table:
     for name in counts:
         table.add_column(name, justify="right")
     table.add_row(*(str(value) for value in counts.values()))
+    return table
+
+
+def stages_table(stages: Mapping[str, str]) -> Table:
+    """Where the time goes live; the tracker's own stages are of its last frames."""
+    table = Table("stage", "median / 95 %, ms", title="where the time goes")
+    for stage, times in stages.items():
+        table.add_row(stage, times)
     return table
 
 

@@ -12,7 +12,7 @@ import rclpy
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
-from std_msgs.msg import Bool, Header, UInt32
+from std_msgs.msg import Bool, Float32, Header, UInt32
 from tf2_ros import TransformBroadcaster
 
 from pose_tracker_ros.datasets import Frame, FrameSequence, open_sequence
@@ -34,7 +34,8 @@ class CameraNode(Node):
 
     Of every object whose true pose is known it publishes that, a first pose for the tracker (with the first frame, the
     true pose moved by a known amount), and the object's mask, as a segmentation node would: below ``~/NAME/``, and of the
-    one that the parameter ``object`` names also below ``~/``.
+    one that the parameter ``object`` names also below ``~/``. How long after their stamp the images of a frame were out is
+    on ``~/publishing_s``.
     """
 
     def __init__(self, **options: object) -> None:
@@ -87,6 +88,7 @@ class CameraNode(Node):
             self._add_object(name)
         self._started: set[str] = set()
         self._prerendered = self.create_publisher(UInt32, "~/prerendered", LATCHED)
+        self._publishing_s = self.create_publisher(Float32, "~/publishing_s", 100)
         self._finished = self.create_publisher(Bool, "~/finished", LATCHED)
         self._broadcaster = TransformBroadcaster(self)
         self._stopped = threading.Event()
@@ -207,10 +209,12 @@ class CameraNode(Node):
         color = messages.image_message(frame.color, "rgb8", header)
         # The messages share it.
         header.stamp = self.get_clock().now().to_msg()
+        begin = time.perf_counter()
         self._publish_first_poses(frame, header)
         self._info.publish(info)
         self._depth.publish(depth)
         self._color.publish(color)
+        self._publishing_s.publish(Float32(data=time.perf_counter() - begin))
         for name, topics in self._topics.items():
             for one in topics:
                 one.publish_mask(frame.masks.get(name), number, header)

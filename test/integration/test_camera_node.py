@@ -15,7 +15,7 @@ from geometry_msgs.msg import PoseStamped
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import Image
-from std_msgs.msg import UInt32
+from std_msgs.msg import Float32, UInt32
 from tf2_msgs.msg import TFMessage
 from tf2_ros import Buffer, TransformListener
 
@@ -67,7 +67,10 @@ class ImageListener(Node):
 
     def __init__(self, **options):
         super().__init__("image_listener", **options)
-        self.color, self.depth, self.prerendered = [], [], []
+        self.color, self.depth, self.prerendered, self.publishing_s = [], [], [], []
+        self.create_subscription(
+            Float32, "/alone/camera/publishing_s", lambda message: self.publishing_s.append(message.data), 10
+        )
         self.create_subscription(Image, "/alone/color/image_raw", self.color.append, 10)
         self.create_subscription(Image, "/alone/aligned_depth_to_color/image_raw", self.depth.append, 10)
         self.create_subscription(
@@ -136,6 +139,8 @@ def test_images_are_those_of_the_scene_rendered_before_or_while_it_plays(scene, 
         for color, depth, (expected_color, expected_depth) in zip(listener.color, listener.depth, expected):
             assert np.array_equal(color_from_message(color), expected_color)
             assert np.allclose(1000 * depth_from_message(depth), expected_depth, atol=1e-3)
+        assert wait_until(lambda: len(listener.publishing_s) == 4)
+        assert all(0 < seconds < 10 for seconds in listener.publishing_s)
         assert listener.prerendered[-1:] == ([prerender_frames] if prerender_frames else [])
 
 
