@@ -1,4 +1,4 @@
-"""Normal equations of one object's motion: what residuals add to them, and the step that solves them.
+"""The estimator's Gauss-Newton loop over one view of the object: what each factor adds, and the steps that follow.
 
 The state (10,) is
   0..2   translation of the object's centre, metres, camera axes, since the rendering
@@ -23,6 +23,12 @@ TURN, SHIFT, OFFSET, BIAS = 3, 6, 8, 9
 # Surfaces that a depth camera sees flatter than this, as a cosine (78 degrees), are not measured but guessed.
 GRAZING = 0.2
 NEAREST_M = 1e-3
+# Residuals are added up in groups of so many.
+BLOCK = 64
+# A step that raises the cost is shortened to this share, so often before the state is taken to be the best.
+SHORTER, TRIES = 0.3, 3
+# A step with all entries smaller than this changes nothing that matters: metres or radians, pixels, metres.
+SETTLED_M, SETTLED_RAD, SETTLED_PX = 2e-5, 2e-4, 0.01
 
 
 @helper
@@ -46,61 +52,81 @@ def _turned(matrix, x, y, z):
 
 
 @helper
-def _accumulate(jacobian, residual, deviation, limit, shared, hessian, gradient, weights, index):
-    """One residual with Tukey's biweight, zero beyond ``limit``; ``shared`` residuals have one error. Returns its cost."""
+def _tukey(residual, deviation, limit, shared):
+    """Weight, precision and cost of a residual with Tukey's biweight, which is zero beyond ``limit``; ``shared`` residuals
+    have one error."""
     precision = 1 / (deviation * deviation * shared)
     scaled = residual / limit
-    largest = limit * limit / 6 * precision
-    if abs(scaled) >= 1:
-        weights[index] = 0.0
-        return largest
-    remains = 1 - scaled * scaled
-    weights[index] = remains * remains
-    weight = remains * remains * precision
+    remains = max(0.0, 1 - scaled * scaled)
+    return remains * remains, precision, limit * limit / 6 * precision * (1 - remains * remains * remains)
+
+
+@helper
+def _add_rows(rows, count, hessian, gradient):
+    """Add the first ``count`` columns of rows (STATE + 2, BLOCK): Jacobian, residual, and weight, which is zeroed after them.
+
+    Blocks, since sums along a row are what compilers do several of at once.
+    """
+    weighted = np.empty(BLOCK)
+    rows[STATE + 1, count:] = 0.0
     for a in range(STATE):
-        scaled_entry = weight * jacobian[a]
-        gradient[a] += scaled_entry * residual
+        for i in range(BLOCK):
+            weighted[i] = rows[a, i] * rows[STATE + 1, i]
         for b in range(a + 1):
-            hessian[a, b] += scaled_entry * jacobian[b]
-    return largest * (1 - remains * remains * remains)
+            total = 0.0
+            for i in range(BLOCK):
+                total += weighted[i] * rows[b, i]
+            hessian[a, b] += total
+        total = 0.0
+        for i in range(BLOCK):
+            total += weighted[i] * rows[STATE, i]
+        gradient[a] += total
+
+
+@kernel(
+    "int64(boolean[:, ::1], float32[:, ::1], float32[:, :, ::1], float64[::1], int64, float32[:, ::1], float32[:, ::1])"
+)
+def choose_points(mask, depth, normal, camera, step, points, normals):
+    """Every ``step``-th pixel of a rendering both ways: fills points and normals (., 3) in its camera; returns how many.
+
+    mask, depth (h, w), metres; normal (h, w, 3); camera fx, fy, cx, cy (4,). What does not fit is left out.
+    """
+    count = 0
+    for row in range(0, mask.shape[0], step):
+        for column in range(0, mask.shape[1], step):
+            if not mask[row, column] or count == len(points):
+                continue
+            z = depth[row, column]
+            points[count, 0], points[count, 1] = (column - camera[2]) / camera[0] * z, (row - camera[3]) / camera[1] * z
+            points[count, 2] = z
+            for axis in range(3):
+                normals[count, axis] = normal[row, column, axis]
+            count += 1
+    return count
 
 
 @kernel(
     "float64(float32[:, ::1], float32[:, ::1], float64[::1], float32[:, ::1], float64[::1], float64[:, ::1], "
-    "float64, float64, float64, float64, float64[::1], float64[:, ::1], float64[::1], float32[::1])"
+    "float64[::1], float64[::1], float64[:, ::1], float64[::1], float32[::1])"
 )
-def add_depth(
-    points,
-    normals,
-    center,
-    depth,
-    camera,
-    depth_T_color,
-    noise_at_metre,
-    surface_noise,
-    limit,
-    shared,
-    state,
-    hessian,
-    gradient,
-    weights,
-):
+def add_depth(points, normals, center, depth, camera, depth_T_color, noise, state, hessian, gradient, weights):
     """Point-to-plane distances of rendered points to what the depth camera measured in their pixels.
 
     points, normals (N, 3): in the colour camera, at the rendering; center (3,): of the object, likewise; depth (H, W): metres,
-    0 = none, of a camera fx, fy, cx, cy (4,) of its own; depth_T_color (4, 4); noise_at_metre: standard deviation of
-    depth at one metre, it grows with the square; surface_noise: that of the mesh, metres; limit: of Tukey's biweight,
-    metres; shared: so many points have one error. Fills weights (N,), 0 for points without a measurement.
+    0 = none, of a camera fx, fy, cx, cy (4,) of its own; depth_T_color (4, 4); noise (6,): standard deviation of depth at
+    one metre, which grows with the square, that of the mesh, metres, limit of Tukey's biweight, metres, how many points
+    have one error, and in what range above 0 depths are believed, metres. Fills weights (N,), 0 for points without a
+    measurement.
 
     Projective data association (Blais and Levine 1995), point to plane (Chen and Medioni 1992).
     """
     rotation = np.empty((3, 3))
     _rotation(state[TURN : TURN + 3], rotation)
     fx, fy, cx, cy = camera[0], camera[1], camera[2], camera[3]
+    noise_at_metre, surface_noise, limit, shared, least, most = noise[0], noise[1], noise[2], noise[3], noise[4], noise[5]
     shift_x, shift_y, bias = state[SHIFT], state[SHIFT + 1], state[BIAS]
     height, width = depth.shape
-    jacobian = np.zeros(STATE)
-    cost = 0.0
+    rows, count, cost = np.zeros((STATE + 2, BLOCK)), 0, 0.0
     for i in range(points.shape[0]):
         weights[i] = 0.0
         ax, ay, az = _turned(rotation, points[i, 0] - center[0], points[i, 1] - center[1], points[i, 2] - center[2])
@@ -109,7 +135,7 @@ def add_depth(
         if z < NEAREST_M:
             continue
         column, row = int(np.rint(fx * x / z + cx - shift_x)), int(np.rint(fy * y / z + cy - shift_y))
-        if column < 0 or row < 0 or column >= width or row >= height or depth[row, column] <= 0:
+        if column < 0 or row < 0 or column >= width or row >= height or not least <= depth[row, column] <= most:
             continue
         measured = depth[row, column] - bias
         ray_x, ray_y = (column + shift_x - cx) / fx, (row + shift_y - cy) / fy
@@ -120,61 +146,64 @@ def add_depth(
             continue
         residual = ux * (measured * ray_x - x) + uy * (measured * ray_y - y) + uz * (measured - z)
         deviation = surface_noise - noise_at_metre * measured * measured * facing
-        jacobian[0], jacobian[1], jacobian[2] = -nx, -ny, -nz
-        jacobian[3], jacobian[4], jacobian[5] = ny * az - nz * ay, nz * ax - nx * az, nx * ay - ny * ax
-        jacobian[SHIFT], jacobian[SHIFT + 1] = ux * measured / fx, uy * measured / fy
-        jacobian[BIAS] = -facing
-        cost += _accumulate(jacobian, residual, deviation, limit, shared, hessian, gradient, weights, i)
+        weights[i], precision, part = _tukey(residual, deviation, limit, shared)
+        cost += part
+        if weights[i] == 0:
+            continue
+        rows[0, count], rows[1, count], rows[2, count] = -nx, -ny, -nz
+        rows[3, count], rows[4, count], rows[5, count] = ny * az - nz * ay, nz * ax - nx * az, nx * ay - ny * ax
+        rows[SHIFT, count], rows[SHIFT + 1, count] = ux * measured / fx, uy * measured / fy
+        rows[BIAS, count] = -facing
+        rows[STATE, count], rows[STATE + 1, count] = residual, weights[i] * precision
+        count += 1
+        if count == BLOCK:
+            _add_rows(rows, count, hessian, gradient)
+            count = 0
+    _add_rows(rows, count, hessian, gradient)
     return cost
 
 
 @kernel(
-    "float64(float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[::1], float64[::1], float64[::1], float64[::1], "
-    "float64, float64, float64[::1], float64[:, ::1], float64[::1], float32[::1])"
+    "float64(float64[:, ::1], float64[:, ::1], float64[::1], float64[::1], float64, float64, float64[::1], "
+    "float64[:, ::1], float64[::1], float32[::1])"
 )
-def add_contour(
-    points,
-    places,
-    normals,
-    means,
-    variances,
-    center,
-    camera,
-    limit,
-    shared,
-    state,
-    hessian,
-    gradient,
-    weights,
-):
+def add_contour(points, lines, center, camera, limit, shared, state, hessian, gradient, weights):
     """Where the outline is across its lines, against where an image shows that the object ends.
 
-    points (L, 3): of the outline, in the colour camera, at the rendering; places, normals (L, 2): pixels of the colour image
-    that they were seen in and outward unit normals; means, variances (L,): of the border found on each line, pixels
-    outward of its place; center (3,); camera fx, fy, cx, cy (4,), the colour camera's; limit: of Tukey's biweight,
-    standard deviations; shared: so many lines have one error. Fills weights (L,).
+    points (L, 3): of the outline, in the colour camera, at the rendering; lines (L, 6): the pixel of the colour image that
+    each was seen in, its outward unit normal there, and mean and variance of the border found on the line, pixels outward;
+    center (3,); camera fx, fy, cx, cy (4,), the colour camera's; limit: of Tukey's biweight, standard deviations; shared:
+    so many lines have one error. Fills weights (L,).
     """
     rotation = np.empty((3, 3))
     _rotation(state[TURN : TURN + 3], rotation)
     fx, fy, cx, cy = camera[0], camera[1], camera[2], camera[3]
-    jacobian = np.zeros(STATE)
-    cost = 0.0
+    rows, count, cost = np.zeros((STATE + 2, BLOCK)), 0, 0.0
     for i in range(points.shape[0]):
         weights[i] = 0.0
         ax, ay, az = _turned(rotation, points[i, 0] - center[0], points[i, 1] - center[1], points[i, 2] - center[2])
         x, y, z = ax + center[0] + state[0], ay + center[1] + state[1], az + center[2] + state[2]
         if z < NEAREST_M:
             continue
-        u, v = normals[i, 0], normals[i, 1]
-        moved = u * (fx * x / z + cx - places[i, 0]) + v * (fy * y / z + cy - places[i, 1])
+        u, v = lines[i, 2], lines[i, 3]
+        moved = u * (fx * x / z + cx - lines[i, 0]) + v * (fy * y / z + cy - lines[i, 1])
         gx, gy = u * fx / z, v * fy / z
         gz = -(gx * x + gy * y) / z
-        jacobian[0], jacobian[1], jacobian[2] = -gx, -gy, -gz
-        jacobian[3], jacobian[4], jacobian[5] = gy * az - gz * ay, gz * ax - gx * az, gx * ay - gy * ax
-        jacobian[OFFSET] = -1.0
-        deviation = sqrt(variances[i])
-        residual = means[i] - state[OFFSET] - moved
-        cost += _accumulate(jacobian, residual, deviation, limit * deviation, shared, hessian, gradient, weights, i)
+        deviation = sqrt(lines[i, 5])
+        residual = lines[i, 4] - state[OFFSET] - moved
+        weights[i], precision, part = _tukey(residual, deviation, limit * deviation, shared)
+        cost += part
+        if weights[i] == 0:
+            continue
+        rows[0, count], rows[1, count], rows[2, count] = -gx, -gy, -gz
+        rows[3, count], rows[4, count], rows[5, count] = gy * az - gz * ay, gz * ax - gx * az, gx * ay - gy * ax
+        rows[OFFSET, count] = -1.0
+        rows[STATE, count], rows[STATE + 1, count] = residual, weights[i] * precision
+        count += 1
+        if count == BLOCK:
+            _add_rows(rows, count, hessian, gradient)
+            count = 0
+    _add_rows(rows, count, hessian, gradient)
     return cost
 
 
@@ -222,3 +251,94 @@ def move_state(state, step, moved):
     cosine = (product[0, 0] + product[1, 1] + product[2, 2] - 1) / 2
     factor = 0.5 if sine < 1e-9 else atan2(sine, cosine) / (2 * sine)
     moved[3], moved[4], moved[5] = factor * x, factor * y, factor * z
+
+
+@helper
+def _add_prior(information, pull, state, hessian, gradient):
+    """A normal distribution of the state by its information (10, 10) and that times its mean (10,); cost up to a constant."""
+    cost = 0.0
+    for a in range(STATE):
+        value = -pull[a]
+        for b in range(STATE):
+            hessian[a, b] += information[a, b]
+            value += information[a, b] * state[b]
+        gradient[a] += value
+        cost += 0.5 * state[a] * (value - pull[a])
+    return cost
+
+
+@helper
+def _is_settled(step):
+    for a in range(STATE):
+        least = SETTLED_M if a < TURN or a == BIAS else SETTLED_RAD if a < SHIFT else SETTLED_PX
+        if abs(step[a]) >= least:
+            return False
+    return True
+
+
+@kernel(
+    "float64(float64[:, ::1], float64[::1], float32[:, ::1], float32[:, ::1], float32[:, ::1], float64[::1], "
+    "float64[:, ::1], float64[::1], float32[::1], float64[:, ::1], float64[:, ::1], float64[::1], float64, float64, "
+    "float32[::1], float64[::1], int64, float64[::1], float64[:, ::1])"
+)
+def solve(
+    information,
+    pull,
+    points,
+    normals,
+    depth,
+    depth_camera,
+    depth_T_color,
+    depth_noise,
+    depth_weights,
+    outline,
+    lines,
+    camera,
+    contour_limit,
+    contour_shared,
+    contour_weights,
+    center,
+    iterations,
+    state,
+    hessian,
+):
+    """Minimise the cost of all factors from ``state`` (10,) on by at most so many steps that each lower it; returns the cost.
+
+    The prior is normal: ``information`` (10, 10), and ``pull`` (10,), that times its mean. The rest: see :func:`add_depth`,
+    :func:`add_contour`; a factor without points or lines says nothing. Fills ``state`` with the best one, ``hessian`` (10,
+    10) with the information there, and the weights.
+    """
+    gradient, moved, step = np.zeros(STATE), state.copy(), np.zeros(STATE)
+    there, there_gradient, factor = np.zeros((STATE, STATE)), np.zeros(STATE), np.zeros((STATE, STATE))
+    cost, attempt = 0.0, -1
+    # Attempt -1 only looks at where the state begins.
+    for attempt in range(-1, iterations):
+        accepted = False
+        for _ in range(TRIES):
+            there[:] = 0.0
+            there_gradient[:] = 0.0
+            moved_cost = _add_prior(information, pull, moved, there, there_gradient)
+            moved_cost += add_depth(
+                points, normals, center, depth, depth_camera, depth_T_color, depth_noise, moved, there, there_gradient, depth_weights
+            )
+            moved_cost += add_contour(
+                outline, lines, center, camera, contour_limit, contour_shared, moved, there, there_gradient, contour_weights
+            )
+            accepted = attempt < 0 or moved_cost <= cost
+            if accepted:
+                break
+            for a in range(STATE):
+                step[a] *= SHORTER
+            move_state(state, step, moved)
+        if not accepted:
+            break
+        cost = moved_cost
+        state[:], hessian[:], gradient[:] = moved, there, there_gradient
+        factor[:] = hessian
+        if (attempt >= 0 and _is_settled(step)) or not solve_step(factor, gradient, step):
+            break
+        move_state(state, step, moved)
+    for a in range(STATE):
+        for b in range(a):
+            hessian[b, a] = hessian[a, b]
+    return cost

@@ -1,4 +1,4 @@
-"""Where the object ends on lines across its outline, as colours tell.
+"""The outline of a mask, and where colours tell that the object ends on lines across it.
 
 A line is cut into segments. Each has a posterior: that its colours are the object's and not those of its surroundings.
 For each place of the border the segments around it are compared with a soft step; the rest of the line has no say (as in
@@ -10,7 +10,7 @@ its mean in the middle and the variance of not knowing.
 
 from __future__ import annotations
 
-from math import exp, tanh
+from math import ceil, exp, sqrt, tanh
 
 import numpy as np
 
@@ -29,6 +29,148 @@ WEIGHT = 1.29
 LEAST_VARIANCE = 0.5
 # Posterior of what says nothing.
 UNKNOWN = 0.5
+# Outlines shorter than this, sides of pixels, are spots; a normal is that of the chord over so many sides before and after.
+SHORTEST, CHORD = 16, 4
+# Around the middle of a line occluders are looked for so far, pixels of the depth image.
+OCCLUDER_PX = 3
+# Columns and rows to the next corner of pixels: to the right, down, to the left, up.
+ACROSS, ALONG = (1, 0, -1, 0), (0, 1, 0, -1)
+# The pixel to the left before a corner, looking there; the one to the right is that of the next direction.
+LEFT_ROW, LEFT_COLUMN = (-1, 0, 0, -1), (0, 0, -1, -1)
+
+
+@helper
+def _is_in(mask, row, column):
+    return 0 <= row < mask.shape[0] and 0 <= column < mask.shape[1] and mask[row, column]
+
+
+@helper
+def _follow(mask, row, column, visited, sides, count):
+    """Append the sides (row, column and direction from their first corners on) of the outline that begins at a corner, the
+    object to the right; returns how many there are. Pixels that touch at a corner are one object."""
+    direction, first_row, first_column = 0, row, column
+    while True:
+        if direction == 0:
+            visited[row, column] = True
+        sides[count, 0], sides[count, 1], sides[count, 2] = row, column, direction
+        count += 1
+        row, column = row + ALONG[direction], column + ACROSS[direction]
+        right = (direction + 1) % 4
+        if _is_in(mask, row + LEFT_ROW[direction], column + LEFT_COLUMN[direction]):
+            direction = (direction + 3) % 4
+        elif not _is_in(mask, row + LEFT_ROW[right], column + LEFT_COLUMN[right]):
+            direction = right
+        if row == first_row and column == first_column and direction == 0:
+            return count
+
+
+@kernel("int64(boolean[:, ::1], int64, int64[:, ::1], float64[:, ::1])")
+def trace_outline(mask, count, pixels, borders):
+    """About ``count`` places, evenly along the outline of a mask (h, w) and of its holes; returns how many.
+
+    Fills pixels (., 2), row and column of the mask's last pixels, and borders (., 4): column and row of the middle of its side
+    there, and the outward unit normal. Room for twice ``count`` is enough; what does not fit is left out.
+    """
+    rows, columns = mask.shape
+    visited = np.zeros((rows, columns), np.bool_)
+    sides, ends = np.empty((2 * rows * columns + rows + columns, 3), np.int16), np.empty(rows * columns, np.int32)
+    total, outlines = 0, 0
+    for row in range(rows):
+        for column in range(columns):
+            # Every outline has a side on top of a pixel.
+            if mask[row, column] and not visited[row, column] and not _is_in(mask, row - 1, column):
+                end = _follow(mask, row, column, visited, sides, total)
+                if end - total >= SHORTEST:
+                    total, ends[outlines] = end, end
+                    outlines += 1
+    every, found, first = max(1, (total + count // 2) // count), 0, 0
+    for outline in range(outlines):
+        length = ends[outline] - first
+        for i in range(0, length, every):
+            before, after = first + (i - CHORD) % length, first + (i + CHORD + 1) % length
+            x, y = float(sides[after, 1] - sides[before, 1]), float(sides[after, 0] - sides[before, 0])
+            chord = sqrt(x * x + y * y)
+            if chord <= CHORD or found == len(borders):
+                continue
+            row, column, direction = sides[first + i, 0], sides[first + i, 1], sides[first + i, 2]
+            right = (direction + 1) % 4
+            pixels[found, 0], pixels[found, 1] = row + LEFT_ROW[right], column + LEFT_COLUMN[right]
+            borders[found, 0], borders[found, 1] = column + (ACROSS[direction] - 1) / 2, row + (ALONG[direction] - 1) / 2
+            borders[found, 2], borders[found, 3] = y / chord, -x / chord
+            found += 1
+        first = ends[outline]
+    return found
+
+
+@helper
+def _nearest(rendered, row, column, reach):
+    """Least depth of the object itself around a pixel: round things come nearer beside their outline."""
+    nearest = rendered[row, column]
+    for near_row in range(max(row - reach, 0), min(row + reach + 1, rendered.shape[0])):
+        for near_column in range(max(column - reach, 0), min(column + reach + 1, rendered.shape[1])):
+            if 0 < rendered[near_row, near_column] < nearest:
+                nearest = rendered[near_row, near_column]
+    return nearest
+
+
+@helper
+def _is_measured(depth, row, column, nearest, farthest):
+    """Whether a depth in a range was measured around a pixel, or at the edge of the image next to it."""
+    for along in range(-OCCLUDER_PX, OCCLUDER_PX + 1, OCCLUDER_PX):
+        for across in range(-OCCLUDER_PX, OCCLUDER_PX + 1, OCCLUDER_PX):
+            near_row = min(max(row + along, 0), depth.shape[0] - 1)
+            near_column = min(max(column + across, 0), depth.shape[1] - 1)
+            if nearest <= depth[near_row, near_column] < farthest:
+                return True
+    return False
+
+
+@kernel(
+    "int64(int64[:, ::1], float64[:, ::1], int64, float32[:, ::1], float64[::1], float64[::1], float32[:, ::1], "
+    "float64[::1], float64[:, ::1], float64[::1], float64, float64[::1], float64[:, ::1], float64[:, ::1])"
+)
+def place_lines(
+    pixels,
+    borders,
+    count,
+    rendered,
+    camera,
+    window,
+    depth,
+    depth_camera,
+    depth_T_color,
+    depth_range,
+    occluder,
+    shift,
+    points,
+    lines,
+):
+    """Lines across the outline at the first ``count`` borders that nothing covers in the depth image; returns how many.
+
+    pixels, borders: of :func:`trace_outline`; rendered (h, w): depth, metres, of a camera fx, fy, cx, cy (4,) whose pixel
+    (row, column) is the image's (top + scale row, left + scale column); window (3,): left, top, scale; depth (H, W), of a
+    camera (4,) of its own, believed in a depth_range (2,) of metres above 0; depth_T_color (4, 4); occluder: what is so
+    much nearer than the object, metres, covers it; shift (2,): of colour against depth, pixels. Fills points (., 3) in the colour camera, and of lines (., 6) the first four: the pixel of the
+    colour image, and the outward normal.
+    """
+    kept, reach = 0, int(ceil(OCCLUDER_PX / window[2]))
+    for i in range(count):
+        z = float(rendered[pixels[i, 0], pixels[i, 1]])
+        x, y = (borders[i, 0] - camera[2]) / camera[0] * z, (borders[i, 1] - camera[3]) / camera[1] * z
+        seen_x = depth_T_color[0, 0] * x + depth_T_color[0, 1] * y + depth_T_color[0, 2] * z + depth_T_color[0, 3]
+        seen_y = depth_T_color[1, 0] * x + depth_T_color[1, 1] * y + depth_T_color[1, 2] * z + depth_T_color[1, 3]
+        seen_z = depth_T_color[2, 0] * x + depth_T_color[2, 1] * y + depth_T_color[2, 2] * z + depth_T_color[2, 3]
+        if seen_z > 0:
+            column = int(np.rint(depth_camera[0] * seen_x / seen_z + depth_camera[2] - shift[0]))
+            row = int(np.rint(depth_camera[1] * seen_y / seen_z + depth_camera[3] - shift[1]))
+            covering = _nearest(rendered, pixels[i, 0], pixels[i, 1], reach) - occluder + seen_z - z
+            if _is_measured(depth, row, column, depth_range[0], min(depth_range[1], covering)):
+                continue
+        points[kept, 0], points[kept, 1], points[kept, 2] = x, y, z
+        lines[kept, 0], lines[kept, 1] = window[0] + window[2] * borders[i, 0], window[1] + window[2] * borders[i, 1]
+        lines[kept, 2], lines[kept, 3] = borders[i, 2], borders[i, 3]
+        kept += 1
+    return kept
 
 
 @helper
@@ -57,21 +199,21 @@ def count_colors(color, label, left, top, scale, inside, outside):
                 outside[_bin(color, image_row, image_column)] += 1
 
 
-@kernel("void(uint8[:, :, ::1], float32[::1], float64[:, ::1], float64[:, ::1], float64, float64[:, ::1])")
-def sample_colors(color, posterior, places, normals, segment_px, samples):
-    """Fill samples (L, SEGMENTS), posteriors from the inside out, of lines through places (L, 2) along normals (L, 2).
+@kernel("void(uint8[:, :, ::1], float32[::1], float64[:, ::1], float64, float64[:, ::1])")
+def sample_colors(color, posterior, lines, segment_px, samples):
+    """Fill samples (L, SEGMENTS), posteriors from the inside out, of lines (L, 6) of :func:`place_lines`.
 
     color (H, W, 3); posterior (BINS^3,): that a colour is the object's; segment_px: length of a segment, of which each
     pixel counts as independent. What is outside of the image says nothing.
     """
     steps = max(1, int(np.rint(segment_px)))
-    for line in range(places.shape[0]):
+    for line in range(lines.shape[0]):
         for segment in range(SEGMENTS):
             on, off = 1.0, 1.0
             for step in range(steps):
                 along = ((segment - (SEGMENTS - 1) / 2) + (step - (steps - 1) / 2) / steps) * segment_px
-                column = int(np.rint(places[line, 0] + along * normals[line, 0]))
-                row = int(np.rint(places[line, 1] + along * normals[line, 1]))
+                column = int(np.rint(lines[line, 0] + along * lines[line, 2]))
+                row = int(np.rint(lines[line, 1] + along * lines[line, 3]))
                 if 0 <= column < color.shape[1] and 0 <= row < color.shape[0]:
                     value = posterior[_bin(color, row, column)]
                     on *= value
@@ -79,9 +221,10 @@ def sample_colors(color, posterior, places, normals, segment_px, samples):
             samples[line, segment] = on / (on + off) if on + off > 0 else UNKNOWN
 
 
-@kernel("void(float64[:, ::1], float64, float64[::1], float64[::1])")
-def find_borders(samples, segment_px, means, variances):
-    """Fill means (L,) and variances (L,) of where the object ends on lines of samples (L, SEGMENTS), pixels from their middle."""
+@kernel("void(float64[:, ::1], float64, float64[:, ::1])")
+def find_borders(samples, segment_px, lines):
+    """Fill the last two of lines (L, 6), mean and variance of where the object ends on lines of samples (L, SEGMENTS), pixels
+    outward from their middle."""
     step = np.empty(WINDOW)
     for k in range(WINDOW):
         step[k] = -tanh((k - (WINDOW - 1) / 2) / (2 * SLOPE))
@@ -97,5 +240,5 @@ def find_borders(samples, segment_px, means, variances):
             mean += probability * place
             square += probability * place * place
         mean /= total
-        means[line] = mean * segment_px
-        variances[line] = max(square / total - mean * mean, LEAST_VARIANCE) * segment_px * segment_px
+        lines[line, 4] = mean * segment_px
+        lines[line, 5] = max(square / total - mean * mean, LEAST_VARIANCE) * segment_px * segment_px

@@ -169,7 +169,9 @@ def resolve(points, faces, normals, rotation, intrinsics, left, top, face_ids, b
         intrinsics[2],
         intrinsics[3],
     )
-    total, count = 0.0, 0
+    total, count, last = 0.0, 0, -1
+    one = two = three = faces[0, 0]
+    edge_0 = edge_1 = edge_2 = (0.0, 0.0, 0.0)
     for window_row in range(face_ids.shape[0]):
         row = window_row + top
         for window_column in range(face_ids.shape[1]):
@@ -177,8 +179,10 @@ def resolve(points, faces, normals, rotation, intrinsics, left, top, face_ids, b
             if face < 0:
                 continue
             column = window_column + left
-            one, two, three = faces[face, 0], faces[face, 1], faces[face, 2]
-            edge_0, edge_1, edge_2, _ = _edges(points, one, two, three)
+            if face != last:
+                one, two, three = faces[face, 0], faces[face, 1], faces[face, 2]
+                edge_0, edge_1, edge_2, _ = _edges(points, one, two, three)
+                last = face
             # Within the slack of an edge they may be a little negative.
             value_0 = max(edge_0[0] * column + edge_0[1] * row + edge_0[2], 0.0)
             value_1 = max(edge_1[0] * column + edge_1[1] * row + edge_1[2], 0.0)

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from pose_tracker_ros.frame import Frame
-from pose_tracker_ros.geometry import apply_residual, residual_between
-from pose_tracker_ros.kernels.alignment import SHIFT, STATE
+from pose_tracker_ros.geometry import apply_residual
+from pose_tracker_ros.kernels.alignment import OFFSET, SHIFT, STATE, TURN, move_state
 from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.rendering.raster import RasterRenderer
-from pose_tracker_ros.tracking.factors import Factor
-from pose_tracker_ros.tracking.factors.contour import ColorStatistics, ContourFactor, find_outline
+from pose_tracker_ros.tracking.factors.contour import ColorStatistics, ContourFactor
 from pose_tracker_ros.tracking.factors.depth import DepthFactor
-from pose_tracker_ros.tracking.factors.prior import Prior
+from pose_tracker_ros.tracking.factors.gaussian import Gaussian
 from pose_tracker_ros.tracking.noise import NoiseModel
 from pose_tracker_ros.tracking.solver import Solution, solve
 from pose_tracker_ros.tracking.view import View, make_view
 
 COMMON = slice(SHIFT, STATE)
+FACTORS = ("depth", "contour")
+# No depth camera measures nearer or farther.
+ANY_DEPTH_M = (0.001, 1000.0)
 FEWEST_PIXELS = 20
 # No residual of depth is compared more closely than this, metres.
 LEAST_LIMIT_M = 0.006
@@ -28,16 +31,17 @@ LEAST_LIMIT_M = 0.006
 
 @dataclass(frozen=True)
 class Level:
-    """How closely a view is compared: Tukey's limit of depth in diameters, length of a line's segment in pixels of the
-    image, and Gauss-Newton steps."""
+    """How closely a view is compared: its share of the largest side, Tukey's limit of depth in diameters, length of a line's
+    segment in pixels of the image, and Gauss-Newton steps."""
 
+    size: float
     depth_limit: float
     segment_px: float
     iterations: int
 
 
 # Reach of depth: M3T searches 7 to 4 cm around objects of 15 to 20 cm; its lines are 7 to 2 px a segment.
-COARSE_TO_FINE = (Level(0.08, 5.0, 3), Level(0.04, 2.0, 3), Level(0.03, 1.0, 3))
+COARSE_TO_FINE = (Level(1.0, 0.08, 5.0, 3), Level(1.0, 0.04, 2.0, 3), Level(1.0, 0.03, 1.0, 3))
 
 
 class CommonErrors(NamedTuple):
@@ -95,47 +99,50 @@ def align(
     noise: NoiseModel,
     largest_px: int = 128,
     levels: tuple[Level, ...] = COARSE_TO_FINE,
+    factors: Collection[str] = FACTORS,
+    depth_range: tuple[float, float] = ANY_DEPTH_M,
 ) -> Alignment | None:
-    """The pose in a frame; None where nothing of the object would be seen."""
-    pose, errors, found = expected.camera_T_object, expected.errors.mean, None
+    """The pose in a frame; None where nothing of the object would be seen.
+
+    ``largest_px``: side of a view; ``factors``: those to use beside the prior; ``depth_range``: of depths to believe, metres.
+    """
+    pose, colors = expected.camera_T_object, expected.colors
+    # The motion since the expectation, and the common errors.
+    state, found = np.concatenate([np.zeros(SHIFT), expected.errors.mean]), None
+    prior = Gaussian.of(state, _information(expected))
     for level in levels:
-        view = make_view(frame, renderer, model, pose, largest_px)
-        if view is None or view.rendering.mask.sum() < FEWEST_PIXELS:
+        view = make_view(frame, renderer, model, pose, round(level.size * largest_px))
+        if view is None or np.count_nonzero(view.rendering.mask) < FEWEST_PIXELS:
             return None
-        solution = solve(_factors(view, model, expected, errors, noise, level), _state(errors), level.iterations)
-        pose = apply_residual(pose, solution.state[:3], solution.state[3:6], model.center_m)
-        errors, found = solution.state[COMMON], (view, solution)
-    view, solution = found
+        colors = colors or ColorStatistics.seen_in(view)
+        limit_m = max(level.depth_limit * model.diameter_m, LEAST_LIMIT_M)
+        depth = DepthFactor.of(view, noise, limit_m, depth_range, "depth" in factors)
+        covers = (state[SHIFT:OFFSET], depth_range, limit_m)
+        contour = ContourFactor.of(view, colors.posterior(), noise, level.segment_px, *covers, "contour" in factors)
+        solution = solve(_since(prior, state), depth, contour, view.center, _at_rest(state), level.iterations)
+        move_state(state, solution.state, moved := np.empty(STATE))
+        moved[COMMON] = solution.state[COMMON]
+        state, found = moved, (view, solution)
+        pose = apply_residual(expected.camera_T_object, state[:TURN], state[TURN:SHIFT], model.center_m)
     covariance = np.linalg.inv(solution.information)
     return Alignment(
-        pose, covariance[:6, :6], CommonErrors(errors, covariance[COMMON, COMMON]), view, solution
+        pose, covariance[:6, :6], CommonErrors(state[COMMON], covariance[COMMON, COMMON]), *found
     )
 
 
-def _factors(
-    view: View, model: ObjectModel, expected: Expectation, errors: np.ndarray, noise: NoiseModel, level: Level
-) -> list[Factor]:
-    """The posterior's terms at a view: prior, depth, and the outline in the colour image."""
-    depth_limit = max(level.depth_limit * model.diameter_m, LEAST_LIMIT_M)
-    outline = find_outline(view, noise.contour_lines, errors[:2], depth_limit)
-    colors = expected.colors or ColorStatistics.seen_in(view)
-    return [
-        _prior(view, model, expected),
-        DepthFactor(view, noise, depth_limit),
-        ContourFactor(view, outline, colors, noise, level.segment_px),
-    ]
-
-
-def _prior(view: View, model: ObjectModel, expected: Expectation) -> Prior:
-    mean, information = np.zeros(STATE), np.zeros((STATE, STATE))
-    mean[:6] = np.concatenate(residual_between(view.camera_T_object, expected.camera_T_object, model.center_m))
-    mean[COMMON] = expected.errors.mean
-    information[:6, :6] = expected.information
+def _information(expected: Expectation) -> np.ndarray:
+    """(10, 10), about the state before the frame."""
+    information = np.zeros((STATE, STATE))
+    information[:SHIFT, :SHIFT] = expected.information
     information[COMMON, COMMON] = np.linalg.inv(expected.errors.covariance)
-    return Prior(mean, information)
+    return information
 
 
-def _state(errors: np.ndarray) -> np.ndarray:
-    state = np.zeros(STATE)
-    state[COMMON] = errors
-    return state
+def _since(prior: Gaussian, state: np.ndarray) -> Gaussian:
+    """The prior of the motion since a view whose motion since the expectation is known."""
+    return Gaussian(prior.information, prior.pull - prior.information[:, :SHIFT] @ state[:SHIFT])
+
+
+def _at_rest(state: np.ndarray) -> np.ndarray:
+    """The state at a view that was rendered at the motion of ``state``."""
+    return np.concatenate([np.zeros(SHIFT), state[COMMON]])

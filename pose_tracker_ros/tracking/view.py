@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -43,17 +44,18 @@ class View(NamedTuple):
     @property
     def depth_T_color(self) -> np.ndarray:
         """(4, 4), takes points of the colour camera to the depth camera."""
-        return np.eye(4) if self.frame.color_T_depth is None else invert(self.frame.color_T_depth)
-
-    def pixels_in_image(self, pixels: np.ndarray) -> np.ndarray:
-        """Pixels (N, 2) column, row of the window as those of the colour image."""
-        return pixels * self.scale + np.array([self.left, self.top])
+        return np.eye(4) if self.frame.color_T_depth is None else np.ascontiguousarray(invert(self.frame.color_T_depth))
 
     def back_project(self, pixels: np.ndarray, depth: np.ndarray) -> np.ndarray:
         """Points (N, 3) in the colour camera of pixels (N, 2) of the window with depths (N,) metres."""
         x = (pixels[:, 0] - self.camera.cx) / self.camera.fx
         y = (pixels[:, 1] - self.camera.cy) / self.camera.fy
         return np.column_stack([x * depth, y * depth, depth])
+
+
+def intrinsics(camera: PinholeCamera) -> np.ndarray:
+    """fx, fy, cx, cy (4,), as kernels take them."""
+    return np.array([camera.fx, camera.fy, camera.cx, camera.cy])
 
 
 def make_view(
@@ -73,9 +75,10 @@ def make_view(
         return None
     image = frame.camera
     half = WINDOW_DIAMETERS / 2 * model.diameter_m * max(image.fx, image.fy) / center[2]
-    scale = max(1, int(np.ceil(2 * half / largest_px)))
-    side = int(np.ceil(2 * half / scale))
-    left, top = np.rint(image.project(center) - half).astype(int)
+    scale = max(1, math.ceil(2 * half / largest_px))
+    side = math.ceil(2 * half / scale)
+    left = round(image.fx * center[0] / center[2] + image.cx - half)
+    top = round(image.fy * center[1] / center[2] + image.cy - half)
     reach = side * scale
     if left + reach <= 0 or top + reach <= 0 or left >= image.width or top >= image.height:
         return None
@@ -83,4 +86,4 @@ def make_view(
         side, side, image.fx / scale, image.fy / scale, (image.cx - left) / scale, (image.cy - top) / scale
     )
     rendering = renderer.render(camera, camera_T_object, color=color)
-    return View(frame, camera, int(left), int(top), scale, rendering, camera_T_object, center, model.diameter_m)
+    return View(frame, camera, left, top, scale, rendering, camera_T_object, center, model.diameter_m)

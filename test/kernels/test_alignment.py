@@ -11,6 +11,7 @@ from pose_tracker_ros.kernels.alignment import BIAS, OFFSET, SHIFT, STATE
 CAMERA = np.array([300.0, 310.0, 79.5, 59.5])
 CENTER = np.array([0.02, -0.01, 0.6])
 NOISE_AT_METRE, SURFACE, LIMIT, SHARED = 0.0033, 0.001, 0.02, 7.0
+NEAREST, FARTHEST = 0.1, 0.606
 CONTOUR_LIMIT, CONTOUR_SHARED = 4.0, 9.0
 # Finite differences of metres, radians, pixels, pixel, metres.
 STEPS = np.array([1e-5] * 3 + [1e-4] * 3 + [1e-3] * 3 + [1e-5])
@@ -24,6 +25,7 @@ def depth_scene(seed=0, count=80):
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
     depth = np.full((120, 160), 0.602, np.float32)
     depth[::3, ::4] = 0
+    depth[1::5] = 0.607
     state = np.concatenate([[0.002, -0.001, 0.003], [0.03, -0.02, 0.01], [0.7, -0.4], [0.2], [0.001]])
     depth_T_color = make_pose(so3_exp(np.array([0.0, 0.02, 0.01])), np.array([0.01, 0.0, 0.002]))
     return np.float32(points), np.float32(normals), depth, state, depth_T_color
@@ -31,9 +33,9 @@ def depth_scene(seed=0, count=80):
 
 def add_depth(points, normals, depth, state, depth_T_color):
     hessian, gradient, weights = np.zeros((STATE, STATE)), np.zeros(STATE), np.zeros(len(points), np.float32)
-    noise = (NOISE_AT_METRE, SURFACE, LIMIT, SHARED)
+    noise = np.array([NOISE_AT_METRE, SURFACE, LIMIT, SHARED, NEAREST, FARTHEST])
     arrays = (points, normals, CENTER, depth, CAMERA, depth_T_color)
-    cost = alignment.add_depth(*arrays, *noise, state, hessian, gradient, weights)
+    cost = alignment.add_depth(*arrays, noise, state, hessian, gradient, weights)
     return cost, hessian, gradient, weights
 
 
@@ -52,7 +54,8 @@ def depth_twin(points, normals, depth, state, depth_T_color):
     normal = normals @ turn.T @ depth_T_color[:3, :3].T
     residual = np.sum(normal * (measured[:, None] * ray - seen), axis=1)
     facing = np.sum(normal * ray, axis=1)
-    valid = (depth[row, column] > 0) & (facing < -0.2 * np.linalg.norm(ray, axis=1))
+    believed = (depth[row, column] >= NEAREST) & (depth[row, column] <= FARTHEST)
+    valid = believed & (facing < -0.2 * np.linalg.norm(ray, axis=1))
     weight = np.where(valid & (np.abs(residual) < LIMIT), (1 - (residual / LIMIT) ** 2) ** 2, 0)
     precision = 1 / ((SURFACE - NOISE_AT_METRE * measured**2 * facing) ** 2 * SHARED)
     rho = LIMIT**2 / 6 * (1 - np.maximum(0, 1 - (residual / LIMIT) ** 2) ** 3)
@@ -92,21 +95,21 @@ def contour_scene(seed=0, count=60):
     angles = generator.uniform(0, 2 * np.pi, count)
     normals = np.column_stack([np.cos(angles), np.sin(angles)])
     places = np.column_stack([CAMERA[0] * points[:, 0], CAMERA[1] * points[:, 1]]) / points[:, 2:] + CAMERA[2:]
-    means, variances = generator.normal(0.3, 1.0, count), generator.uniform(0.5, 12, count)
+    borders = generator.normal(0.3, 1.0, count), generator.uniform(0.5, 12, count)
     state = np.concatenate([[0.001, -0.001, 0.002], [0.02, -0.01, 0.03], [0.7, -0.4], [0.2], [0.001]])
-    return points, np.ascontiguousarray(places), normals, means, variances, state
+    return points, np.column_stack([places, normals, *borders]), state
 
 
-def add_contour(points, places, normals, means, variances, state):
+def add_contour(points, lines, state):
     hessian, gradient, weights = np.zeros((STATE, STATE)), np.zeros(STATE), np.zeros(len(points), np.float32)
-    arrays = (points, places, normals, means, variances, CENTER, CAMERA)
-    cost = alignment.add_contour(*arrays, CONTOUR_LIMIT, CONTOUR_SHARED, state, hessian, gradient, weights)
+    cost = alignment.add_contour(points, lines, CENTER, CAMERA, CONTOUR_LIMIT, CONTOUR_SHARED, state, hessian, gradient, weights)
     return cost, hessian, gradient, weights
 
 
 def test_the_contour_costs_what_numpy_says():
-    points, places, normals, means, variances, state = contour_scene()
-    cost, *_ = add_contour(points, places, normals, means, variances, state)
+    points, lines, state = contour_scene()
+    cost, *_ = add_contour(points, lines, state)
+    places, normals, means, variances = lines[:, :2], lines[:, 2:4], lines[:, 4], lines[:, 5]
     moved = (points - CENTER) @ so3_exp(state[3:6]).T + CENTER + state[:3]
     pixels = CAMERA[:2] * moved[:, :2] / moved[:, 2:] + CAMERA[2:]
     scaled = (means - state[OFFSET] - np.sum(normals * (pixels - places), axis=1)) / np.sqrt(variances)
@@ -149,3 +152,101 @@ def test_turns_follow_each_other_and_the_rest_adds_up(size):
     assert moved[3:6] == pytest.approx(turn.as_rotvec(), abs=1e-9)
     rest = [0, 1, 2, 6, 7, 8, 9]
     assert moved[rest] == pytest.approx((state + step)[rest])
+
+
+def scene_of_solve(seed=0):
+    """Arguments of the loop whose factors have the scenes above, and a prior about a place beside its start."""
+    generator = np.random.default_rng(seed)
+    points, normals, depth, _, depth_T_color = depth_scene(seed, 300)
+    outline, lines, _ = contour_scene(seed)
+    noise = np.array([NOISE_AT_METRE, SURFACE, LIMIT, SHARED, NEAREST, FARTHEST])
+    information = np.diag([0.01**-2] * 3 + [0.1**-2] * 3 + [2.0**-2] * 2 + [0.3**-2, 0.001**-2])
+    pull = information @ (generator.normal(size=STATE) / np.sqrt(np.diag(information)) / 10)
+    of_depth = (points, normals, depth, CAMERA, depth_T_color, noise, np.zeros(len(points), np.float32))
+    of_contour = (outline, lines, CAMERA, CONTOUR_LIMIT, CONTOUR_SHARED, np.zeros(len(lines), np.float32))
+    return (information, pull), of_depth, of_contour
+
+
+def normal_equations(state, prior, of_depth, of_contour):
+    """Cost, Hessian and gradient of the sum of all factors."""
+    hessian, gradient = np.tril(prior[0]), prior[0] @ state - prior[1]
+    cost = 0.5 * state @ prior[0] @ state - prior[1] @ state
+    *of_depth, weights = of_depth
+    arrays = (*of_depth[:2], CENTER, *of_depth[2:])
+    cost += alignment.add_depth(*arrays, state, hessian, gradient, weights)
+    cost += alignment.add_contour(*of_contour[:2], CENTER, *of_contour[2:-1], state, hessian, gradient, of_contour[-1])
+    return cost, np.tril(hessian) + np.tril(hessian, -1).T, gradient
+
+
+def solve_twin(state, iterations, *factors):
+    """Gauss-Newton steps in plain NumPy, each shortened until it lowers the cost."""
+    cost, hessian, gradient = normal_equations(state, *factors)
+    for _ in range(iterations):
+        step = -np.linalg.solve(hessian, gradient)
+        for share in alignment.SHORTER ** np.arange(alignment.TRIES):
+            moved = state + share * step
+            turn = Rotation.from_rotvec(share * step[3:6]) * Rotation.from_rotvec(state[3:6])
+            moved[3:6] = turn.as_rotvec()
+            there = normal_equations(moved, *factors)
+            if there[0] <= cost:
+                break
+        else:
+            break
+        state, (cost, hessian, gradient) = moved, there
+        settled = [alignment.SETTLED_M] * 3 + [alignment.SETTLED_RAD] * 3 + [alignment.SETTLED_PX] * 3
+        if np.all(np.abs(share * step) < [*settled, alignment.SETTLED_M]):
+            break
+    return cost, state, hessian
+
+
+@pytest.mark.parametrize("iterations", [0, 1, 4])
+@pytest.mark.parametrize("used", [(True, True), (True, False), (False, True), (False, False)])
+def test_the_loop_is_that_of_numpy_with_any_factors(iterations, used):
+    prior, of_depth, of_contour = scene_of_solve()
+    if not used[0]:
+        of_depth = (of_depth[0][:0], of_depth[1][:0], *of_depth[2:-1], of_depth[-1][:0])
+    if not used[1]:
+        of_contour = (of_contour[0][:0], of_contour[1][:0], *of_contour[2:-1], of_contour[-1][:0])
+    state, hessian = np.zeros(STATE), np.empty((STATE, STATE))
+    cost = alignment.solve(*prior, *of_depth, *of_contour, CENTER, iterations, state, hessian)
+    expected = solve_twin(np.zeros(STATE), iterations, prior, of_depth, of_contour)
+    assert cost == pytest.approx(expected[0], rel=1e-6, abs=1e-9)
+    assert state == pytest.approx(expected[1], rel=1e-5, abs=1e-8)
+    assert hessian == pytest.approx(expected[2], rel=1e-5, abs=1e-3)
+    assert iterations == 0 or np.abs(state).max() > 1e-3
+
+
+def test_a_prior_alone_is_met_at_once():
+    prior, of_depth, of_contour = scene_of_solve()
+    state, hessian = np.zeros(STATE), np.empty((STATE, STATE))
+    nothing = [tuple(array[:0] if i in {0, 1, len(one) - 1} else array for i, array in enumerate(one)) for one in (of_depth, of_contour)]
+    alignment.solve(*prior, *nothing[0], *nothing[1], CENTER, 2, state, hessian)
+    assert state == pytest.approx(np.linalg.solve(*prior), abs=1e-9)
+    assert np.array_equal(hessian, prior[0])
+
+
+def test_steps_lower_the_cost_where_the_plain_ones_would_not():
+    """From a start so far off that depth loses most of its points."""
+    prior, of_depth, of_contour = scene_of_solve(1)
+    state, hessian = np.array([0, 0, 0.015, 0.2, 0, 0, 0, 0, 0, 0.0]), np.empty((STATE, STATE))
+    before = normal_equations(state, prior, of_depth, of_contour)[0]
+    costs = []
+    for iterations in range(5):
+        after = state.copy()
+        costs.append(alignment.solve(*prior, *of_depth, *of_contour, CENTER, iterations, after, hessian))
+    assert costs[0] == pytest.approx(before)
+    assert np.all(np.diff(costs) <= 0) and costs[-1] < costs[0]
+
+
+@pytest.mark.parametrize("step", [1, 3])
+def test_points_are_every_few_pixels_of_the_surface(step):
+    generator = np.random.default_rng(0)
+    mask, depth = generator.random((20, 31)) < 0.6, generator.uniform(0.4, 0.8, (20, 31)).astype(np.float32)
+    normal = generator.normal(size=(20, 31, 3)).astype(np.float32)
+    points, normals = np.empty((620, 3), np.float32), np.empty((620, 3), np.float32)
+    count = alignment.choose_points(mask, depth, normal, CAMERA, step, points, normals)
+    rows, columns = np.nonzero(mask[::step, ::step])
+    rows, columns = step * rows, step * columns
+    rays = np.column_stack([(columns - CAMERA[2]) / CAMERA[0], (rows - CAMERA[3]) / CAMERA[1], np.ones(len(rows))])
+    assert points[:count] == pytest.approx(depth[rows, columns, None] * rays, rel=1e-6)
+    assert np.array_equal(normals[:count], normal[rows, columns])

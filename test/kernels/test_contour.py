@@ -1,8 +1,10 @@
-"""Borders on lines: unbiased, and as uncertain as what they are made of; colours against counting."""
+"""Outlines against differences of the mask; borders on lines: unbiased, and as uncertain as what they are made of."""
 
+import cv2
 import numpy as np
 import pytest
 
+from pose_tracker_ros.geometry import make_pose, so3_exp, transform_points
 from pose_tracker_ros.kernels import contour
 from pose_tracker_ros.kernels.contour import BINS, LEAST_VARIANCE, PLACES, SEGMENTS
 
@@ -12,9 +14,9 @@ SURE = 0.99
 
 def border(samples, segment_px=1.0):
     samples = np.atleast_2d(np.asarray(samples, np.float64))
-    means, variances = np.empty(len(samples)), np.empty(len(samples))
-    contour.find_borders(np.ascontiguousarray(samples), segment_px, means, variances)
-    return means[0], variances[0]
+    lines = np.empty((len(samples), 6))
+    contour.find_borders(np.ascontiguousarray(samples), segment_px, lines)
+    return lines[0, 4], lines[0, 5]
 
 
 def step_at(place, inside=SURE, outside=1 - SURE):
@@ -80,10 +82,99 @@ def test_lines_are_sampled_from_the_inside_out_and_end_at_the_image():
     posterior = np.full(BINS**3, 0.5, np.float32)
     posterior[0], posterior[-1] = 0.9, 0.2
     samples = np.empty((2, SEGMENTS))
-    places, normals = np.array([[39.5, 20.0], [0.0, 20.0]]), np.array([[1.0, 0.0], [-1.0, 0.0]])
-    contour.sample_colors(color, posterior, places, normals, 2.0, samples)
+    lines = np.array([[39.5, 20.0, 1.0, 0.0, 0, 0], [0.0, 20.0, -1.0, 0.0, 0, 0]])
+    contour.sample_colors(color, posterior, lines, 2.0, samples)
     both_dark, both_light = 0.81 / (0.81 + 0.01), 0.04 / (0.04 + 0.64)
     assert samples[0, : SEGMENTS // 2] == pytest.approx(both_dark, rel=1e-5)
     assert samples[0, SEGMENTS // 2 + 1 :] == pytest.approx(both_light, rel=1e-5)
     assert samples[1, : SEGMENTS // 2] == pytest.approx(both_dark, rel=1e-5)
     assert np.all(samples[1, SEGMENTS // 2 + 1 :] == 0.5)
+
+
+def outline_of(mask, count):
+    pixels, borders = np.empty((2 * count, 2), np.int64), np.empty((2 * count, 4))
+    found = contour.trace_outline(np.ascontiguousarray(mask), count, pixels, borders)
+    return pixels[:found], borders[:found]
+
+
+def sides_of(mask):
+    """(row, column, border's column, border's row) of all sides of a mask's pixels, by differences."""
+    padded = np.pad(mask, 1)
+    sides = set()
+    for along, across in ((-1, 0), (1, 0), (0, -1), (0, 1)):
+        edge = padded & ~np.roll(padded, (-along, -across), (0, 1))
+        sides |= {(row, column, column + across / 2, row + along / 2) for row, column in np.argwhere(edge[1:-1, 1:-1])}
+    return sides
+
+
+def blob(seed, size=48):
+    """A mask at random with holes and thin places, in its image and at its edge."""
+    smooth = cv2.GaussianBlur(np.random.default_rng(seed).normal(size=(size, size + 7)), (0, 0), 2.5)
+    return smooth > 0.02
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_outline_is_where_the_mask_changes(seed):
+    mask = blob(seed)
+    pixels, borders = outline_of(mask, 4000)
+    found = {(*pixel, *border) for pixel, border in zip(pixels.tolist(), borders[:, :2].tolist())}
+    assert found <= sides_of(mask)
+    assert len(found) == len(pixels) > 0.7 * len(sides_of(mask)), "none twice, all but spots and spikes"
+
+
+def test_normals_of_a_ring_are_radial_and_places_are_spread_evenly():
+    rows, columns = np.indices((128, 128)) - np.array([64.2, 60.3])[:, None, None]
+    radius = np.hypot(rows, columns)
+    _, borders = outline_of((radius < 45) & (radius > 15), 240)
+    offset = borders[:, :2] - [60.3, 64.2]
+    radius = np.linalg.norm(offset, axis=1)
+    cosine = np.sum(offset * borders[:, 2:], axis=1) / radius
+    outer = radius > 30
+    assert np.all(cosine[outer] > 0.97) and np.all(cosine[~outer] < -0.93)
+    assert abs(np.mean(radius[outer] - 45)) < 0.1 and abs(np.mean(radius[~outer] - 15)) < 0.1
+    sectors = np.histogram(np.arctan2(offset[outer, 1], offset[outer, 0]), 8, (-np.pi, np.pi))[0]
+    assert 160 <= len(borders) <= 360 and sectors.min() > 0.7 * sectors.max()
+
+
+def test_what_does_not_fit_is_left_out_and_spots_have_no_outline():
+    pixels, borders = np.empty((5, 2), np.int64), np.empty((5, 4))
+    assert contour.trace_outline(blob(0), 100, pixels, borders) == 5
+    spot = np.zeros((9, 9), bool)
+    spot[4:6, 4:6] = True
+    assert len(outline_of(spot, 100)[0]) == 0
+
+
+def test_lines_are_where_nothing_is_clearly_nearer():
+    generator = np.random.default_rng(0)
+    camera, depth_camera = np.array([150.0, 155.0, 30.2, 22.7]), np.array([290.0, 300.0, 50.0, 40.0])
+    depth_T_color = make_pose(so3_exp(np.array([0.02, -0.03, 0.01])), np.array([0.01, 0.0, 0.02]))
+    pixels = generator.integers(0, 40, (80, 2))
+    angles = generator.uniform(0, 2 * np.pi, 80)
+    borders = np.column_stack([pixels[:, ::-1] + 0.5, np.cos(angles), np.sin(angles)])
+    rendered = generator.uniform(0.5, 0.6, (40, 40)).astype(np.float32)
+    rendered[generator.random((40, 40)) < 0.3] = 0
+    rendered[tuple(pixels.T)] = generator.uniform(0.5, 0.6, 80)
+    depth = generator.choice(np.float32([0, 0.2, 0.48, 0.54, 0.6]), (90, 110), p=[0.4, 0.02, 0.02, 0.28, 0.28])
+    shift = np.array([1.6, -2.2])
+    points, lines = np.empty((80, 3)), np.empty((80, 6))
+    arrays = (pixels, borders, 80, rendered, camera, np.array([20.0, -5.0, 2.0]))
+    kept = contour.place_lines(*arrays, depth, depth_camera, depth_T_color, np.array([0.3, 0.53]), 0.02, shift, points, lines)
+
+    z = rendered[tuple(pixels.T)].astype(np.float64)
+    expected = np.column_stack([(borders[:, :2] - camera[2:]) / camera[:2] * z[:, None], z])
+    seen = transform_points(depth_T_color, expected)
+    places = np.rint(depth_camera[:2] * seen[:, :2] / seen[:, 2:] + depth_camera[2:] - shift).astype(int)
+    free = []
+    for (column, row), own, point, before in zip(places, pixels, seen, z):
+        around = rendered[max(own[0] - 2, 0) : own[0] + 3, max(own[1] - 2, 0) : own[1] + 3]
+        nearest = np.min(around[around > 0]) + point[2] - before
+        near = [
+            depth[np.clip(row + along, 0, 89), np.clip(column + across, 0, 109)]
+            for along in (-3, 0, 3)
+            for across in (-3, 0, 3)
+        ]
+        free.append(not any(0.3 <= value < min(nearest - 0.02, 0.53) for value in near))
+    assert kept == np.sum(free) and 20 < kept < 75
+    assert points[:kept] == pytest.approx(expected[free])
+    assert lines[:kept, :2] == pytest.approx((2 * borders[:, :2] + [20, -5])[free])
+    assert np.array_equal(lines[:kept, 2:4], borders[free, 2:])

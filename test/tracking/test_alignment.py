@@ -18,11 +18,10 @@ from pose_tracker_ros.rendering import create_renderer
 from pose_tracker_ros.rendering.raster import RasterRenderer
 from pose_tracker_ros.simulation.config import ObjectConfig, SceneConfig, SensorConfig
 from pose_tracker_ros.simulation.scene import SceneSequence
-from pose_tracker_ros.tracking.alignment import Alignment, CommonErrors, Expectation, align
-from pose_tracker_ros.tracking.factors.contour import ColorStatistics, find_outline
-from pose_tracker_ros.tracking.factors.prior import Prior
+from pose_tracker_ros.tracking.alignment import ANY_DEPTH_M, Alignment, CommonErrors, Expectation, align
+from pose_tracker_ros.tracking.factors.contour import ColorStatistics, outline_lines
+from pose_tracker_ros.tracking.factors.gaussian import Gaussian
 from pose_tracker_ros.tracking.noise import NoiseModel
-from pose_tracker_ros.tracking.solver import solve
 from pose_tracker_ros.tracking.view import make_view
 
 NAMES = ("demo_jug", "carton", "drill", "bowl", "bracket", "spanner")
@@ -100,15 +99,16 @@ def test_lines_that_a_finger_covers_are_left_out_and_round_things_do_not_cover_t
     model = models[name]
     frame = scene_frame(model, 1)
     view = make_view(frame, RasterRenderer(model.mesh), model, frame.truth[name], 128)
-    everything = find_outline(view, 200, np.zeros(2), np.inf)
-    assert len(find_outline(view, 200, np.zeros(2), 0.008).points) > 0.95 * len(everything.points)
-    column = int(np.median(everything.places[:, 0]))
+    _, everything = outline_lines(view, 200, np.zeros(2), ANY_DEPTH_M, 1e3)
+    assert len(outline_lines(view, 200, np.zeros(2), ANY_DEPTH_M, 0.008)[1]) > 0.95 * len(everything)
+    column = int(np.median(everything[:, 0]))
     depth = frame.depth.copy()
     depth[:, column:] = view.rendering.depth[view.rendering.mask].min() - 0.01
-    held = find_outline(view._replace(frame=replace(frame, depth=depth)), 200, np.zeros(2), 0.008)
-    under = held.places[:, 0] > column + 3
+    held_view = view._replace(frame=replace(frame, depth=depth))
+    _, held = outline_lines(held_view, 200, np.zeros(2), ANY_DEPTH_M, 0.008)
+    under = held[:, 0] > column + 3
     assert not under.any()
-    assert np.sum(~under) > 0.8 * np.sum(everything.places[:, 0] <= column + 3)
+    assert np.sum(~under) > 0.8 * np.sum(everything[:, 0] <= column + 3)
 
 
 def test_without_depth_the_outline_goes_on(models):
@@ -143,13 +143,43 @@ def test_the_same_input_gives_the_same_bits(models):
 
 
 def test_two_opinions_of_equal_weight_meet_half_way():
-    """A prior counts once: 2 mm apart, the middle is 1 mm from each."""
-    information = 4e6 * np.eye(STATE)
-    here, there = np.zeros(STATE), np.zeros(STATE)
-    there[2] = 0.002
-    solution = solve([Prior(here, information), Prior(there, information)], here, 5)
-    assert solution.state[2] == pytest.approx(0.001)
-    assert np.linalg.inv(solution.information)[2, 2] == pytest.approx(1 / 8e6)
+    """A prior counts once: 2 mm apart, the middle is 1 mm from each; a pose alone says nothing of what is common."""
+    here, there = np.zeros(6), np.array([0, 0, 0.002, 0, 0, 0])
+    both = Gaussian.of(here, 4e6 * np.eye(6)).times(Gaussian.of(there, 4e6 * np.eye(6)))
+    assert np.linalg.solve(both.information[:6, :6], both.pull[:6])[2] == pytest.approx(0.001)
+    assert np.linalg.inv(both.information[:6, :6])[2, 2] == pytest.approx(1 / 8e6)
+    assert both.information.shape == (STATE, STATE) and not both.information[6:].any() and not both.pull[6:].any()
+
+
+@pytest.mark.parametrize("factor", ["depth", "contour"])
+def test_a_factor_that_is_left_out_says_nothing(models, factor):
+    """The covariance grows, and the rest goes on; without any the pose stays where it was expected."""
+    model = models["carton"]
+    frame = scene_frame(model, 1)
+    start = perturbed(model, frame.truth["carton"], 0.004, 2.0, 3)
+    expected = Expectation(start, VAGUE, CommonErrors.unknown(NOISE), None)
+    found = [
+        align(frame, model, RasterRenderer(model.mesh), expected, NOISE, factors=used)
+        for used in (("depth", "contour"), (factor,), ())
+    ]
+    sizes = [np.linalg.slogdet(one.covariance)[1] for one in found]
+    assert sizes[0] < sizes[1] < sizes[2]
+    assert len(found[1].solution.depth.points) * len(found[1].solution.contour.points) == 0
+    assert error_mm(model, found[1].camera_T_object, frame.truth["carton"]) < error_mm(model, start, frame.truth["carton"])
+    assert found[2].camera_T_object == pytest.approx(start, abs=1e-9)
+    assert np.linalg.inv(found[2].covariance) == pytest.approx(VAGUE, rel=1e-6)
+
+
+def test_depth_out_of_its_range_is_none(models):
+    model = models["drill"]
+    frame = scene_frame(model, 3)
+    blind = replace(frame, depth=np.zeros_like(frame.depth))
+    expected = Expectation(frame.truth["drill"], VAGUE, CommonErrors.unknown(NOISE), None)
+    cut, none = (
+        align(one, model, RasterRenderer(model.mesh), expected, NOISE, depth_range=limits)
+        for one, limits in ((frame, (0.001, 0.2)), (blind, (0.001, 10.0)))
+    )
+    assert np.array_equal(cut.camera_T_object, none.camera_T_object)
 
 
 def followed(frames, model: ObjectModel, pose: np.ndarray) -> list[PoseEstimate]:

@@ -1,13 +1,4 @@
-"""Sources of evidence about one object's motion, each an object that adds to the normal equations."""
+"""Sources of evidence about one object's motion: what each brings to :func:`pose_tracker_ros.kernels.alignment.solve`.
 
-from typing import Protocol
-
-import numpy as np
-
-
-class Factor(Protocol):
-    """One term of the posterior; see :mod:`pose_tracker_ros.kernels.alignment` for the state."""
-
-    def add(self, state: np.ndarray, hessian: np.ndarray, gradient: np.ndarray) -> float:
-        """Add to ``hessian`` (10, 10) and ``gradient`` (10,) of the cost at ``state`` (10,), and return the cost."""
-        ...
+A factor is a tuple of arrays in the order of that kernel's arguments; the state is described there.
+"""

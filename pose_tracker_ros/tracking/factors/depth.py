@@ -2,51 +2,51 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from pose_tracker_ros.kernels import alignment
 from pose_tracker_ros.tracking.noise import NoiseModel
-from pose_tracker_ros.tracking.view import View
+from pose_tracker_ros.tracking.view import View, intrinsics
 
 
-class DepthFactor:
-    """Compares points of the rendering with the depth image, each through its own camera.
+class DepthFactor(NamedTuple):
+    """Points of the rendering and the depth image, each with its own camera; see ``kernels.alignment.add_depth``.
 
-    weights: (N,) of the points at the last state, 0 for those that are not measured or outliers.
+    weights: (N,) of the points at the best state, 0 for those that are not measured or outliers.
     """
 
-    def __init__(self, view: View, noise: NoiseModel, limit_m: float) -> None:
-        """``limit_m``: residuals beyond are something else's."""
-        rows, columns = np.nonzero(view.rendering.mask)
-        step = max(1, int(np.ceil(np.sqrt(len(rows) / noise.depth_points))))
-        chosen = (rows % step == 0) & (columns % step == 0)
-        rows, columns = rows[chosen], columns[chosen]
-        pixels = np.column_stack([columns, rows])
-        points = view.back_project(pixels, view.rendering.depth[rows, columns])
-        self._points = np.ascontiguousarray(points, np.float32)
-        self._normals = np.ascontiguousarray(view.rendering.normal[rows, columns])
-        self._center = view.center
-        self._depth = np.ascontiguousarray(view.frame.depth)
-        camera = view.depth_camera
-        self._camera = np.array([camera.fx, camera.fy, camera.cx, camera.cy])
-        self._depth_T_color = np.ascontiguousarray(view.depth_T_color)
-        # Points that lie farther apart than an error reaches have errors of their own.
-        apart = (step * view.scale) ** 2
-        self._noise = (noise.depth_at_metre, noise.surface, limit_m, max(1.0, noise.depth_shared / apart))
-        self.weights = np.zeros(len(rows), np.float32)
+    points: np.ndarray
+    normals: np.ndarray
+    depth: np.ndarray
+    camera: np.ndarray
+    depth_T_color: np.ndarray
+    noise: np.ndarray
+    weights: np.ndarray
 
-    def add(self, state: np.ndarray, hessian: np.ndarray, gradient: np.ndarray) -> float:
-        """See :class:`pose_tracker_ros.tracking.factors.Factor`."""
-        return alignment.add_depth(
-            self._points,
-            self._normals,
-            self._center,
-            self._depth,
-            self._camera,
-            self._depth_T_color,
-            *self._noise,
-            state,
-            hessian,
-            gradient,
-            self.weights,
+    @classmethod
+    def of(
+        cls, view: View, noise: NoiseModel, limit_m: float, depth_range: tuple[float, float], is_used: bool = True
+    ) -> DepthFactor:
+        """``limit_m``: residuals beyond are something else's; ``depth_range``: of depths to believe, metres above 0.
+
+        Says nothing unless ``is_used``.
+        """
+        rendering = view.rendering
+        shown = np.count_nonzero(rendering.mask)
+        step = max(1, int(np.ceil(np.sqrt(shown / noise.depth_points))))
+        points, normals = np.empty((shown, 3), np.float32), np.empty((shown, 3), np.float32)
+        images = (rendering.mask, rendering.depth, rendering.normal)
+        count = alignment.choose_points(*images, intrinsics(view.camera), step, points, normals) if is_used else 0
+        # Points that lie farther apart than an error reaches have errors of their own.
+        shared = max(1.0, noise.depth_shared / (step * view.scale) ** 2)
+        return cls(
+            points[:count],
+            normals[:count],
+            np.ascontiguousarray(view.frame.depth),
+            intrinsics(view.depth_camera),
+            view.depth_T_color,
+            np.array([noise.depth_at_metre, noise.surface, limit_m, shared, *depth_range]),
+            np.zeros(count, np.float32),
         )
