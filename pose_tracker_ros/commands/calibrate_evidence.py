@@ -31,7 +31,8 @@ from pose_tracker_ros.evaluation.evidence_calibration import (
 from pose_tracker_ros.evaluation.evidence_samples import Sample, real_samples, simulated_samples
 from pose_tracker_ros.evaluation.plots import save_figures
 from pose_tracker_ros.evaluation.trajectory import read_trajectory
-from pose_tracker_ros.tracking.evidence import CALIBRATION, EvidenceNoise
+from pose_tracker_ros.tracking.evidence import CALIBRATION
+from pose_tracker_ros.tracking.noise import NoiseModel
 
 # Two halves of the benchmark's objects, and so many seeds apart, so that rooms and boards differ, too.
 HALVES = ("demo_jug", "drill", "bracket"), ("carton", "bowl", "spanner")
@@ -62,7 +63,7 @@ def _calibrate(console: Console, seeds: int, output: Path) -> None:
     for number, names in enumerate(HALVES):
         chosen = [models[name] for name in names]
         first = SEEDS_APART * number
-        parts.append(list(simulated_samples(chosen, chosen, range(first, first + seeds), EvidenceNoise())))
+        parts.append(list(simulated_samples(chosen, chosen, range(first, first + seeds), NoiseModel())))
     curves = {}
     for name, halves in (("depth and colour", parts), ("colour alone", [colors_alone(part) for part in parts])):
         together, probability = [*halves[0], *halves[1]], out_of_fold(halves)
@@ -77,7 +78,7 @@ def _check(console: Console, sequence: Path, trajectory: Path, object_name: str)
     frames = open_with_options(sequence, ())
     model = load_tracked_object(object_name, frames)
     poses = {one.index: one.camera_T_object for one in read_trajectory(trajectory) if one.camera_T_object is not None}
-    samples = list(real_samples(model, frames, poses, EvidenceNoise()))
+    samples = list(real_samples(model, frames, poses, NoiseModel()))
     if not samples:
         raise ValueError(f"expected poses of more frames of {sequence} in {trajectory}; are its numbers the sequence's?")
     _report(console, object_name, samples, probabilities(samples, CALIBRATION))

@@ -72,7 +72,7 @@ def fitted(samples: Sequence[Sample]) -> Calibration:
 
 def probabilities(samples: Sequence[Sample], calibration: Calibration) -> np.ndarray:
     """Probability (N,) of each sample."""
-    return np.array([calibration.probability(*row[:2]) for row in features(samples)])
+    return 1 / (1 + np.exp(-np.array([calibration.log_odds(*row[:2]) for row in features(samples)])))
 
 
 def area_under_curve(values: np.ndarray, right: np.ndarray) -> float:

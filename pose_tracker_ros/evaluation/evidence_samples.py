@@ -26,15 +26,9 @@ from pose_tracker_ros.simulation.config import (
 )
 from pose_tracker_ros.simulation.room import support_pose
 from pose_tracker_ros.simulation.scene import SceneSequence
-from pose_tracker_ros.tracking.evidence import (
-    Appearance,
-    Drawn,
-    Evidence,
-    EvidenceNoise,
-    Observation,
-    image_window,
-    weigh,
-)
+from pose_tracker_ros.tracking.evidence import Appearance, Drawn, Evidence, weigh
+from pose_tracker_ros.tracking.noise import NoiseModel
+from pose_tracker_ros.tracking.observation import Observation, image_window
 
 CROP_PX, CROP_DIAMETERS = 128, 2.0
 # A right pose as a tracker has it.
@@ -71,7 +65,7 @@ class Weigher:
     """Weighs poses of one object; what is known of its colours is learnt at true poses."""
 
     model: ObjectModel
-    noise: EvidenceNoise
+    noise: NoiseModel
 
     def __post_init__(self) -> None:
         self._renderer = RasterRenderer(self.model.mesh)
@@ -79,12 +73,14 @@ class Weigher:
 
     def view(self, camera: PinholeCamera, pose: np.ndarray) -> Drawn:
         """The object at a pose (4, 4), drawn by a crop's camera."""
-        return Drawn(camera, self._renderer.render(camera, pose), self.model.diameter_m)
+        return Drawn(camera, self._renderer.render(camera, pose), self._center(pose), self.model.diameter_m)
 
     def crop(self, pose: np.ndarray) -> PinholeCamera:
         """The camera of the crop around a pose."""
-        center = pose[:3, :3] @ self.model.center_m + pose[:3, 3]
-        return crop_camera(center, CROP_DIAMETERS * self.model.diameter_m, CROP_PX)
+        return crop_camera(self._center(pose), CROP_DIAMETERS * self.model.diameter_m, CROP_PX)
+
+    def _center(self, pose: np.ndarray) -> np.ndarray:
+        return pose[:3, :3] @ self.model.center_m + pose[:3, 3]
 
     def sample(self, group: str, is_right: bool, frame: Frame, pose: np.ndarray) -> Sample:
         """The evidence for a pose in a frame."""
@@ -114,8 +110,7 @@ class Weigher:
             if len(rows) < 2 * ALIGNING_STRIDE:
                 break
             ray, normal = rays[rows, columns], rendering.normal[rows, columns].astype(np.float64)
-            center = pose[:3, :3] @ self.model.center_m + pose[:3, 3]
-            arm = ray * rendering.depth[rows, columns, None] - center
+            arm = ray * rendering.depth[rows, columns, None] - self._center(pose)
             jacobian = np.hstack([normal, np.cross(arm, normal)])
             residual = np.sum(normal * ray, axis=1) * apart[rows, columns]
             scale = np.diag([1.0] * 3 + [self.model.diameter_m**2 / 4] * 3)
@@ -150,7 +145,7 @@ def observed(frame: Frame, crop: PinholeCamera) -> Observation:
 
 
 def simulated_samples(
-    models: Sequence[ObjectModel], others: Sequence[ObjectModel], seeds: Sequence[int], noise: EvidenceNoise
+    models: Sequence[ObjectModel], others: Sequence[ObjectModel], seeds: Sequence[int], noise: NoiseModel
 ) -> Iterator[Sample]:
     """Samples of each object and seed; ``others`` are what is wrongly taken for it."""
     for model in models:
@@ -160,7 +155,7 @@ def simulated_samples(
 
 
 def real_samples(
-    model: ObjectModel, frames: Iterable[Frame], poses: Mapping[int, np.ndarray], noise: EvidenceNoise, seed: int = 0
+    model: ObjectModel, frames: Iterable[Frame], poses: Mapping[int, np.ndarray], noise: NoiseModel, seed: int = 0
 ) -> Iterator[Sample]:
     """Samples of real frames: ``poses`` (4, 4) by frame number are taken as right, moved ones are wrong.
 
@@ -205,7 +200,7 @@ def near(model: ObjectModel, pose: np.ndarray, generator: np.random.Generator) -
 class _Scenes:
     """The scenes of one object and seed."""
 
-    def __init__(self, model: ObjectModel, other: ObjectModel, seed: int, noise: EvidenceNoise) -> None:
+    def __init__(self, model: ObjectModel, other: ObjectModel, seed: int, noise: NoiseModel) -> None:
         self._model, self._other, self._seed = model, other, seed
         self._weigher, self._other_weigher = Weigher(model, noise), Weigher(other, noise)
         self._generator = np.random.default_rng(seed)

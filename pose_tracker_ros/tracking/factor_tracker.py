@@ -15,12 +15,13 @@ from pose_tracker_ros.geometry import apply_residual, is_pose, residual_between
 from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.rendering.raster import RasterRenderer
 from pose_tracker_ros.tracking.alignment import Alignment, CommonErrors, Expectation, align
-from pose_tracker_ros.tracking.evidence import Appearance, Evidence, EvidenceNoise, Observation, image_window, weigh
+from pose_tracker_ros.tracking.evidence import Appearance, Evidence, weigh
 from pose_tracker_ros.tracking.factors.contour import ColorStatistics
 from pose_tracker_ros.tracking.motion import MotionFilter
 from pose_tracker_ros.tracking.noise import NoiseModel
+from pose_tracker_ros.tracking.observation import Observation, observe
 from pose_tracker_ros.tracking.tracker import MAX_FRAME_GAP_S, TrackResult, TrackState
-from pose_tracker_ros.tracking.view import View, make_view
+from pose_tracker_ros.tracking.view import make_view
 
 # Of a first pose, and of one that is looked for again: a hand's breadth, and what a glance tells of turns (metres, radians).
 VAGUE = np.diag([0.03**-2] * 3 + [0.3**-2] * 3)
@@ -44,18 +45,11 @@ class FactorTracker:
     A pose is taken when the evidence says that the object is there. Else the object is expected where it was seen last.
     """
 
-    def __init__(
-        self,
-        model: ObjectModel,
-        noise: NoiseModel | None = None,
-        evidence_noise: EvidenceNoise | None = None,
-        lost_frames: int = 30,
-    ) -> None:
+    def __init__(self, model: ObjectModel, noise: NoiseModel | None = None, lost_frames: int = 30) -> None:
         """``lost_frames``: unsupported frames in a row after which the object is lost."""
         self.model = model
         self.state = TrackState.UNINITIALISED
         self._noise = noise or NoiseModel()
-        self._evidence_noise = evidence_noise or EvidenceNoise()
         self._lost_frames = lost_frames
         self._renderer = RasterRenderer(model.mesh)
 
@@ -114,9 +108,9 @@ class FactorTracker:
         view = found and make_view(frame, self._renderer, self.model, found.camera_T_object, LARGEST_PX, color=True)
         if view is None or view.rendering.mask.sum() < FEWEST_PIXELS:
             return None
-        observation = observe(view)
-        bias = float(found.errors.mean[-1])
-        evidence = weigh(view, observation, self._appearance, self._evidence_noise, bias)
+        errors = found.errors.mean
+        observation = observe(view, errors[:2])
+        evidence = weigh(view, observation, self._appearance, self._noise, float(errors[-1]))
         return Attempt(found, evidence, observation)
 
     def _is_doubted(self, attempt: Attempt | None) -> bool:
@@ -149,17 +143,6 @@ class FactorTracker:
         if self.state is TrackState.TRACKING:
             return attempt.alignment.covariance
         return np.linalg.inv(VAGUE)
-
-
-def observe(view: View) -> Observation:
-    """What the frame shows in the pixels of a view's window; nothing outside of the image."""
-    side, camera = view.camera.height, view.frame.camera
-    color, depth = np.zeros((side, side, 3), np.uint8), np.zeros((side, side), np.float32)
-    rows, columns = (first + view.scale * np.arange(side) for first in (view.top, view.left))
-    in_rows, in_columns = (rows >= 0) & (rows < camera.height), (columns >= 0) & (columns < camera.width)
-    window, image = np.ix_(in_rows, in_columns), np.ix_(rows[in_rows], columns[in_columns])
-    color[window], depth[window] = view.frame.color[image], view.frame.depth[image]
-    return Observation(color, depth, image_window(camera, view.camera))
 
 
 def _better(one: Attempt | None, other: Attempt | None) -> Attempt | None:

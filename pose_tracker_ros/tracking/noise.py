@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
 
 from pose_tracker_ros.configuration import option
 
@@ -37,3 +40,24 @@ class NoiseModel:
     shift_kept: float = option(
         0.98, "Share of the shift's departure from zero that a frame keeps (it moves with the place in the image)", minimum=0.0, maximum=1.0
     )
+    paint: float = option(
+        16.0, "Of a pixel's colour from the paint's, grey levels (8,879 crops; tails are long)", minimum=1.0, maximum=128.0
+    )
+    exposure: float = option(0.4, "Of the colours' gain, as a share (8,879 crops)", minimum=0.01, maximum=10.0)
+    white_balance: float = option(0.12, "Of each channel's gain against it, as a share (likewise)", minimum=0.01, maximum=10.0)
+    haze: float = option(15.0, "Of what all colours are too bright, grey levels (likewise)", minimum=0.1, maximum=255.0)
+    independent_depths: float = option(
+        60.0, "Depth pixels of a silhouette that have errors of their own (15 to 250 change nothing)", minimum=1.0, maximum=10000.0
+    )
+    independent_colors: float = option(
+        10.0,
+        "Pixels of a silhouette that count against the prior of the light (with 40, paint explains any plain board)",
+        minimum=1.0,
+        maximum=10000.0,
+    )
+
+    @cached_property
+    def of_pixels(self) -> np.ndarray:
+        """The numbers (9,) of :mod:`pose_tracker_ros.kernels.evidence`."""
+        depth, colors = (self.depth_at_metre, self.surface, self.depth_bias), (self.independent_depths, self.independent_colors)
+        return np.array([*depth, self.paint, self.exposure, self.white_balance, self.haze, *colors])

@@ -12,14 +12,15 @@ from pose_tracker_ros.geometry import pose_errors
 from pose_tracker_ros.objects import load_object
 from pose_tracker_ros.simulation.config import ObjectConfig, SceneConfig
 from pose_tracker_ros.simulation.scene import SceneSequence
-from pose_tracker_ros.tracking.evidence import Calibration, Evidence, EvidenceNoise
+from pose_tracker_ros.tracking.evidence import Calibration, Evidence
+from pose_tracker_ros.tracking.noise import NoiseModel
 
 TRUE = Calibration(depth=2.0, color=1.0, constant=-1.5)
 
 
 def evidence(depth_ratio: float, color_ratio: float, color_share: float = 1.0) -> Evidence:
     nothing = np.zeros((0, 0), np.float32)
-    return Evidence(depth_ratio + color_ratio, depth_ratio, color_ratio, 0.0, 1.0, 0.0, color_share, nothing, nothing)
+    return Evidence(depth_ratio, color_ratio, 0.0, 1.0, 0.0, color_share, nothing, nothing)
 
 
 def drawn(count: int, seed: int) -> list[Sample]:
@@ -27,15 +28,16 @@ def drawn(count: int, seed: int) -> list[Sample]:
     generator = np.random.default_rng(seed)
     samples = []
     for depth_ratio, color_ratio in generator.uniform(-3, 3, (count, 2)):
-        is_right = bool(generator.random() < TRUE.probability(depth_ratio, color_ratio))
+        is_right = bool(generator.random() < 1 / (1 + np.exp(-TRUE.log_odds(depth_ratio, color_ratio))))
         one = evidence(depth_ratio, color_ratio)
         samples.append(Sample("thing", "group", is_right, one, one))
     return samples
 
 
-def test_a_probability_is_the_logistic_of_the_ratios():
-    assert TRUE.probability(0.75, 0.0) == 0.5
-    assert TRUE.probability(1.0, 1.0) == pytest.approx(1 / (1 + np.exp(-1.5)))
+def test_log_odds_are_linear_in_the_ratios():
+    assert TRUE.log_odds(0.75, 0.0) == 0
+    assert TRUE.log_odds(1.0, 1.0) == pytest.approx(1.5)
+    assert evidence(0, 0)._replace(log_odds=1.5).probability == pytest.approx(0.8176, abs=1e-4)
 
 
 def test_the_slopes_that_made_the_samples_are_found():
@@ -114,7 +116,7 @@ def test_right_and_wrong_poses_of_a_video_are_told_apart(scene):
     model = load_object("demo_jug")
     frames = [scene.read(position) for position in range(9)]
     poses = {frame.index: frame.truth["demo_jug"] for frame in frames[:8]}
-    samples = list(real_samples(model, frames, poses, EvidenceNoise()))
+    samples = list(real_samples(model, frames, poses, NoiseModel()))
     kinds = [(one.group, one.is_right) for one in samples if "aligned" not in one.group]
     # Six of the eight frames with a pose are for learning.
     assert kinds == 2 * [("real", True), ("real", True), ("real, shifted", False)]
@@ -137,7 +139,7 @@ def test_poses_are_moved_as_far_as_said(scene):
 
 def test_aligning_brings_the_surface_onto_the_depth(scene):
     model, frame = load_object("demo_jug"), scene.read(0)
-    weigher, truth = Weigher(model, EvidenceNoise()), frame.truth["demo_jug"]
+    weigher, truth = Weigher(model, NoiseModel()), frame.truth["demo_jug"]
     start = truth.copy()
     start[:3, 3] += [0.004, -0.003, 0.008]
     depth = weigher.onto_what_is_seen(frame, start)

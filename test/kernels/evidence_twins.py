@@ -8,27 +8,9 @@ import numpy as np
 from scipy.ndimage import binary_erosion, correlate1d
 
 from pose_tracker_ros.kernels import evidence as kernels
+from pose_tracker_ros.kernels import surroundings
 
 CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], bool)
-
-
-def silhouette_distance(mask):
-    """Length (R, R) in pixels of the shortest way to the silhouette in steps and diagonal steps, by relaxation."""
-    lengths = {1: kernels.STEP / kernels.DISTANCE_UNITS, 2: kernels.DIAGONAL / kernels.DISTANCE_UNITS}
-    distance = np.where(mask, 0.0, np.inf)
-    rows, columns = mask.shape
-    while True:
-        around = np.pad(distance, 1, constant_values=np.inf)
-        ways = [distance]
-        for down in (-1, 0, 1):
-            for right in (-1, 0, 1):
-                length = lengths.get(abs(down) + abs(right))
-                if length:
-                    ways.append(around[1 + down : rows + 1 + down, 1 + right : columns + 1 + right] + length)
-        shorter = np.min(ways, axis=0)
-        if np.array_equal(shorter, distance):
-            return distance
-        distance = shorter
 
 
 def in_window(shape, window):
@@ -40,7 +22,7 @@ def in_window(shape, window):
 
 def sensor_deviation(depth, noise):
     """Of a depth (...) in metres."""
-    return noise[kernels.DEPTH] * (depth / kernels.REFERENCE_M) ** 2 + noise[kernels.DEPTH_FLOOR]
+    return noise[kernels.DEPTH] * depth**2
 
 
 def interior(mask):
@@ -48,11 +30,11 @@ def interior(mask):
     return binary_erosion(mask, CROSS)
 
 
-def deviations(depth, normal, rays, noise):
-    """Of measured from rendered depth (R, R)."""
+def deviations(expected, normal, rays, noise):
+    """Of measured from expected depth (R, R)."""
     cosine = -np.sum(normal * rays, axis=-1) / np.linalg.norm(rays, axis=-1)
-    shape = noise[kernels.SHAPE] / np.maximum(cosine, kernels.LEAST_COSINE)
-    return np.hypot(sensor_deviation(depth, noise), shape)
+    surface = noise[kernels.SURFACE] / np.maximum(cosine, kernels.LEAST_COSINE)
+    return np.hypot(sensor_deviation(expected, noise), surface)
 
 
 def coordinates(shape):
@@ -61,77 +43,55 @@ def coordinates(shape):
     return (columns - (shape[1] - 1) / 2) / shape[1], (rows - (shape[0] - 1) / 2) / shape[1]
 
 
-def surrounding_planes(depth, distance, pixels, rings, independent_px, noise):
-    """Planes (4, 10) of rings of pixels (N, 2)."""
-    planes = np.zeros((4, kernels.PLANE_NUMBERS))
+def surrounding_planes(depth, ring, diameter_px, noise):
+    """Planes (2, 10) of the pixels (R, R) of a ring."""
+    planes = np.zeros((surroundings.MOST_PLANES, surroundings.PLANE_NUMBERS))
     across, along = coordinates(depth.shape)
-    rows, columns = pixels.T
-    for ring, (low, high) in enumerate(rings):
-        chosen = (distance[rows, columns] > low) & (distance[rows, columns] <= high) & (depth[rows, columns] > 0)
-        ring_rows, ring_columns = rows[chosen], columns[chosen]
-        stride = max(1, -(-len(ring_rows) // kernels.MOST_SAMPLES))
-        if len(ring_rows) // stride < kernels.LEAST_SAMPLES:
-            continue
-        place = ring_rows[::stride], ring_columns[::stride]
-        seen = depth[place].astype(np.float64)
-        deviation = np.hypot(sensor_deviation(seen, noise), noise[kernels.SHAPE])
-        samples = np.column_stack([across[place], along[place], 1 / seen, seen**2 / deviation])
-        taken, state = len(samples), 1
-        for number in range(kernels.PLANES_A_RING):
-            if len(samples) < max(kernels.LEAST_SAMPLES, kernels.LEAST_SHARE * taken):
-                break
-            plane, state = best_plane(samples, state)
-            plane, covariance = refitted(samples, plane)
-            off = np.abs(scaled_errors(samples, plane)) >= 1
-            row = planes[kernels.PLANES_A_RING * ring + number]
-            row[:3] = plane
-            row[3:9] = covariance[np.triu_indices(3)] * taken * independent_px / len(ring_rows)
-            row[9] = (~off).sum() / (2 * taken)
-            samples = swapped_out(samples, off)
+    rows, columns = np.nonzero(ring & (depth > 0))
+    stride = max(1, -(-len(rows) // surroundings.MOST_SAMPLES))
+    taken = len(rows) // stride
+    place = rows[::stride][:taken], columns[::stride][:taken]
+    seen = depth[place].astype(np.float64)
+    deviation = np.hypot(sensor_deviation(seen, noise), noise[kernels.SURFACE])
+    samples = np.column_stack([across[place], along[place], 1 / seen, seen**2 / deviation])
+    shared = surroundings.CORRELATED_PIXELS * (diameter_px / surroundings.PIXELS_A_DIAMETER) ** 2
+    for row in planes:
+        if len(samples) < max(surroundings.LEAST_SAMPLES, surroundings.LEAST_SHARE * taken):
+            break
+        plane, covariance = refitted(samples, best_plane(samples))
+        off = np.abs(scaled_errors(samples, plane)) >= 1
+        row[:3] = plane
+        row[3:9] = covariance[np.triu_indices(3)] * taken * shared / len(rows)
+        row[9] = (~off).sum() / taken
+        samples = samples[off]
     return planes
-
-
-def swapped_out(samples, off):
-    """The samples that are ``off``, in the order that filling gaps from the end leaves, which the generator relies on."""
-    kept, off = list(range(len(samples))), list(off)
-    place = 0
-    while place < len(kept):
-        if off[kept[place]]:
-            place += 1
-        else:
-            kept[place] = kept[-1]
-            kept.pop()
-    return samples[kept]
 
 
 def scaled_errors(samples, plane):
     """Inverse depth's errors as shares of the largest that a sample on the plane has."""
     error = samples[:, 2] - plane[0] - samples[:, :2] @ plane[1:]
-    return error * samples[:, 3] / kernels.INLIER_DEVIATIONS
+    return error * samples[:, 3] / surroundings.INLIER_DEVIATIONS
 
 
-def best_plane(samples, state):
-    """The plane of the best-supported three samples and the generator's state."""
+def best_plane(samples):
+    """The plane of the best-supported three samples."""
     best, best_support = None, -1.0
-    for _ in range(kernels.TRIES):
-        chosen = []
-        for _ in range(3):
-            state = (state * 1103515245 + 12345) % 2**31
-            chosen.append((state // 256) % len(samples))
+    for attempt in range(1, surroundings.TRIES + 1):
+        chosen = (np.mod(attempt * np.array(surroundings.STEPS), 1) * len(samples)).astype(int)
         matrix = np.column_stack([np.ones(3), samples[chosen, :2]])
-        if abs(np.linalg.det(matrix)) < kernels.LEAST_DETERMINANT:
+        if abs(np.linalg.det(matrix)) < surroundings.LEAST_DETERMINANT:
             continue
         plane = np.linalg.solve(matrix, samples[chosen, 2])
         support = np.maximum(0, 1 - scaled_errors(samples, plane) ** 2).sum()
         if support > best_support:
             best, best_support = plane, support
-    return best, state
+    return best
 
 
 def refitted(samples, plane):
     """The plane after least squares with Tukey's weights, and the inverse normal matrix."""
     design = np.column_stack([np.ones(len(samples)), samples[:, :2]])
-    for _ in range(kernels.REFITS):
+    for _ in range(surroundings.REFITS):
         weight = np.maximum(0, 1 - scaled_errors(samples, plane) ** 2) * samples[:, 3]
         plane = np.linalg.lstsq(design * weight[:, None], samples[:, 2] * weight, rcond=None)[0]
         covariance = np.linalg.inv((design * weight[:, None] ** 2).T @ design)
@@ -156,7 +116,7 @@ def continued(depth, expected, deviation, planes, noise):
         covariance += np.triu(covariance, 1).T
         there = 1 / (place @ plane[:3])
         variance = np.einsum("hwi,ij,hwj->hw", place, covariance, place) * there**4
-        spread = np.sqrt(variance + sensor_deviation(depth, noise) ** 2 + noise[kernels.SHAPE] ** 2)
+        spread = np.sqrt(variance + sensor_deviation(depth, noise) ** 2 + noise[kernels.SURFACE] ** 2)
         density = plane[9] * normal_density(depth - there, spread)
         is_front = there < expected - kernels.FRONT_DEVIATIONS * deviation
         front = front + np.where(is_front, density, 0)
@@ -175,7 +135,7 @@ def elsewhere_density(planes):
 
 
 def depth_ratio(chosen, total, deviation, rendered, depth, planes, bias, noise):
-    """Mean log ratio and bias from the ``chosen`` (R, R) pixels; ``total`` as many as could have been."""
+    """Mean log ratio and what the bias is off from the ``chosen`` (R, R) pixels; ``total`` as many as could have been."""
     expected = rendered + bias
     front, behind = continued(depth, expected, deviation, planes, noise)
     absent = kernels.GOES_ON * (front + behind) + elsewhere_density(planes)
@@ -192,30 +152,30 @@ def depth_ratio(chosen, total, deviation, rendered, depth, planes, bias, noise):
     prior = np.exp(-(shifts**2) / 2)
     support = prior / prior.sum() * np.exp(noise[kernels.DEPTHS] * np.array(means))
     shift = (support * shifts).sum() / support.sum() * noise[kernels.BIAS]
-    return np.log(support.sum()) / noise[kernels.DEPTHS], bias + shift
+    return np.log(support.sum()) / noise[kernels.DEPTHS], shift
 
 
 def color_density(colors):
     """Density (4096,) of colours (N, 3)."""
-    edges = np.linspace(0, 256, kernels.BINS + 1)
-    histogram = np.histogramdd(colors.astype(float), [edges] * 3)[0] * kernels.BINS**3 / len(colors)
-    window = [kernels.SIDE_SHARE, 1 - 2 * kernels.SIDE_SHARE, kernels.SIDE_SHARE]
+    bins, side = surroundings.BINS, surroundings.SIDE_SHARE
+    histogram = np.histogramdd(colors.astype(float), [np.linspace(0, 256, bins + 1)] * 3)[0] * bins**3 / len(colors)
+    window = [side, 1 - 2 * side, side]
     for axis in range(3):
         histogram = correlate1d(histogram, window, axis, mode="nearest")
     return histogram.ravel()
 
 
-def color_gains(paint, color, noise):
+def light(paint, color, noise):
     """Gains and offsets (6,) between colours (N, 3) by weighted least squares with a prior, and the prior's share of it."""
     prior = np.zeros((6, 6))
-    tied = noise[kernels.GAIN] ** 2 * np.ones((3, 3)) + noise[kernels.CHANNEL_GAIN] ** 2 * np.eye(3)
+    tied = noise[kernels.EXPOSURE] ** 2 * np.ones((3, 3)) + noise[kernels.WHITE_BALANCE] ** 2 * np.eye(3)
     prior[:3, :3] = np.linalg.inv(tied)
-    prior[3:, 3:] = np.eye(3) / noise[kernels.OFFSET] ** 2
+    prior[3:, 3:] = np.eye(3) / noise[kernels.HAZE] ** 2
     start = np.array([1.0, 1, 1, 0, 0, 0])
     gains = start
     variance = noise[kernels.COLOR] ** 2
     per_pixel = min(1, noise[kernels.COLORS] / len(paint)) / variance
-    for _ in range(kernels.GAIN_FITS):
+    for _ in range(kernels.LIGHT_FITS):
         squared = ((color - gains[:3] * paint - gains[3:]) ** 2).sum(axis=1)
         weight = per_pixel * (kernels.FREEDOM + 3) / (kernels.FREEDOM + squared / variance)
         matrix, right = prior.copy(), prior @ start
@@ -228,15 +188,16 @@ def color_gains(paint, color, noise):
     return gains, 0.5 * (gains - start) @ prior @ (gains - start)
 
 
-def weigh_pixels(chosen, total, deviation, rendered, depth, planes, bias, object_density, around, noise):
+def weigh_pixels(chosen, total, deviation, rendered, depth, planes, bias, shift, object_density, around, noise):
     """Probabilities (R, R) of surface and occluder, and the colour's ratio, given densities (R, R) of colour, or None."""
     expected = rendered + bias
     front, behind = continued(depth, expected, deviation, planes, noise)
     is_hidden = hidden(depth, expected, deviation, noise)
-    nearer = depth < expected - kernels.FRONT_DEVIATIONS * deviation
+    error = depth - expected - shift
+    nearer = error < -kernels.FRONT_DEVIATIONS * deviation
     densities = np.array(
         [
-            kernels.ON_SURFACE * normal_density(depth - expected, deviation),
+            kernels.ON_SURFACE * normal_density(error, deviation),
             kernels.IN_FRONT * front + np.where(nearer, kernels.NEARER, 0),
             kernels.GOES_ON * behind + np.where(nearer, 0, elsewhere_density(planes)),
         ]

@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+import cv2
 import numpy as np
 import pytest
 from kernels import evidence_twins as twins
 
 from pose_tracker_ros.camera import PinholeCamera
 from pose_tracker_ros.kernels import evidence as kernels
+from pose_tracker_ros.kernels import surroundings
 
 CAMERA = PinholeCamera(72, 72, 130.0, 132.0, 30.0, 41.0)
-NOISE = np.array([0.0012, 0.0004, 0.0007, 0.002, 16.0, 0.4, 0.12, 15.0, 60.0, 40.0])
-RINGS = np.array([[0.7, 3.2], [1.5, 6.5]])
+NOISE = np.array([0.0033, 0.0007, 0.002, 16.0, 0.4, 0.12, 15.0, 60.0, 40.0])
+DIAMETER_PX = 44.0
 BIAS = 0.0013
 SEEDS = pytest.mark.parametrize("seed", range(3))
 
@@ -75,28 +77,18 @@ class Crop:
         return (ground * self.mask[..., None]).astype(np.uint8)
 
     @cached_property
-    def surface(self) -> tuple[np.ndarray, np.ndarray, int, int]:
-        """Pixels, deviations, count and total of the kernel."""
-        pixels, deviations = np.full((72 * 72, 2), -1, np.int32), np.zeros(72 * 72, np.float32)
-        intrinsics = np.array([CAMERA.fx, CAMERA.fy, CAMERA.cx, CAMERA.cy])
-        total, count, _ = kernels.surface_pixels(
-            self.mask, self.rendered, self.normal, intrinsics, self.window, NOISE, pixels, deviations
+    def distance(self) -> np.ndarray:
+        return cv2.distanceTransform((~self.mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+
+    @cached_property
+    def around(self) -> tuple[np.ndarray, np.ndarray]:
+        """Planes and colours of the kernel."""
+        planes = np.ones((surroundings.MOST_PLANES, surroundings.PLANE_NUMBERS))
+        colors = np.ones(surroundings.BINS**3, np.float32)
+        surroundings.look_around(
+            self.distance, DIAMETER_PX, self.window, self.depth, self.color, *NOISE[:2], planes, colors
         )
-        return pixels, deviations, count, total
-
-    @cached_property
-    def ring(self) -> tuple[np.ndarray, np.ndarray, int]:
-        """Distance, pixels and count of the kernel."""
-        distance, pixels = np.zeros((72, 72), np.int32), np.full((72 * 72, 2), -1, np.int32)
-        count = kernels.ring_pixels(self.mask, self.window, RINGS.min(), RINGS.max(), distance, pixels)
-        return distance, pixels, count
-
-    @cached_property
-    def planes(self) -> np.ndarray:
-        planes = np.empty((4, kernels.PLANE_NUMBERS))
-        distance, pixels, count = self.ring
-        kernels.surrounding_planes(self.depth, distance, pixels, count, RINGS, 30.0, NOISE, planes)
-        return planes
+        return planes, colors
 
     @property
     def chosen(self) -> np.ndarray:
@@ -104,124 +96,105 @@ class Crop:
         return twins.interior(self.mask) & twins.in_window(self.mask.shape, self.window)
 
     @property
+    def ring(self) -> np.ndarray:
+        """Pixels (R, R) bool around the silhouette."""
+        away = self.distance / DIAMETER_PX
+        near = (away > surroundings.RING_LOW) & (away <= surroundings.RING_HIGH)
+        return near & twins.in_window(self.mask.shape, self.window)
+
+    @property
     def deviation(self) -> np.ndarray:
         """Of depth (R, R) by the twin, 1 where nothing is drawn."""
-        found = twins.deviations(self.rendered.astype(np.float64), self.normal, self.rays, NOISE)
-        return np.where(self.mask, found, 1.0)
+        return np.where(self.mask, twins.deviations(self.rendered + BIAS, self.normal, self.rays, NOISE), 1.0)
 
+    @cached_property
+    def common(self) -> np.ndarray:
+        """Pixels (R, R) bool from which the twins find what all have in common."""
+        rows, columns = np.nonzero(self.chosen)
+        stride = -(-len(rows) // kernels.COMMON_PIXELS)
+        assert stride > 1
+        result = np.zeros_like(self.mask)
+        result[rows[::stride], columns[::stride]] = True
+        return result
 
-def test_ring_pixels_are_those_at_a_distance():
-    crop = Crop(0)
-    distance, pixels, count = crop.ring
-    expected = twins.silhouette_distance(crop.mask)
-    low, high = RINGS.min(), RINGS.max()
-    near = expected <= high
-    assert distance[near] / 1000 == pytest.approx(expected[near], rel=1e-9)
-    assert (distance[~near] > 1000 * high).all()
-    listed = np.zeros_like(crop.mask)
-    listed[tuple(pixels[:count].T)] = True
-    assert listed.sum() == count > 300
-    assert np.array_equal(listed, (expected > low) & near & twins.in_window(crop.mask.shape, crop.window))
+    def depth_ratio(self) -> tuple[float, float]:
+        """Ratio and shift by the twin."""
+        total = twins.interior(self.mask).sum() * self.common.sum() / self.chosen.sum()
+        return twins.depth_ratio(
+            self.common, total, self.deviation, self.rendered, self.depth, self.around[0], BIAS, NOISE
+        )
 
-
-def test_nothing_surrounds_nothing():
-    distance, pixels = np.zeros((8, 8), np.int32), np.zeros((64, 2), np.int32)
-    assert kernels.ring_pixels(np.zeros((8, 8), bool), np.array([0, 0, 8, 8]), 0.5, 3.0, distance, pixels) == 0
-    assert (distance > 3000).all()
-
-
-def test_surface_pixels_are_inside_and_have_deviations():
-    crop = Crop(0)
-    pixels, deviations, count, total = crop.surface
-    assert total == twins.interior(crop.mask).sum() > count
-    assert np.array_equal(pixels[:count], np.argwhere(crop.chosen))
-    assert deviations[:count] == pytest.approx(crop.deviation[crop.chosen], rel=1e-5)
+    def weigh(self, known: int, learnt: np.ndarray) -> tuple[tuple, np.ndarray, np.ndarray]:
+        """What the kernel returns, surface and occluder."""
+        surface, occluder = np.zeros(self.mask.shape, np.float32), np.zeros(self.mask.shape, np.float32)
+        camera = np.array([CAMERA.fx, CAMERA.fy, CAMERA.cx, CAMERA.cy])
+        result = kernels.weigh_pixels(
+            self.mask, self.rendered, self.normal, self.paint, camera, self.window, self.depth, self.color, *self.around,
+            known, learnt, BIAS, NOISE, surface, occluder,
+        )  # fmt: skip
+        return result, surface, occluder
 
 
 @SEEDS
 def test_planes_are_those_of_general_solvers(seed):
     crop = Crop(seed)
-    distance, pixels, count = crop.ring
-    expected = twins.surrounding_planes(crop.depth, distance / 1000, pixels[:count], RINGS, 30.0, NOISE)
-    assert (expected[:, 9] > 0.05).sum() >= 3
-    assert crop.planes == pytest.approx(expected, rel=1e-6, abs=1e-9)
+    expected = twins.surrounding_planes(crop.depth, crop.ring, DIAMETER_PX, NOISE)
+    assert (expected[:, 9] > 0.05).all()
+    assert crop.around[0] == pytest.approx(expected, rel=1e-6, abs=1e-9)
 
 
-def test_rings_without_depth_have_no_planes():
+def test_colours_around_are_those_of_the_ring():
     crop = Crop(0)
-    distance, pixels, count = crop.ring
-    planes = np.ones((4, kernels.PLANE_NUMBERS))
+    assert crop.ring.sum() > 200
+    assert crop.around[1] == pytest.approx(twins.color_density(crop.color[crop.ring]), rel=1e-4, abs=1e-4)
+
+
+def test_a_ring_without_depth_has_no_planes_and_nothing_surrounds_nothing():
+    crop = Crop(0)
+    planes, colors = np.ones((2, surroundings.PLANE_NUMBERS)), np.zeros(surroundings.BINS**3, np.float32)
     nothing = np.zeros_like(crop.depth)
-    kernels.surrounding_planes(nothing, distance, pixels, count, RINGS, 30.0, NOISE, planes)
-    assert not planes.any()
-
-
-@SEEDS
-def test_depth_ratio(seed):
-    crop = Crop(seed)
-    pixels, deviations, count, total = crop.surface
-    stride = -(-count // kernels.BIAS_PIXELS)
-    chosen = np.zeros_like(crop.mask)
-    chosen[tuple(pixels[:count:stride].T)] = True
-    result = kernels.depth_ratio(pixels, deviations, count, total, crop.rendered, crop.depth, crop.planes, 5e-4, NOISE)
-    expected = twins.depth_ratio(
-        chosen, total / stride, crop.deviation, crop.rendered, crop.depth, crop.planes, 5e-4, NOISE
-    )
-    assert stride > 1 and expected[0] > 1
-    assert result == pytest.approx(expected, abs=2e-5)
-
-
-def test_the_common_bias_is_found_roughly():
-    crop = Crop(0)
-    pixels, deviations, count, total = crop.surface
-    _, bias = kernels.depth_ratio(
-        pixels, deviations, count, total, crop.rendered, crop.depth, crop.planes, 0.0, NOISE
-    )
-    assert 0.3 * BIAS < bias < 1.3 * BIAS
+    surroundings.look_around(crop.distance, DIAMETER_PX, crop.window, nothing, crop.color, *NOISE[:2], planes, colors)
+    assert not planes.any() and colors.std() > 0
+    far = np.full_like(crop.distance, 1e9)
+    surroundings.look_around(far, DIAMETER_PX, crop.window, crop.depth, crop.color, *NOISE[:2], planes, colors)
+    assert not planes.any() and (colors == 1).all()
 
 
 def test_color_density():
     crop = Crop(0)
-    _, pixels, count = crop.ring
-    density = np.zeros(kernels.BINS**3, np.float32)
-    kernels.color_density(crop.color, pixels, count, density)
-    rows, columns = pixels[:count].T
-    assert density == pytest.approx(twins.color_density(crop.color[rows, columns]), rel=1e-4, abs=1e-4)
+    surface = np.random.default_rng(0).random(crop.mask.shape).astype(np.float32)
+    density = np.zeros(surroundings.BINS**3, np.float32)
+    assert surroundings.color_density(crop.color, surface, 0.7, density) == (surface > 0.7).sum()
+    assert density == pytest.approx(twins.color_density(crop.color[surface > 0.7]), rel=1e-4, abs=1e-4)
     assert density.mean() == pytest.approx(1, rel=1e-5)
-    kernels.color_density(crop.color, pixels, 0, density)
+    assert surroundings.color_density(crop.color, surface, 2.0, density) == 0
     assert (density == 1).all()
 
 
-@SEEDS
-def test_color_gains(seed):
-    crop = Crop(seed)
-    pixels, deviations, count, _ = crop.surface
-    gains = np.zeros(6)
-    used, cost = kernels.color_gains(
-        pixels, deviations, count, crop.rendered, crop.depth, 0.0, crop.paint, crop.color, NOISE, gains
+def test_the_common_bias_is_found_roughly():
+    crop = Crop(0)
+    ratio, shift = twins.depth_ratio(
+        crop.common, 1.0, crop.deviation, crop.rendered, crop.depth, crop.around[0], 0.0, NOISE
     )
-    rows, columns = pixels[: count : -(-count // kernels.GAIN_PIXELS)].T
-    seen = ~twins.hidden(crop.depth, crop.rendered, crop.deviation, NOISE)[rows, columns]
-    rows, columns = rows[seen], columns[seen]
-    assert used == len(rows) < count
-    expected, expected_cost = twins.color_gains(crop.paint[rows, columns].astype(float), crop.color[rows, columns].astype(float), NOISE)
-    assert gains == pytest.approx(expected, rel=1e-6)
-    assert cost == pytest.approx(expected_cost, rel=1e-6) and cost > 0.1
+    assert 0.3 * BIAS < shift < 1.3 * BIAS and ratio > 1
 
 
 @SEEDS
 @pytest.mark.parametrize("known", [kernels.UNKNOWN, kernels.PAINTED, kernels.LEARNT])
 def test_weigh_pixels(seed, known):
     crop = Crop(seed)
-    pixels, deviations, count, total = crop.surface
-    gains = np.array([1.1, 0.9, 1.0, 5.0, -4.0, 2.0])
-    around = twins.color_density(crop.color[~crop.mask]).astype(np.float32)
     learnt = twins.color_density(crop.color[crop.mask]).astype(np.float32)
-    surface, occluder = np.zeros(crop.mask.shape, np.float32), np.zeros(crop.mask.shape, np.float32)
-    ratio, visible, speaking, hidden = kernels.weigh_pixels(
-        pixels, deviations, count, total, crop.rendered, crop.depth, crop.planes, BIAS, crop.paint, crop.color, known,
-        gains, learnt, around, NOISE, surface, occluder,
-    )  # fmt: skip
+    (depth_ratio, color_ratio, total, visible, speaking, hidden), surface, occluder = crop.weigh(known, learnt)
+    expected_ratio, shift = crop.depth_ratio()
+    assert depth_ratio == pytest.approx(expected_ratio, abs=2e-5) and depth_ratio > 1
+    is_hidden = twins.hidden(crop.depth, crop.rendered + BIAS, crop.deviation, NOISE)
+    assert total == twins.interior(crop.mask).sum() > crop.chosen.sum()
+    assert hidden == (crop.chosen & is_hidden).sum() > 50
+    assert speaking == (crop.chosen & ~is_hidden & (crop.depth > 0)).sum()
+    assert visible == speaking + (crop.chosen & (crop.depth == 0)).sum()
+    seen = crop.common & ~is_hidden
+    gains, cost = twins.light(crop.paint[seen].astype(float), crop.color[seen].astype(float), NOISE)
+    assert cost > 0.1
     bins = np.ravel_multi_index(tuple(np.moveaxis(crop.color >> kernels.BIN_SHIFT, -1, 0)), (kernels.BINS,) * 3)
     painted = np.clip(gains[:3] * crop.paint + gains[3:], 0, 255)
     density = {
@@ -230,13 +203,12 @@ def test_weigh_pixels(seed, known):
         kernels.LEARNT: learnt[bins],
     }[known]
     expected_surface, expected_occluder, expected_ratio = twins.weigh_pixels(
-        crop.chosen, total, crop.deviation, crop.rendered, crop.depth, crop.planes, BIAS, density, around[bins], NOISE
-    )
-    assert surface == pytest.approx(expected_surface, abs=1e-4)
-    assert occluder == pytest.approx(expected_occluder, abs=1e-4)
-    assert ratio == pytest.approx(expected_ratio, abs=1e-5)
-    is_hidden = twins.hidden(crop.depth, crop.rendered + BIAS, crop.deviation, NOISE)
-    assert hidden == (crop.chosen & is_hidden).sum() > 50
-    assert speaking == (crop.chosen & ~is_hidden & (crop.depth > 0)).sum()
-    assert visible == speaking + (crop.chosen & (crop.depth == 0)).sum()
-    assert (ratio == 0) == (known == kernels.UNKNOWN)
+        crop.chosen, total, crop.deviation, crop.rendered, crop.depth, crop.around[0], BIAS, shift, density,
+        crop.around[1][bins], NOISE,
+    )  # fmt: skip
+    if known == kernels.PAINTED:
+        expected_ratio -= cost / NOISE[kernels.COLORS]
+    assert surface == pytest.approx(expected_surface, abs=2e-4)
+    assert occluder == pytest.approx(expected_occluder, abs=2e-4)
+    assert color_ratio == pytest.approx(expected_ratio, abs=2e-5)
+    assert (color_ratio == 0) == (known == kernels.UNKNOWN)

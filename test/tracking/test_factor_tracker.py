@@ -11,8 +11,7 @@ from pose_tracker_ros.evaluation.track import perturbed
 from pose_tracker_ros.simulation.config import BoardConfig, ObjectConfig, SceneConfig
 from pose_tracker_ros.simulation.scene import SceneSequence
 from pose_tracker_ros.tracking import TrackState
-from pose_tracker_ros.tracking.factor_tracker import FactorTracker, observe
-from pose_tracker_ros.tracking.view import make_view
+from pose_tracker_ros.tracking.factor_tracker import FactorTracker
 
 BOARD = BoardConfig(first_frame=8, frames=22, slide_frames=3, motion="follows", color="mean", gap_m=0.03)
 SLOW = {"path": "hand", "speed_mm": 1.8, "speed_deg": 0.7}
@@ -64,19 +63,3 @@ def test_a_start_must_be_a_pose_and_come_first(model):
         tracker.step(scene(model, boards=(), frames=1).read(0))
     with pytest.raises(ValueError, match="expected a rigid 4x4 pose"):
         tracker.start(np.zeros((4, 4)))
-
-
-def test_the_window_shows_the_frames_own_pixels_and_nothing_beyond(model):
-    frame = scene(model, boards=(), frames=1).read(0)
-    pose = frame.truth["drill"].copy()
-    pose[0, 3] = -0.3
-    view = make_view(frame, FactorTracker(model)._renderer, model, pose, 64)
-    seen = observe(view)
-    assert view.left < 0 < view.left + view.scale * view.camera.width
-    last = view.camera.height - 1
-    for row, column in ((0, 40), (30, 60), (last, last)):
-        place = view.top + view.scale * row, view.left + view.scale * column
-        inside = 0 <= place[0] < frame.camera.height and 0 <= place[1] < frame.camera.width
-        assert np.array_equal(seen.color[row, column], frame.color[place] if inside else [0, 0, 0])
-        assert seen.depth[row, column] == (frame.depth[place] if inside else 0)
-    assert not seen.color[:, 0].any() and not seen.depth[:, 0].any()

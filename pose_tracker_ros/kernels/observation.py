@@ -1,0 +1,84 @@
+"""What images show in the pixels of a window, whose pixel (row, column) is the image's (top + scale row, left + scale column).
+
+Images need not be contiguous, nor writable. What is outside of an image is 0.
+"""
+
+from __future__ import annotations
+
+from math import ceil, floor
+
+import numpy as np
+
+from pose_tracker_ros.kernels.compilation import kernel
+
+NEAREST_M = 1e-3
+# Pixels that are warped are drawn so many times as large, so that slants and turns leave no cracks between them.
+OVERLAP = 1.2
+
+
+@kernel("void(Array(uint8, 3, 'A', True), int64, int64, int64, uint8[:, :, ::1])")
+def cut_color(image, left, top, scale, window):
+    """Fill a ``window`` (R, R, 3) from an image (H, W, 3)."""
+    window[:] = 0
+    for row in range(window.shape[0]):
+        image_row = top + scale * row
+        if not 0 <= image_row < image.shape[0]:
+            continue
+        for column in range(window.shape[1]):
+            image_column = left + scale * column
+            if 0 <= image_column < image.shape[1]:
+                for channel in range(3):
+                    window[row, column, channel] = image[image_row, image_column, channel]
+
+
+@kernel("void(Array(float32, 2, 'A', True), int64, int64, int64, float64, float64, float32[:, ::1])")
+def cut_depth(image, left, top, scale, nearest, farthest, window):
+    """Fill a ``window`` (R, R) from a depth image (H, W), 0 where it is not between the limits (m)."""
+    window[:] = 0
+    for row in range(window.shape[0]):
+        image_row = top + scale * row
+        if not 0 <= image_row < image.shape[0]:
+            continue
+        for column in range(window.shape[1]):
+            image_column = left + scale * column
+            if 0 <= image_column < image.shape[1]:
+                depth = image[image_row, image_column]
+                window[row, column] = depth if nearest <= depth <= farthest else 0
+
+
+@kernel(
+    "void(Array(float32, 2, 'A', True), float64[::1], int64[::1], float64[:, ::1], float64[::1], float64, float64, float64, "
+    "float64, float32[:, ::1])"
+)
+def warp_depth(image, camera, part, window_T_depth, window_camera, shift_x, shift_y, nearest, farthest, window):
+    """Fill a ``window`` (R, R) with what a depth camera beside its own measured, as depth in its own; the nearest wins.
+
+    ``camera``, ``window_camera`` (4,): fx, fy, cx, cy of the depth image (H, W) and of the window; ``part`` (4,): first
+    column and row of the image that are looked at, column and row after the last; ``window_T_depth`` (4, 4); ``shift``: what
+    depth has in a pixel is seen by its ray at pixel + shift. Depths are used between the limits (m). As many pixels of the
+    image are used as the window has in their place, so that the nearest is not always one that noise brings nearer; where
+    it has more, each fills as many as it covers.
+    """
+    window[:] = 0
+    size = window_camera[0] / camera[0]
+    step = max(1, int(floor(1.0 / size)))
+    half = 0.5 * OVERLAP * max(1.0, step * size)
+    for row in range(part[1], part[3], step):
+        ray_y = (row + shift_y - camera[3]) / camera[1]
+        for column in range(part[0], part[2], step):
+            depth = float(image[row, column])
+            if not nearest <= depth <= farthest:
+                continue
+            x, y = depth * (column + shift_x - camera[2]) / camera[0], depth * ray_y
+            away = window_T_depth[2, 0] * x + window_T_depth[2, 1] * y + window_T_depth[2, 2] * depth + window_T_depth[2, 3]
+            if away < NEAREST_M:
+                continue
+            across = window_T_depth[0, 0] * x + window_T_depth[0, 1] * y + window_T_depth[0, 2] * depth + window_T_depth[0, 3]
+            along = window_T_depth[1, 0] * x + window_T_depth[1, 1] * y + window_T_depth[1, 2] * depth + window_T_depth[1, 3]
+            u = window_camera[0] * across / away + window_camera[2]
+            v = window_camera[1] * along / away + window_camera[3]
+            for to_row in range(max(0, int(ceil(v - half))), min(window.shape[0], int(ceil(v + half)))):
+                for to_column in range(max(0, int(ceil(u - half))), min(window.shape[1], int(ceil(u + half)))):
+                    there = window[to_row, to_column]
+                    if there == 0 or away < there:
+                        window[to_row, to_column] = np.float32(away)

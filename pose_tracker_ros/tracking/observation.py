@@ -1,0 +1,95 @@
+"""What a frame shows in the window of a view, and in which part of the window."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from pose_tracker_ros.camera import PinholeCamera
+from pose_tracker_ros.frame import Frame
+from pose_tracker_ros.kernels import observation as kernels
+
+# A depth camera beside the colour camera is asked for what is at least so near, as a share of the object's distance. What is
+# nearer is seen far from the object's place in its image.
+NEAREST_SHARE = 0.5
+
+
+class Window(Protocol):
+    """A square part of the colour image, whose pixel (row, column) is the image's (top + scale row, left + scale column);
+    center (3,): of the object, metres in the colour camera."""
+
+    frame: Frame
+    camera: PinholeCamera
+    left: int
+    top: int
+    scale: int
+    center: np.ndarray
+
+
+class Observation(NamedTuple):
+    """What was measured, as a crop's camera sees it (nearest neighbour for depth).
+
+    color: (R, R, 3) uint8. depth: (R, R) float32 metres, 0 = none. window: (4,) int64, the part of the crop that the image
+    covers: first column and row, column and row after the last.
+    """
+
+    color: np.ndarray
+    depth: np.ndarray
+    window: np.ndarray
+
+    @classmethod
+    def whole(cls, color: np.ndarray, depth: np.ndarray) -> Observation:
+        """Of a crop that lies within the image."""
+        return cls(color, depth, np.array([0, 0, depth.shape[1], depth.shape[0]]))
+
+
+def observe(view: Window, shift: np.ndarray | None = None, nearest_m: float = 1e-3, farthest_m: float = 1e3) -> Observation:
+    """What a view's frame shows in the view's window.
+
+    ``shift`` (2,): of the colour image against depth, pixels of the depth image: what depth has at p is seen in colour at
+    p + shift. Depth is used from ``nearest_m`` to ``farthest_m``.
+    """
+    frame, side, scale = view.frame, view.camera.height, view.scale
+    color, depth = np.empty((side, side, 3), np.uint8), np.empty((side, side), np.float32)
+    kernels.cut_color(frame.color, view.left, view.top, scale, color)
+    across, along = (0.0, 0.0) if shift is None else (float(shift[0]), float(shift[1]))
+    if frame.registered:
+        left, top = view.left - round(across), view.top - round(along)
+        kernels.cut_depth(frame.depth, left, top, scale, nearest_m, farthest_m, depth)
+    else:
+        part = _part_of_depth(view, max(nearest_m, NEAREST_SHARE * float(view.center[2])), farthest_m)
+        cameras = _numbers(frame.depth_camera), part, np.array(frame.color_T_depth, np.float64), _numbers(view.camera)
+        kernels.warp_depth(frame.depth, *cameras, across, along, nearest_m, farthest_m, depth)
+    return Observation(color, depth, image_window(frame.camera, view.camera))
+
+
+def image_window(camera: PinholeCamera, crop: PinholeCamera) -> np.ndarray:
+    """The part (4,) int64 of a crop that an image of ``camera`` covers: see :class:`Observation`."""
+    ratio_x, ratio_y = crop.fx / camera.fx, crop.fy / camera.fy
+    left, top = crop.cx - ratio_x * camera.cx, crop.cy - ratio_y * camera.cy
+    first = np.ceil([left, top])
+    after = np.floor([left + ratio_x * (camera.width - 1), top + ratio_y * (camera.height - 1)]) + 1
+    size = [crop.width, crop.height]
+    first, after = np.clip(first, 0, size), np.clip(after, 0, size)
+    return np.concatenate([first, np.maximum(first, after)]).astype(np.int64)
+
+
+def _part_of_depth(view: Window, nearest_m: float, farthest_m: float) -> np.ndarray:
+    """The part (4,) int64 of the depth image that sees what is in the window between two distances."""
+    camera, pose = view.frame.depth_camera, view.frame.color_T_depth
+    ends = np.array([0, view.camera.height - 1])
+    x, y = np.meshgrid((ends - view.camera.cx) / view.camera.fx, (ends - view.camera.cy) / view.camera.fy)
+    rays = np.column_stack([x.ravel(), y.ravel(), np.ones(4)])
+    corners = np.vstack([nearest_m * rays, farthest_m * rays])
+    pixels = camera.project((corners - pose[:3, 3]) @ pose[:3, :3])
+    if not np.isfinite(pixels).all():
+        return np.array([0, 0, camera.width, camera.height])
+    size = np.array([camera.width, camera.height])
+    first = np.clip(np.floor(pixels.min(axis=0)), 0, size)
+    after = np.clip(np.ceil(pixels.max(axis=0)) + 1, first, size)
+    return np.concatenate([first, after]).astype(np.int64)
+
+
+def _numbers(camera: PinholeCamera) -> np.ndarray:
+    return np.array([camera.fx, camera.fy, camera.cx, camera.cy])
