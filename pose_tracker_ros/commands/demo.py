@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from geometry_msgs.msg import PoseStamped
     from rclpy.node import Node
     from rclpy.qos import QoSProfile
-    from std_msgs.msg import UInt32
+    from std_msgs.msg import Float32MultiArray, UInt32
 
 console = Console()
 CAMERA = "/demo/camera"
@@ -58,7 +58,7 @@ class Recorder:
     def __init__(self, node: Node, camera: str) -> None:
         from diagnostic_msgs.msg import DiagnosticArray
         from geometry_msgs.msg import PoseStamped
-        from std_msgs.msg import Bool, Float32, UInt32
+        from std_msgs.msg import Bool, Float32MultiArray, UInt32
 
         self.poses: dict[int, np.ndarray] = {}
         self.latency_ms: dict[int, float] = {}
@@ -72,9 +72,7 @@ class Recorder:
         node.create_subscription(PoseStamped, "/object_pose", self._on_pose, 100)
         node.create_subscription(PoseStamped, f"{camera}/camera/ground_truth", self._on_truth, 100)
         node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
-        node.create_subscription(
-            Float32, f"{camera}/camera/publishing_s", lambda one: self.camera_ms.append(1e3 * one.data), 100
-        )
+        node.create_subscription(Float32MultiArray, f"{camera}/camera/publishing_s", self._on_publishing, latched)
         node.create_subscription(UInt32, f"{camera}/camera/prerendered", self._on_prerendered, latched)
         node.create_subscription(Bool, f"{camera}/camera/finished", lambda _: self.finished.set(), latched)
 
@@ -91,6 +89,9 @@ class Recorder:
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         values = {one.key: one.value for status in message.status for one in status.values}
         self.stages |= {key.removesuffix(IN_MS): value for key, value in values.items() if key.endswith(IN_MS)}
+
+    def _on_publishing(self, message: Float32MultiArray) -> None:
+        self.camera_ms = [1e3 * seconds for seconds in message.data]
 
     def _on_prerendered(self, message: UInt32) -> None:
         self.prerendered = message.data
@@ -225,9 +226,10 @@ def camera_process(object_name: str, config: SimulationConfig, folder: Path) -> 
 
 def _watch(camera: subprocess.Popen, recorder: Recorder, total: int) -> None:
     """Show progress until the camera has finished and the last pose has had time to arrive."""
-    with Progress(console=console, transient=True) as bar:
+    # Rarely drawn, since that takes time from the tracker in this process.
+    with Progress(console=console, transient=True, refresh_per_second=2) as bar:
         rendering, tracking = (bar.add_task(name, total=total, start=False) for name in ("rendering first", "tracking"))
-        while not recorder.finished.wait(0.2):
+        while not recorder.finished.wait(0.5):
             for task, completed in ((rendering, recorder.prerendered), (tracking, len(recorder.published))):
                 if completed:
                     bar.start_task(task)

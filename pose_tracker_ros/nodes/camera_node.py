@@ -12,7 +12,7 @@ import rclpy
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
-from std_msgs.msg import Bool, Float32, Header, UInt32
+from std_msgs.msg import Bool, Float32MultiArray, Header, UInt32
 from tf2_ros import TransformBroadcaster
 
 from pose_tracker_ros.datasets import Frame, FrameSequence, open_sequence
@@ -34,8 +34,8 @@ class CameraNode(Node):
 
     Of every object whose true pose is known it publishes that, a first pose for the tracker (with the first frame, the
     true pose moved by a known amount), and the object's mask, as a segmentation node would: below ``~/NAME/``, and of the
-    one that the parameter ``object`` names also below ``~/``. How long after their stamp the images of a frame were out is
-    on ``~/publishing_s``.
+    one that the parameter ``object`` names also below ``~/``. How long after their stamp the images of every frame
+    were out comes on ``~/publishing_s`` at the end.
     """
 
     def __init__(self, **options: object) -> None:
@@ -88,7 +88,8 @@ class CameraNode(Node):
             self._add_object(name)
         self._started: set[str] = set()
         self._prerendered = self.create_publisher(UInt32, "~/prerendered", LATCHED)
-        self._publishing_s = self.create_publisher(Float32, "~/publishing_s", 100)
+        self._publishing_s: list[float] = []
+        self._publishing_times = self.create_publisher(Float32MultiArray, "~/publishing_s", LATCHED)
         self._finished = self.create_publisher(Bool, "~/finished", LATCHED)
         self._broadcaster = TransformBroadcaster(self)
         self._stopped = threading.Event()
@@ -195,12 +196,14 @@ class CameraNode(Node):
     def _play_once(self, frames: Iterable[ReadyFrame]) -> None:
         """Publish on an absolute schedule, so that delays don't add up; frames that are late go out at once."""
         self._started.clear()
+        self._publishing_s.clear()
         due = time.monotonic()
         for number, frame in enumerate(frames):
             if self._stopped.wait(max(0.0, due - time.monotonic())) or not self.context.ok():
                 return
             self._publish(frame, number)
             due = max(due + self._period_s, time.monotonic() - self._period_s)
+        self._publishing_times.publish(Float32MultiArray(data=self._publishing_s))
 
     def _publish(self, frame: ReadyFrame, number: int) -> None:
         header = Header(frame_id=self._frame_id)
@@ -214,7 +217,7 @@ class CameraNode(Node):
         self._info.publish(info)
         self._depth.publish(depth)
         self._color.publish(color)
-        self._publishing_s.publish(Float32(data=time.perf_counter() - begin))
+        self._publishing_s.append(time.perf_counter() - begin)
         for name, topics in self._topics.items():
             for one in topics:
                 one.publish_mask(frame.masks.get(name), number, header)

@@ -15,7 +15,7 @@ from geometry_msgs.msg import PoseStamped
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import Image
-from std_msgs.msg import Float32, UInt32
+from std_msgs.msg import Float32MultiArray, UInt32
 from tf2_msgs.msg import TFMessage
 from tf2_ros import Buffer, TransformListener
 
@@ -69,7 +69,7 @@ class ImageListener(Node):
         super().__init__("image_listener", **options)
         self.color, self.depth, self.prerendered, self.publishing_s = [], [], [], []
         self.create_subscription(
-            Float32, "/alone/camera/publishing_s", lambda message: self.publishing_s.append(message.data), 10
+            Float32MultiArray, "/alone/camera/publishing_s", lambda message: self.publishing_s.extend(message.data), LATCHED
         )
         self.create_subscription(Image, "/alone/color/image_raw", self.color.append, 10)
         self.create_subscription(Image, "/alone/aligned_depth_to_color/image_raw", self.depth.append, 10)
