@@ -18,7 +18,6 @@ from pose_tracker_ros.initialization.hypotheses import HypothesesConfig, Hypothe
 from pose_tracker_ros.initialization.observation import Observation
 from pose_tracker_ros.networks.fusion_weights import FILE_NAME, load_fusion_weights
 from pose_tracker_ros.objects import ObjectModel
-from pose_tracker_ros.rendering.raycast import RaycastRenderer
 
 # Proposals closer to one another than this are the same pose.
 SAME_POSE_RAD = np.radians(15)
@@ -67,14 +66,12 @@ class DenseFusionInitializer(HypothesisInitializer):
         Raises FileNotFoundError without weights, ValueError for weights that are incomplete or of another object.
         """
         # Not the base class's constructor, which renders the templates that the network replaces.
-        self.model = model
         if config is not None and not isinstance(config, DenseFusionConfig):
             config = DenseFusionConfig(finalists=config.finalists, accept_score=config.accept_score)
-        self.config = config or DenseFusionConfig()
+        self._prepare(model, config or DenseFusionConfig())
         path = _default_path(model) if weights_path is None else Path(weights_path)
         self._network, self.info = load_fusion_weights(path)
         self.info.check_object(model.name, model.diameter_m, path)
-        self._renderer = RaycastRenderer(model.mesh)
 
     @torch.inference_mode()
     @one_thread()

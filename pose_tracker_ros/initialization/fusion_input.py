@@ -11,8 +11,7 @@ import torch
 
 from pose_tracker_ros.camera import PinholeCamera, crop_camera
 from pose_tracker_ros.geometry import make_pose, so3_exp
-from pose_tracker_ros.initialization.observation import InitializationError, Observation
-from pose_tracker_ros.initialization.verification import view_of
+from pose_tracker_ros.initialization.observation import InitializationError, Observation, view_of
 from pose_tracker_ros.networks.dense_fusion import FusionInput
 
 MIN_POINTS = 30

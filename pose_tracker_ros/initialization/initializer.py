@@ -98,17 +98,18 @@ class MaskAlignmentInitializer:
     def estimate(self, observation: Observation) -> InitialPose:
         """The pose of the hypotheses, aligned with mask and depth unless that explains the image worse."""
         start = time.perf_counter()
-        first = self._hypotheses.estimate(observation)
+        pose, verdict = self._hypotheses.best(observation)
         depth = observation.depth if observation.distance_m is not None else None
         view = MaskView(observation.mask, observation.frame.camera, depth=depth)
         try:
-            aligned = align_masks(self.model.mesh, [view], first.camera_T_object, self._config)
+            aligned = align_masks(self.model.mesh, [view], pose, self._config)
         except ValueError as error:
+            first = self._hypotheses.judged(pose, verdict, time.perf_counter() - start)
             return replace(first, reason=first.reason or f"not aligned with the mask: {error}")
-        verdict = self.verify(observation, aligned.camera_T_object)
-        if verdict.score <= first.score:
-            return replace(first, seconds=time.perf_counter() - start)
-        return self._hypotheses.judged(aligned.camera_T_object, verdict, time.perf_counter() - start)
+        other = self.verify(observation, aligned.camera_T_object)._replace(rivalry=verdict.rivalry)
+        if other.score > verdict.score:
+            pose, verdict = aligned.camera_T_object, other
+        return self._hypotheses.judged(pose, verdict, time.perf_counter() - start)
 
     def verify(self, observation: Observation, camera_T_object: np.ndarray) -> Verdict:
         """How well a pose explains an observation."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
+from pose_tracker_ros.camera import PinholeCamera
 from pose_tracker_ros.frame import Frame
 
 MIN_MASK_PIXELS = 50
@@ -38,6 +40,32 @@ class Observation:
         """Mean pixel (2,) x, y of the mask."""
         rows, columns = np.nonzero(self.mask)
         return np.array([columns.mean(), rows.mean()])
+
+
+class View(NamedTuple):
+    """Observation through a crop camera: color (R, R, 3), depth (R, R) all of it, mask (R, R) bool."""
+
+    camera: PinholeCamera
+    color: np.ndarray
+    depth: np.ndarray
+    mask: np.ndarray
+
+
+def view_of(observation: Observation, camera: PinholeCamera) -> View:
+    """The observation as a crop camera sees it."""
+    frame = observation.frame
+    scale_x, scale_y = frame.camera.fx / camera.fx, frame.camera.fy / camera.fy
+    matrix = np.array(
+        [[scale_x, 0, frame.camera.cx - scale_x * camera.cx], [0, scale_y, frame.camera.cy - scale_y * camera.cy]]
+    )
+    size = (camera.width, camera.height)
+    nearest = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
+    return View(
+        camera,
+        cv2.warpAffine(frame.color, matrix, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP),
+        cv2.warpAffine(frame.depth, matrix, size, flags=nearest),
+        cv2.warpAffine(observation.mask.astype(np.uint8), matrix, size, flags=nearest).astype(bool),
+    )
 
 
 def observe(frame: Frame, mask: np.ndarray, diameter_m: float) -> Observation:
@@ -138,7 +166,7 @@ def _without_specks(mask: np.ndarray) -> np.ndarray:
 class InitialPose:
     """A first pose with how well the image supports it.
 
-    camera_T_object: (4, 4). score: 0..1. accepted: True when the score is high enough to start from.
+    camera_T_object: (4, 4). score: 0..1, probability that it is right. accepted: True when the score is high enough to start from.
     reason: why it was not accepted, empty otherwise. seconds: time spent.
     """
 

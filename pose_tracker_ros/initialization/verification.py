@@ -8,146 +8,128 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from pose_tracker_ros.camera import PinholeCamera
 from pose_tracker_ros.initialization.observation import Observation
 from pose_tracker_ros.objects import ObjectModel
-from pose_tracker_ros.rendering import Rendering
+from pose_tracker_ros.rendering.raster import RasterRenderer
+from pose_tracker_ros.tracking.evidence import Appearance, Evidence, weigh
+from pose_tracker_ros.tracking.noise import NoiseModel
+from pose_tracker_ros.tracking.observation import Observation as Seen
+from pose_tracker_ros.tracking.observation import observe
+from pose_tracker_ros.tracking.view import View, make_view
 
-MIN_TOLERANCE_M = 0.006
-TOLERANCE_SHARE = 0.04
-# Mask pixels that the pose does not explain count half: masks bleed.
-UNEXPLAINED_WEIGHT = 0.5
-# Less of the rendered object in sight than this cannot be told from something else.
-ENOUGH_VISIBLE = 0.3
-# Colours off by this share of the full range, after an equal gain, are another object's.
-COLOR_TOLERANCE = 0.3
-# Errors of darker objects are measured against this grey level.
-DARK = 40.0
-# Variance of colours (grey levels squared) below which there is no pattern to speak of.
-PATTERN_FLOOR = 60.0
-PATTERN_SHARE = 0.6
+# Log odds beside those of depth and colour: of a mask that is the object's wholly, of a nat of pattern a pixel (so many of its
+# pixels are independent), and of neither. Logistic regression on 1,500 first poses in 228 simulated scenes with masks of its
+# own and 114 with others', 19 objects in changing light; checked on 29 right and 126 wrong masks of real images.
+MASK, PATTERN, CONSTANT = 10.0, 10.0, -12.5
+# Between these deviations of their Gaussians, diameters, lies what is pattern: coarser is light, finer is noise, or missed.
+PATTERN_BAND_D = (0.015, 0.06)
+# Of colours in that band, grey levels: of scans and cameras.
+PATTERN_NOISE = 6.0
+# Log odds of what surely is not there.
+IMPOSSIBLE = -20.0
 
 
 class Verdict(NamedTuple):
-    """How well a pose explains an observation, each 0..1.
+    """How well a pose explains an observation.
 
-    score: the product, for objects of unknown colour the cube of geometry; geometry: mask and depth;
-    color: 1 for objects of unknown colour.
+    log_odds: natural logarithm of the odds that it is the object's pose, all evidence together. evidence: of depth and colour,
+    None where the pose is outside of the image. overlap: 0..1 of the mask with what is in sight of the object. pattern:
+    of the paint that is seen, nats a pixel. rivalry: how many times as likely as this pose all other ones together are.
     """
 
-    score: float
-    geometry: float
-    color: float
+    log_odds: float
+    evidence: Evidence | None
+    overlap: float
+    pattern: float
+    rivalry: float = 0.0
+
+    @property
+    def score(self) -> float:
+        """Probability 0..1 that the pose is the object's."""
+        return 1 / (1 + math.exp(-self.log_odds)) / (1 + self.rivalry)
+
+    @property
+    def doubt(self) -> str:
+        """What speaks most against the pose, in words."""
+        if self.evidence is None:
+            return "it is outside of the image"
+        if self.evidence.is_hidden:
+            return "something nearer hides it"
+        if self.log_odds > 0:
+            return "other poses explain the image as well"
+        if self.evidence.depth_ratio < 0:
+            return "depth says that what is around goes on there"
+        if self.overlap < 0.5:
+            return f"it overlaps the mask by {self.overlap:.2f} only"
+        if self.evidence.color_ratio < 0:
+            return "the colours there are rather those of what is around"
+        return "mask, depth and colours fit it, but not well enough"
 
 
-class View(NamedTuple):
-    """Observation through a crop camera: color (R, R, 3), depth (R, R) all of it, mask (R, R) bool."""
+class Verifier:
+    """Judges poses of one object."""
 
-    camera: PinholeCamera
-    color: np.ndarray
-    depth: np.ndarray
-    mask: np.ndarray
+    def __init__(self, model: ObjectModel, renderer: RasterRenderer, noise: NoiseModel) -> None:
+        self._model, self._renderer, self._noise = model, renderer, noise
+        self._appearance = Appearance(model.mesh.has_color)
+
+    def verify(
+        self, observation: Observation, camera_T_object: np.ndarray, largest_px: int, depth_bias_m: float = 0.0
+    ) -> Verdict:
+        """The verdict on a pose (4, 4), looked at in a window of at most ``largest_px`` on a side.
+
+        ``depth_bias_m``: what the depth camera is known to measure too far.
+        """
+        painted = self._appearance.is_painted
+        view = make_view(observation.frame, self._renderer, self._model, camera_T_object, largest_px, color=painted)
+        if view is None:
+            return Verdict(IMPOSSIBLE, None, 0.0, 0.0)
+        seen = observe(view)
+        evidence = weigh(view, seen, self._appearance, self._noise, depth_bias_m)
+        left, top, right, bottom = seen.window
+        sight = np.zeros(view.rendering.mask.shape, np.float32)
+        sight[top:bottom, left:right] = (view.rendering.mask * (1 - evidence.occluder))[top:bottom, left:right]
+        if not sight.any():
+            return Verdict(IMPOSSIBLE, None, 0.0, 0.0)
+        overlap = _overlap(observation.mask, view, sight)
+        pattern = shared_pattern(view, seen, sight) if painted else 0.0
+        odds = evidence.log_odds + MASK * overlap + PATTERN * pattern + CONSTANT
+        return Verdict(max(odds, IMPOSSIBLE), evidence, overlap, pattern)
 
 
-def view_of(observation: Observation, camera: PinholeCamera) -> View:
-    """The observation as a crop camera sees it."""
-    frame = observation.frame
-    scale_x, scale_y = frame.camera.fx / camera.fx, frame.camera.fy / camera.fy
-    matrix = np.array(
-        [[scale_x, 0, frame.camera.cx - scale_x * camera.cx], [0, scale_y, frame.camera.cy - scale_y * camera.cy]]
-    )
-    size = (camera.width, camera.height)
-    nearest = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
-    return View(
-        camera,
-        cv2.warpAffine(frame.color, matrix, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP),
-        cv2.warpAffine(frame.depth, matrix, size, flags=nearest),
-        cv2.warpAffine(observation.mask.astype(np.uint8), matrix, size, flags=nearest).astype(bool),
-    )
+def _overlap(mask: np.ndarray, view: View, sight: np.ndarray) -> float:
+    """Intersection over union of a mask (H, W) of the image and what is in ``sight`` (R, R), 0..1, of the object drawn in a view.
 
-
-def verify(model: ObjectModel, view: View, rendering: Rendering) -> Verdict:
-    """Compare a rendering with what was seen through the same camera.
-
-    Agreement is a rendered pixel within the mask whose depth is right. Contradiction is a rendered pixel that
-    sees farther, or one outside the mask that nothing hides. Pixels behind something nearer that is outside
-    the mask say nothing. Without depth the mask alone decides.
+    What something nearer hides, or the image's border cuts, cannot be in a mask.
     """
-    rendered = rendering.mask
-    tolerance = max(MIN_TOLERANCE_M, TOLERANCE_SHARE * model.diameter_m)
-    measured = view.depth > 0
-    difference = view.depth - rendering.depth
-    near = measured & (np.abs(difference) <= tolerance)
-    hidden = rendered & ~view.mask & measured & (difference < -tolerance)
-    unknown = rendered & ~measured
-    common = rendered & view.mask
-    if measured[common].sum() < 0.1 * common.sum():
-        near, unknown = rendered, np.zeros_like(rendered)
-    agreeing = int((common & near).sum())
-    contradicting = int((common & measured & ~near).sum() + (rendered & ~view.mask & ~hidden & ~unknown).sum())
-    # Masks stop a pixel early or late: their border is not held against a pose.
-    beyond = view.mask & ~cv2.dilate(rendered.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
-    unexplained = int(beyond.sum())
-    visible = int((rendered & ~hidden).sum())
-    if agreeing == 0 or visible == 0:
-        return Verdict(0.0, 0.0, 0.0)
-    geometry = agreeing / (agreeing + contradicting + UNEXPLAINED_WEIGHT * unexplained)
-    geometry *= min(1.0, visible / (ENOUGH_VISIBLE * max(rendered.sum(), 1)))
-    if not model.mesh.has_color:
-        # Where colour cannot speak against it, geometry has to be the more convincing.
-        return Verdict(geometry**3, geometry, 1.0)
-    color = _color_agreement(view, rendering, common & (near | unknown))
-    return Verdict(geometry * color, geometry, color)
+    side, scale = len(sight), view.scale
+    rows, columns = (first + scale * np.arange(side) for first in (view.top, view.left))
+    in_rows, in_columns = (rows >= 0) & (rows < mask.shape[0]), (columns >= 0) & (columns < mask.shape[1])
+    shown = np.zeros((side, side), bool)
+    shown[np.ix_(in_rows, in_columns)] = mask[np.ix_(rows[in_rows], columns[in_columns])]
+    beyond = max(mask.sum() / scale**2 - (shown & view.rendering.mask).sum(), 0.0)
+    return float(sight[shown].sum() / (sight.sum() + beyond))
 
 
-def _color_agreement(view: View, rendering: Rendering, where: np.ndarray) -> float:
-    """1 for equal colours up to a common gain and a gentle change of light across the object, towards 0 for others'."""
-    if where.sum() < 20:
-        return 1.0
-    weight = where.astype(np.float32)
-    smooth = 0.012 * len(where)
+def shared_pattern(view: View, seen: Seen, sight: np.ndarray) -> float:
+    """Mutual information of paint and image, nats a pixel in ``sight`` (R, R); 0 where there is no pattern, or another.
 
-    def blurred(image: np.ndarray) -> np.ndarray:
-        return cv2.GaussianBlur(image * weight[..., None], (0, 0), smooth)
-
-    total = np.maximum(cv2.GaussianBlur(weight, (0, 0), smooth), 1e-3)[..., None]
-    expected = (blurred(rendering.color.astype(np.float32)) / total)[where]
-    seen = (blurred(view.color.astype(np.float32)) / total)[where]
-    # Shading changes brightness over the object, and is no paint; the light's colour and gain are the same all over it.
-    shading = _shading(rendering.normal[where], expected.mean(axis=1), seen.mean(axis=1))[:, None]
-    seen = seen / np.maximum(shading, 0.1)
-    gain = (seen * expected).sum(axis=0) / np.maximum((expected**2).sum(axis=0), 1e-6)
-    seen = seen / np.clip(gain, 0.5 * gain.mean(), 1.5 * gain.mean())
-    # Highlights and stickers are on a part of the object only, another object's colours are all over it.
-    error = float(np.median(np.abs(seen - expected).mean(axis=1))) / max(float(expected.mean(axis=0).max()), DARK)
-    return math.exp(-((error / COLOR_TOLERANCE) ** 2)) * _pattern_agreement(expected, seen)
-
-
-def _pattern_agreement(expected: np.ndarray, seen: np.ndarray) -> float:
-    """From the correlation of two colour patterns (N, 3): 1 when equal or when there is no pattern, less when not.
-
-    Scanned textures carry highlights of their own, so that a wrong pattern alone does not refuse a pose.
+    Of two normal variables with correlation r it is -log(1 - r^2) / 2. Gains, offsets and shading do not matter.
     """
-    expected, seen = expected - expected.mean(axis=0), seen - seen.mean(axis=0)
-    power = float((expected**2).mean())
-    correlation = float((expected * seen).mean()) / math.sqrt(
-        (power + PATTERN_FLOOR) * (float((seen**2).mean()) + PATTERN_FLOOR)
-    )
-    weight = power / (power + 4 * PATTERN_FLOOR)
-    return 1 - PATTERN_SHARE * weight * (1 - max(correlation, 0.0))
+    weight = cv2.erode((sight > 0.5).astype(np.float32), np.ones((3, 3), np.uint8))
+    pixels_a_diameter = view.diameter_m * view.camera.fx / view.center[2]
 
+    def blurred(image: np.ndarray, deviation_d: float) -> np.ndarray:
+        return cv2.GaussianBlur(image, (0, 0), deviation_d * pixels_a_diameter)
 
-def _shading(normals: np.ndarray, albedo: np.ndarray, brightness: np.ndarray) -> np.ndarray:
-    """Shading (N,) by ambient and one directional light that explains brightness as albedo times shading best."""
-    design = np.column_stack([np.ones(len(normals)), normals]) * albedo[:, None]
-    mean = float(np.median(brightness)) / max(float(np.median(albedo)), 1.0)
-    # Gentle light is more likely: few pixels must not explain paint by shading.
-    regular = 0.02 * float((albedo**2).sum()) * np.diag([1e-3, 1.0, 1.0, 1.0])
-    light = np.array([mean, 0.0, 0.0, 0.0])
-    for _ in range(3):
-        # Highlights are doubted, more so in every round.
-        residual = brightness - design @ light
-        weight = 1 / (1 + (residual / (1.5 * np.median(np.abs(residual)) + 1)) ** 2)
-        weighted = design * weight[:, None]
-        light = np.linalg.solve(weighted.T @ design + regular, weighted.T @ brightness + regular @ [mean, 0, 0, 0])
-    return np.clip(np.column_stack([np.ones(len(normals)), normals]) @ light, 0.4 * mean, 2.5 * mean)
+    def pattern(image: np.ndarray) -> np.ndarray:
+        weighted = image * weight[..., None]
+        fine, coarse = (blurred(weighted, d) / (blurred(weight, d) + 1e-3)[..., None] for d in PATTERN_BAND_D)
+        return (fine - coarse)[weight > 0]
+
+    paint, image = pattern(view.rendering.color), pattern(seen.color)
+    covariance, floor = float(np.vdot(paint, image)), paint.size * PATTERN_NOISE**2
+    if covariance <= 0:
+        return 0.0
+    power = (float(np.vdot(paint, paint)) + floor) * (float(np.vdot(image, image)) + floor)
+    return -0.5 * math.log(1 - covariance**2 / power)

@@ -7,6 +7,7 @@ from pose_tracker_ros.datasets import open_sequence
 from pose_tracker_ros.datasets.object_models import load_tracked_object
 from pose_tracker_ros.evaluation.metrics import add_errors, adds_errors
 from pose_tracker_ros.evaluation.track import track_frames
+from pose_tracker_ros.geometry import rotation_angle
 from pose_tracker_ros.initialization.hypotheses import HypothesisInitializer
 from pose_tracker_ros.initialization.initializer import initialize
 from pose_tracker_ros.objects import ObjectModel, load_mesh
@@ -40,9 +41,21 @@ def test_ycb_video_frames(shared_data, sequence, name):
     assert answer.accepted
     from_mask = tracked(model, frames, answer.camera_T_object)
     from_truth = tracked(model, frames, frames[0].truth[name])
-    assert add_errors(from_mask, from_truth, points)[-1] < 0.005
+    # The brick's sides differ in print alone, which is below the image's noise: it may be found turned.
+    errors = adds_errors if "brick" in name else add_errors
+    assert errors(from_mask, from_truth, points)[-1] < 0.005
     truth = np.stack([frame.truth[name] for frame in frames])
     assert adds_errors(from_mask, truth, points).max() < 0.01
+
+
+def test_a_wrong_turn_is_refused(shared_data):
+    """Cut by the image's border and overexposed, a can looks as well upside down."""
+    frame = next(iter(open_sequence(shared_data / "ycbv_frames" / "data" / "0003")))
+    name = "005_tomato_soup_can"
+    model = ObjectModel.from_mesh(name, load_mesh(next((shared_data / "ycbv_models" / name).glob("*.obj"))))
+    answer = initialize(HypothesisInitializer(model), frame, frame.masks[name])
+    turn = np.degrees(rotation_angle(answer.camera_T_object[:3, :3] @ frame.truth[name][:3, :3].T))
+    assert not answer.accepted or turn < 20
 
 
 @pytest.mark.parametrize("name", ["dragon", "cube"])

@@ -148,6 +148,56 @@ def test_unusable_masks_are_refused_in_one_sentence(initializer, scenes, kind):
         initialize(initializer, frame, mask)
 
 
+def test_another_light_is_not_another_paint(jug, initializer, scenes):
+    """Half the exposure, warmer, and hazy."""
+    for scene in scenes[:2]:
+        color = scene.frame.color * np.array([0.6, 0.5, 0.4]) + 40
+        frame = replace(scene.frame, color=color.astype(np.uint8))
+        answer = initialize(initializer, frame, scene.mask)
+        assert answer.accepted, answer.reason
+        assert errors(jug, answer, scene.camera_T_object)[0] < 5
+
+
+def test_a_wrong_turn_is_less_likely(jug, initializer, scenes):
+    for scene in scenes:
+        observation = observe(scene.frame, scene.mask, jug.diameter_m)
+        pose = scene.camera_T_object
+        turned = apply_residual(pose, np.zeros(3), np.pi * pose[:3, 1], jug.center_m)
+        assert initializer.verify(observation, turned).log_odds < initializer.verify(observation, pose).log_odds - 1
+
+
+def test_a_pose_outside_the_image_is_refused_in_words(jug, initializer, scenes):
+    observation = observe(scenes[0].frame, scenes[0].mask, jug.diameter_m)
+    beside = apply_residual(scenes[0].camera_T_object, np.array([2.0, 0.0, 0.0]), np.zeros(3), jug.center_m)
+    answer = initializer.judged(beside, initializer.verify(observation, beside), 0.0)
+    assert not answer.accepted
+    assert "outside of the image" in answer.reason
+
+
+def test_a_pose_on_a_plain_board_is_refused_in_words(jug, initializer, scenes):
+    """The board is near the object, reaches far beyond it, and has its mean colour; the mask is as if it were the object's."""
+    scene = scenes[0]
+    color = np.empty_like(scene.frame.color)
+    color[:] = scene.frame.color[scene.mask].mean(axis=0)
+    depth = np.full_like(scene.frame.depth, np.median(scene.frame.depth[scene.mask]))
+    observation = observe(replace(scene.frame, color=color, depth=depth), scene.mask, jug.diameter_m)
+    answer = initializer.estimate(observation)
+    assert not answer.accepted
+    assert "what is around goes on" in answer.reason
+
+
+def test_other_poses_count_against_one_unless_the_surface_is_the_same(jug, initializer, scenes):
+    pose = scenes[0].camera_T_object
+    verdict = initializer.verify(observe(scenes[0].frame, scenes[0].mask, jug.diameter_m), pose)
+    assert verdict._replace(rivalry=1.0).score == pytest.approx(verdict.score / 2)
+    assert "other poses" in verdict._replace(rivalry=1.0).doubt
+    cube = HypothesisInitializer(load_object("cube"), HypothesesConfig(subdivisions=1, in_plane=4))
+    for one, same in ((initializer, False), (cube, True)):
+        turned = apply_residual(pose, np.zeros(3), np.pi / 2 * pose[:3, 2], one.model.center_m)
+        assert one._is_same(pose, turned) is same
+        assert one._is_same(pose, pose)
+
+
 def test_the_score_falls_with_the_error_of_the_pose(jug, initializer, scenes):
     scene = scenes[2]
     observation = observe(scene.frame, scene.mask, jug.diameter_m)

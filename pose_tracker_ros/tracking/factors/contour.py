@@ -28,12 +28,18 @@ class ColorStatistics(NamedTuple):
     @classmethod
     def seen_in(cls, view: View) -> ColorStatistics:
         """Those of a view whose rendering is where the object is."""
-        mask = view.rendering.mask.view(np.uint8)
+        return cls.under(view.rendering.mask, view.frame.color, view.left, view.top, view.scale)
+
+    @classmethod
+    def under(cls, mask: np.ndarray, color: np.ndarray, left: int, top: int, scale: int) -> ColorStatistics:
+        """Those of a mask (R, R) bool whose pixel (row, column) is that of an image ``color`` (H, W, 3) at (top + scale row,
+        left + scale column)."""
+        mask = np.ascontiguousarray(mask).view(np.uint8)
         inside = cv2.erode(mask, _square(INSIDE_PX))
         beside = cv2.dilate(mask, _square(OUTSIDE_TO_PX)) - cv2.dilate(mask, _square(OUTSIDE_FROM_PX))
         counts = np.zeros((2, contour.BINS**3), np.float32)
-        color = np.ascontiguousarray(view.frame.color)
-        contour.count_colors(color, inside + 2 * beside, view.left, view.top, view.scale, counts[0], counts[1])
+        counted = np.ascontiguousarray(color), inside + 2 * beside, left, top, scale
+        contour.count_colors(*counted, counts[0], counts[1])
         return cls(*(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)))
 
     def renewed(self, other: ColorStatistics, share: float) -> ColorStatistics:
