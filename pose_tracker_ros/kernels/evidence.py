@@ -19,7 +19,7 @@ from pose_tracker_ros.kernels.compilation import helper, kernel
 # Places in ``noise``.
 DEPTH, SURFACE, BIAS, COLOR, EXPOSURE, WHITE_BALANCE, HAZE, DEPTHS, COLORS = range(9)
 # Columns of ``planes``.
-WEIGHT = 9
+WEIGHT = 3
 
 # Surfaces seen flatter than this cosine count as seen under it.
 LEAST_COSINE = 0.15
@@ -81,19 +81,14 @@ def _continued(observed, expected, deviation, x, y, planes, noise):
     """Density of a depth on what is around: of planes that pass in front of the expected depth, and of the others."""
     front, behind = 0.0, 0.0
     sensor = noise[DEPTH] * observed * observed
-    floor = sensor * sensor + noise[SURFACE] * noise[SURFACE]
+    spread = sqrt(sensor * sensor + noise[SURFACE] * noise[SURFACE])
     for number in range(planes.shape[0]):
         plane = planes[number]
         inverse = plane[0] + plane[1] * x + plane[2] * y
         if plane[WEIGHT] == 0.0 or inverse <= 0.0:
             continue
         there = 1.0 / inverse
-        across, along = plane[3] + 2.0 * plane[4] * x + plane[6] * x * x, 2.0 * (plane[5] + plane[7] * x) + plane[8] * y
-        variance = floor + (across + along * y) * there**4
-        error = observed - there
-        if error * error > NEGLIGIBLE_DEVIATIONS**2 * variance:
-            continue
-        density = plane[WEIGHT] * _normal_density(error, sqrt(variance))
+        density = plane[WEIGHT] * _normal_density(observed - there, spread)
         if there < expected - FRONT_DEVIATIONS * deviation:
             front += density
         else:

@@ -15,16 +15,14 @@ from pose_tracker_ros.kernels.compilation import helper, kernel
 # The ring around the silhouette, in diameters: where it begins and ends. A narrow one sees boards that reach little beyond the
 # object; a wide one stays on what is around when that is lost at the edge.
 RING_LOW, RING_HIGH = 0.02, 0.1
-# Neighbouring depths have errors in common: so many pixels of 1/48 diameter are one independent measurement.
-CORRELATED_PIXELS, PIXELS_A_DIAMETER = 30.0, 48.0
 # Samples and tries, deviations within which a sample lies on a plane, and the fewest on one.
 MOST_SAMPLES, TRIES, REFITS = 160, 32, 3
 INLIER_DEVIATIONS = 3.0
 LEAST_SAMPLES, LEAST_SHARE = 12, 0.1
 LEAST_DETERMINANT = 1e-9
 MOST_PLANES = 2
-# Columns of ``planes``: inverse depth and slopes, their covariance, and the share of the ring.
-COVARIANCE, WEIGHT, PLANE_NUMBERS = 3, 9, 10
+# Columns of ``planes``: inverse depth and slopes, and the share of the ring.
+WEIGHT, PLANE_NUMBERS = 3, 4
 # Rows of samples: 1, across and along, which are a plane's design, inverse depth and its precision.
 INVERSE, PRECISION, SAMPLE_NUMBERS = 3, 4, 5
 # Three samples a try: steps that fill a cube evenly (Roberts, "The unreasonable effectiveness of quasirandom sequences", 2018).
@@ -77,44 +75,36 @@ def _best_plane(samples):
 
 
 @helper
-def _refit(samples, plane, covariance):
+def _refit(samples, plane):
     """Least squares with Tukey's weights, from a plane (3,) on, in place; False where samples lie on a line."""
-    right = np.empty(3)
+    normal, right = np.empty((3, 3)), np.empty(3)
     for _ in range(REFITS):
         weights = (np.maximum(0.0, 1.0 - _scaled_errors(samples, plane) ** 2) * samples[PRECISION]) ** 2
         for row in range(3):
             right[row] = (weights * samples[row] * samples[INVERSE]).sum()
             for column in range(3):
-                covariance[row, column] = (weights * samples[row] * samples[column]).sum()
-        adjugate, determinant = _inverse(covariance)
-        if determinant <= LEAST_DETERMINANT * covariance[0, 0] * covariance[1, 1] * covariance[2, 2]:
+                normal[row, column] = (weights * samples[row] * samples[column]).sum()
+        adjugate, determinant = _inverse(normal)
+        if determinant <= LEAST_DETERMINANT * normal[0, 0] * normal[1, 1] * normal[2, 2]:
             return False
-        covariance[:] = adjugate / determinant
         for number in range(3):
-            plane[number] = (covariance[number] * right).sum()
+            plane[number] = (adjugate[number] * right).sum() / determinant
     return True
 
 
 @helper
-def _fit_planes(samples, variance_factor, planes):
-    """Fill ``planes`` (2, 10), by MSAC (Torr and Zisserman, "MLESAC", 2000), then refitted."""
+def _fit_planes(samples, planes):
+    """Fill ``planes`` (2, 4), by MSAC (Torr and Zisserman, "MLESAC", 2000), then refitted."""
     taken = samples.shape[1]
-    covariance = np.empty((3, 3))
     for number in range(MOST_PLANES):
         if samples.shape[1] < max(LEAST_SAMPLES, LEAST_SHARE * taken):
             return
         plane = _best_plane(samples)
-        if not _refit(samples, plane, covariance):
+        if not _refit(samples, plane):
             return
         others = np.flatnonzero(np.abs(_scaled_errors(samples, plane)) >= 1.0)
-        out = planes[number]
-        out[:COVARIANCE] = plane
-        place = COVARIANCE
-        for row in range(3):
-            for column in range(row, 3):
-                out[place] = covariance[row, column] * variance_factor
-                place += 1
-        out[WEIGHT] = (samples.shape[1] - len(others)) / taken
+        planes[number, :WEIGHT] = plane
+        planes[number, WEIGHT] = (samples.shape[1] - len(others)) / taken
         samples = np.ascontiguousarray(samples[:, others])
 
 
@@ -194,9 +184,9 @@ def look_around(distance, diameter_px, window, depth, color, noise_at_metre, sur
     """Fit up to two planes to the measured depth of the ring, and count its colours.
 
     ``distance`` (R, R): pixels from the silhouette; ``noise_at_metre``: deviation of depth at one metre, it grows with the
-    square; ``surface_noise``: of what is measured from a plane, metres. Fills ``planes`` (2, 10): inverse depth (1/m) in the
-    middle of the crop and its slopes a crop's side across and along; the six numbers of their covariance; the share of the
-    ring that lies on the plane, 0 for a plane that is not there. Fills ``around`` (4096), see :func:`color_density`.
+    square; ``surface_noise``: of what is measured from a plane, metres. Fills ``planes`` (2, 4): inverse depth (1/m) in the
+    middle of the crop, its slopes a crop's side across and along, and the share of the ring that lies on the plane, 0 for a
+    plane that is not there. Fills ``around`` (4096), see :func:`color_density`.
     """
     planes[:], around[:] = 0.0, 0.0
     pixels = np.empty((distance.size, 2), np.int32)
@@ -212,6 +202,4 @@ def look_around(distance, diameter_px, window, depth, color, noise_at_metre, sur
                 pixels[measured, 0], pixels[measured, 1] = row, column
                 measured += 1
     _make_density(around, count)
-    samples = _sampled(pixels[:measured], depth, noise_at_metre, surface_noise)
-    shared = CORRELATED_PIXELS * (diameter_px / PIXELS_A_DIAMETER) ** 2
-    _fit_planes(samples, samples.shape[1] * shared / max(measured, 1), planes)
+    _fit_planes(_sampled(pixels[:measured], depth, noise_at_metre, surface_noise), planes)

@@ -17,13 +17,12 @@ from pose_tracker_ros.tracking.factors.contour import ColorStatistics, ContourFa
 from pose_tracker_ros.tracking.factors.depth import DepthFactor
 from pose_tracker_ros.tracking.factors.gaussian import Gaussian
 from pose_tracker_ros.tracking.noise import NoiseModel
+from pose_tracker_ros.tracking.observation import ANY_DEPTH_M
 from pose_tracker_ros.tracking.solver import Solution, solve
 from pose_tracker_ros.tracking.view import View, make_view
 
 COMMON = slice(SHIFT, STATE)
 FACTORS = ("depth", "contour")
-# No depth camera measures nearer or farther.
-ANY_DEPTH_M = (0.001, 1000.0)
 FEWEST_PIXELS = 20
 # No residual of depth is compared more closely than this, metres.
 LEAST_LIMIT_M = 0.006

@@ -110,7 +110,7 @@ class Calibration:
         return self.depth * depth_ratio + self.color * color_ratio + self.constant
 
 
-CALIBRATION = Calibration(depth=3.11, color=1.32, constant=-3.57)
+CALIBRATION = Calibration(depth=3.27, color=1.18, constant=-3.46)
 COLOR_CALIBRATION = Calibration(depth=0.0, color=0.84, constant=0.30)
 """Where no depth was measured: what colour alone is worth."""
 
@@ -201,7 +201,7 @@ def weigh(
 
 
 def _surroundings(view: Drawn, observation: Observation, noise: NoiseModel) -> tuple[np.ndarray, np.ndarray]:
-    """Planes (2, 10) and colours (4096,) of what is around the silhouette."""
+    """Planes (2, 4) and colours (4096,) of what is around the silhouette."""
     outside = (~view.rendering.mask).view(np.uint8)
     distance = cv2.distanceTransform(outside, cv2.DIST_L2, cv2.DIST_MASK_3)
     planes, around = np.empty((surroundings.MOST_PLANES, surroundings.PLANE_NUMBERS)), np.empty(surroundings.BINS**3, np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -10,6 +11,8 @@ from pose_tracker_ros.camera import PinholeCamera
 from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.kernels import observation as kernels
 
+# No depth camera measures nearer or farther.
+ANY_DEPTH_M = (0.001, 1000.0)
 # A depth camera beside the colour camera is asked for what is at least so near, as a share of the object's distance. What is
 # nearer is seen far from the object's place in its image.
 NEAREST_SHARE = 0.5
@@ -44,23 +47,25 @@ class Observation(NamedTuple):
         return cls(color, depth, np.array([0, 0, depth.shape[1], depth.shape[0]]))
 
 
-def observe(view: Window, shift: np.ndarray | None = None, nearest_m: float = 1e-3, farthest_m: float = 1e3) -> Observation:
+def observe(
+    view: Window, shift: Sequence[float] = (0.0, 0.0), depth_range: tuple[float, float] = ANY_DEPTH_M
+) -> Observation:
     """What a view's frame shows in the view's window.
 
     ``shift`` (2,): of the colour image against depth, pixels of the depth image: what depth has at p is seen in colour at
-    p + shift. Depth is used from ``nearest_m`` to ``farthest_m``.
+    p + shift; ``depth_range``: of depths to believe, metres.
     """
     frame, side, scale = view.frame, view.camera.height, view.scale
     color, depth = np.empty((side, side, 3), np.uint8), np.empty((side, side), np.float32)
     kernels.cut_color(frame.color, view.left, view.top, scale, color)
-    across, along = (0.0, 0.0) if shift is None else (float(shift[0]), float(shift[1]))
+    across, along = float(shift[0]), float(shift[1])
     if frame.registered:
         left, top = view.left - round(across), view.top - round(along)
-        kernels.cut_depth(frame.depth, left, top, scale, nearest_m, farthest_m, depth)
+        kernels.cut_depth(frame.depth, left, top, scale, *depth_range, depth)
     else:
-        part = _part_of_depth(view, max(nearest_m, NEAREST_SHARE * float(view.center[2])), farthest_m)
+        part = _part_of_depth(view, max(depth_range[0], NEAREST_SHARE * float(view.center[2])), depth_range[1])
         cameras = _numbers(frame.depth_camera), part, np.array(frame.color_T_depth, np.float64), _numbers(view.camera)
-        kernels.warp_depth(frame.depth, *cameras, across, along, nearest_m, farthest_m, depth)
+        kernels.warp_depth(frame.depth, *cameras, across, along, *depth_range, depth)
     return Observation(color, depth, image_window(frame.camera, view.camera))
 
 

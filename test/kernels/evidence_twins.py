@@ -43,8 +43,8 @@ def coordinates(shape):
     return (columns - (shape[1] - 1) / 2) / shape[1], (rows - (shape[0] - 1) / 2) / shape[1]
 
 
-def surrounding_planes(depth, ring, diameter_px, noise):
-    """Planes (2, 10) of the pixels (R, R) of a ring."""
+def surrounding_planes(depth, ring, noise):
+    """Planes (2, 4) of the pixels (R, R) of a ring."""
     planes = np.zeros((surroundings.MOST_PLANES, surroundings.PLANE_NUMBERS))
     across, along = coordinates(depth.shape)
     rows, columns = np.nonzero(ring & (depth > 0))
@@ -54,15 +54,13 @@ def surrounding_planes(depth, ring, diameter_px, noise):
     seen = depth[place].astype(np.float64)
     deviation = np.hypot(sensor_deviation(seen, noise), noise[kernels.SURFACE])
     samples = np.column_stack([across[place], along[place], 1 / seen, seen**2 / deviation])
-    shared = surroundings.CORRELATED_PIXELS * (diameter_px / surroundings.PIXELS_A_DIAMETER) ** 2
     for row in planes:
         if len(samples) < max(surroundings.LEAST_SAMPLES, surroundings.LEAST_SHARE * taken):
             break
-        plane, covariance = refitted(samples, best_plane(samples))
+        plane = refitted(samples, best_plane(samples))
         off = np.abs(scaled_errors(samples, plane)) >= 1
         row[:3] = plane
-        row[3:9] = covariance[np.triu_indices(3)] * taken * shared / len(rows)
-        row[9] = (~off).sum() / taken
+        row[3] = (~off).sum() / taken
         samples = samples[off]
     return planes
 
@@ -89,13 +87,12 @@ def best_plane(samples):
 
 
 def refitted(samples, plane):
-    """The plane after least squares with Tukey's weights, and the inverse normal matrix."""
+    """The plane after least squares with Tukey's weights."""
     design = np.column_stack([np.ones(len(samples)), samples[:, :2]])
     for _ in range(surroundings.REFITS):
         weight = np.maximum(0, 1 - scaled_errors(samples, plane) ** 2) * samples[:, 3]
         plane = np.linalg.lstsq(design * weight[:, None], samples[:, 2] * weight, rcond=None)[0]
-        covariance = np.linalg.inv((design * weight[:, None] ** 2).T @ design)
-    return plane, covariance
+    return plane
 
 
 def normal_density(error, deviation):
@@ -110,14 +107,10 @@ def continued(depth, expected, deviation, planes, noise):
     across, along = coordinates(depth.shape)
     place = np.stack([np.ones_like(across), across, along], axis=-1)
     front = behind = np.zeros(depth.shape)
-    for plane in planes[planes[:, 9] > 0]:
-        covariance = np.zeros((3, 3))
-        covariance[np.triu_indices(3)] = plane[3:9]
-        covariance += np.triu(covariance, 1).T
+    for plane in planes[planes[:, 3] > 0]:
         there = 1 / (place @ plane[:3])
-        variance = np.einsum("hwi,ij,hwj->hw", place, covariance, place) * there**4
-        spread = np.sqrt(variance + sensor_deviation(depth, noise) ** 2 + noise[kernels.SURFACE] ** 2)
-        density = plane[9] * normal_density(depth - there, spread)
+        spread = np.hypot(sensor_deviation(depth, noise), noise[kernels.SURFACE])
+        density = plane[3] * normal_density(depth - there, spread)
         is_front = there < expected - kernels.FRONT_DEVIATIONS * deviation
         front = front + np.where(is_front, density, 0)
         behind = behind + np.where(is_front, 0, density)
@@ -131,7 +124,7 @@ def hidden(depth, expected, deviation, noise):
 
 def elsewhere_density(planes):
     """Of depth that is on no plane."""
-    return kernels.ANYWHERE + kernels.GOES_ON * (1 - planes[:, 9].sum())
+    return kernels.ANYWHERE + kernels.GOES_ON * (1 - planes[:, 3].sum())
 
 
 def depth_ratio(chosen, total, deviation, rendered, depth, planes, bias, noise):

@@ -45,8 +45,8 @@ def noise_frame(seed: int = 0) -> Frame:
 @pytest.mark.parametrize(("left", "top", "scale"), [(40, 30, 1), (-21, -10, 2), (100, 90, 3)])
 def test_the_window_shows_the_frames_own_pixels_and_nothing_beyond(left, top, scale):
     frame = noise_frame()
-    shift, limits = np.array([2.3, -1.4]), (0.5, 1.5)
-    seen = observe(window(frame, left, top, scale, 40), shift, *limits)
+    limits = (0.5, 1.5)
+    seen = observe(window(frame, left, top, scale, 40), np.array([2.3, -1.4]), limits)
     for row in range(40):
         for column in range(40):
             y, x = top + scale * row, left + scale * column
@@ -94,14 +94,14 @@ def test_a_depth_camera_beside_is_seen_from_the_colour_camera(depth_camera, shif
     black = np.zeros((120, 160, 3), np.uint8)
     frame = Frame(black, depth, CAMERA, 0.0, depth_camera=depth_camera, color_T_depth=color_T_depth)
     view = window(frame, 36, 20, 2, 44)
-    seen = observe(view, np.array(shift), 0.1, 2.0).depth
+    seen = observe(view, shift, (0.1, 2.0)).depth
     truth = renderer.render(view.camera, camera_T_scene, color=False).depth
     on_box = truth < 0.8
     assert on_box.sum() > 200 and (seen > 0).mean() > 0.85 and (seen[on_box] > 0).mean() > 0.98
     error = np.abs(seen - truth)[seen > 0]
     # Pixels beside an edge, and behind it, are those of the other surface.
     assert np.median(error) < 1e-3 and (error > 0.02).mean() < 0.07
-    nothing = observe(view, np.array(shift), 0.1, 0.3).depth
+    nothing = observe(view, shift, (0.1, 0.3)).depth
     assert not nothing.any()
 
 
