@@ -25,15 +25,20 @@ GRAZING = 0.2
 NEAREST_M = 1e-3
 # Residuals are added up in groups of so many.
 BLOCK = 64
+# Types of a factor's arrays, and of where it is added up.
+PRIOR = "float64[:, ::1], float64[::1]"
+DEPTH = "float32[:, ::1], float32[:, ::1], float32[:, ::1], float64[::1], float64[:, ::1], float64[::1], float32[::1]"
+CONTOUR = "float64[:, ::1], float64[:, ::1], float64[::1], float64, float64, float32[::1]"
+PLACE = "float64[::1], float64[::1], float64[:, ::1], float64[::1]"
 # A step that raises the cost is shortened to this share, so often before the state is taken to be the best.
 SHORTER, TRIES = 0.3, 3
 # A step with all entries smaller than this changes nothing that matters: metres or radians, pixels, metres.
 SETTLED_M, SETTLED_RAD, SETTLED_PX = 2e-5, 2e-4, 0.01
 
 
-@helper
-def _rotation(vector, matrix):
-    """Rodrigues' formula."""
+@kernel("void(float64[::1], float64[:, ::1])")
+def rotate(vector, matrix):
+    """Fill a rotation matrix (3, 3) by a rotation vector (3,), radians (Rodrigues' formula)."""
     x, y, z = vector[0], vector[1], vector[2]
     angle = sqrt(x * x + y * y + z * z)
     a, b = (1.0, 0.5) if angle < 1e-9 else (sin(angle) / angle, (1 - cos(angle)) / (angle * angle))
@@ -105,14 +110,11 @@ def choose_points(mask, depth, normal, camera, step, points, normals):
     return count
 
 
-@kernel(
-    "float64(float32[:, ::1], float32[:, ::1], float64[::1], float32[:, ::1], float64[::1], float64[:, ::1], "
-    "float64[::1], float64[::1], float64[:, ::1], float64[::1], float32[::1])"
-)
-def add_depth(points, normals, center, depth, camera, depth_T_color, noise, state, hessian, gradient, weights):
+@kernel(f"float64({DEPTH}, {PLACE})")
+def add_depth(points, normals, depth, camera, depth_T_color, noise, weights, center, state, hessian, gradient):
     """Point-to-plane distances of rendered points to what the depth camera measured in their pixels.
 
-    points, normals (N, 3): in the colour camera, at the rendering; center (3,): of the object, likewise; depth (H, W): metres,
+    points, normals (N, 3): in the colour camera, at the rendering; center (3,): of the object, there; depth (H, W): metres,
     0 = none, of a camera fx, fy, cx, cy (4,) of its own; depth_T_color (4, 4); noise (6,): standard deviation of depth at
     one metre, which grows with the square, that of the mesh, metres, limit of Tukey's biweight, metres, how many points
     have one error, and in what range above 0 depths are believed, metres. Fills weights (N,), 0 for points without a
@@ -121,7 +123,7 @@ def add_depth(points, normals, center, depth, camera, depth_T_color, noise, stat
     Projective data association (Blais and Levine 1995), point to plane (Chen and Medioni 1992).
     """
     rotation = np.empty((3, 3))
-    _rotation(state[TURN : TURN + 3], rotation)
+    rotate(state[TURN : TURN + 3], rotation)
     fx, fy, cx, cy = camera[0], camera[1], camera[2], camera[3]
     noise_at_metre, surface_noise, limit, shared, least, most = noise[0], noise[1], noise[2], noise[3], noise[4], noise[5]
     shift_x, shift_y, bias = state[SHIFT], state[SHIFT + 1], state[BIAS]
@@ -163,11 +165,8 @@ def add_depth(points, normals, center, depth, camera, depth_T_color, noise, stat
     return cost
 
 
-@kernel(
-    "float64(float64[:, ::1], float64[:, ::1], float64[::1], float64[::1], float64, float64, float64[::1], "
-    "float64[:, ::1], float64[::1], float32[::1])"
-)
-def add_contour(points, lines, center, camera, limit, shared, state, hessian, gradient, weights):
+@kernel(f"float64({CONTOUR}, {PLACE})")
+def add_contour(points, lines, camera, limit, shared, weights, center, state, hessian, gradient):
     """Where the outline is across its lines, against where an image shows that the object ends.
 
     points (L, 3): of the outline, in the colour camera, at the rendering; lines (L, 6): the pixel of the colour image that
@@ -176,7 +175,7 @@ def add_contour(points, lines, center, camera, limit, shared, state, hessian, gr
     so many lines have one error. Fills weights (L,).
     """
     rotation = np.empty((3, 3))
-    _rotation(state[TURN : TURN + 3], rotation)
+    rotate(state[TURN : TURN + 3], rotation)
     fx, fy, cx, cy = camera[0], camera[1], camera[2], camera[3]
     rows, count, cost = np.zeros((STATE + 2, BLOCK)), 0, 0.0
     for i in range(points.shape[0]):
@@ -239,8 +238,8 @@ def solve_step(hessian, gradient, step):
 def move_state(state, step, moved):
     """Fill ``moved`` (10,) with the state after a step: sums, but for turns, of which the step's comes second."""
     one, other, product = np.empty((3, 3)), np.empty((3, 3)), np.empty((3, 3))
-    _rotation(state[TURN : TURN + 3], one)
-    _rotation(step[TURN : TURN + 3], other)
+    rotate(state[TURN : TURN + 3], one)
+    rotate(step[TURN : TURN + 3], other)
     for a in range(3):
         for b in range(3):
             product[a, b] = other[a, 0] * one[0, b] + other[a, 1] * one[1, b] + other[a, 2] * one[2, b]
@@ -277,35 +276,13 @@ def _is_settled(step):
 
 
 @kernel(
-    "float64(float64[:, ::1], float64[::1], float32[:, ::1], float32[:, ::1], float32[:, ::1], float64[::1], "
-    "float64[:, ::1], float64[::1], float32[::1], float64[:, ::1], float64[:, ::1], float64[::1], float64, float64, "
-    "float32[::1], float64[::1], int64, float64[::1], float64[:, ::1])"
+    f"float64(Tuple(({PRIOR})), Tuple(({DEPTH})), Tuple(({CONTOUR})), float64[::1], int64, float64[::1], float64[:, ::1])"
 )
-def solve(
-    information,
-    pull,
-    points,
-    normals,
-    depth,
-    depth_camera,
-    depth_T_color,
-    depth_noise,
-    depth_weights,
-    outline,
-    lines,
-    camera,
-    contour_limit,
-    contour_shared,
-    contour_weights,
-    center,
-    iterations,
-    state,
-    hessian,
-):
+def solve(prior, depth, contour, center, iterations, state, hessian):
     """Minimise the cost of all factors from ``state`` (10,) on by at most so many steps that each lower it; returns the cost.
 
-    The prior is normal: ``information`` (10, 10), and ``pull`` (10,), that times its mean. The rest: see :func:`add_depth`,
-    :func:`add_contour`; a factor without points or lines says nothing. Fills ``state`` with the best one, ``hessian`` (10,
+    The prior is normal: information (10, 10), and pull (10,), that times its mean. The other factors are the first arguments
+    of :func:`add_depth` and :func:`add_contour`; without points or lines they say nothing. Fills ``state`` with the best one, ``hessian`` (10,
     10) with the information there, and the weights.
     """
     gradient, moved, step = np.zeros(STATE), state.copy(), np.zeros(STATE)
@@ -317,13 +294,9 @@ def solve(
         for _ in range(TRIES):
             there[:] = 0.0
             there_gradient[:] = 0.0
-            moved_cost = _add_prior(information, pull, moved, there, there_gradient)
-            moved_cost += add_depth(
-                points, normals, center, depth, depth_camera, depth_T_color, depth_noise, moved, there, there_gradient, depth_weights
-            )
-            moved_cost += add_contour(
-                outline, lines, center, camera, contour_limit, contour_shared, moved, there, there_gradient, contour_weights
-            )
+            moved_cost = _add_prior(*prior, moved, there, there_gradient)
+            moved_cost += add_depth(*depth, center, moved, there, there_gradient)
+            moved_cost += add_contour(*contour, center, moved, there, there_gradient)
             accepted = attempt < 0 or moved_cost <= cost
             if accepted:
                 break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -9,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from pose_tracker_ros.frame import Frame
-from pose_tracker_ros.geometry import apply_residual
-from pose_tracker_ros.kernels.alignment import OFFSET, SHIFT, STATE, TURN, move_state
+from pose_tracker_ros.geometry import make_pose
+from pose_tracker_ros.kernels.alignment import OFFSET, SHIFT, STATE, TURN, move_state, rotate
 from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.rendering.raster import RasterRenderer
 from pose_tracker_ros.tracking.factors.contour import ColorStatistics, ContourFactor
@@ -30,17 +31,19 @@ LEAST_LIMIT_M = 0.006
 
 @dataclass(frozen=True)
 class Level:
-    """How closely a view is compared: its share of the largest side, Tukey's limit of depth in diameters, length of a line's
-    segment in pixels of the image, and Gauss-Newton steps."""
+    """How closely a view is compared: Tukey's limit of depth in diameters, length of a line's segment in pixels of the
+    image, and Gauss-Newton steps."""
 
-    size: float
     depth_limit: float
     segment_px: float
     iterations: int
 
 
 # Reach of depth: M3T searches 7 to 4 cm around objects of 15 to 20 cm; its lines are 7 to 2 px a segment.
-COARSE_TO_FINE = (Level(1.0, 0.08, 5.0, 3), Level(1.0, 0.04, 2.0, 3), Level(1.0, 0.03, 1.0, 3))
+FINE = Level(0.03, 1.0, 4)
+COARSE_TO_FINE = (Level(0.08, 5.0, 4), FINE, FINE)
+# An object that moved less than this since it was rendered would be rendered the same, pixels of the view.
+SETTLED_PX = 1.0
 
 
 class CommonErrors(NamedTuple):
@@ -110,7 +113,7 @@ def align(
     state, found = np.concatenate([np.zeros(SHIFT), expected.errors.mean]), None
     prior = Gaussian.of(state, _information(expected))
     for level in levels:
-        view = make_view(frame, renderer, model, pose, round(level.size * largest_px))
+        view = make_view(frame, renderer, model, pose, largest_px)
         if view is None or np.count_nonzero(view.rendering.mask) < FEWEST_PIXELS:
             return None
         colors = colors or ColorStatistics.seen_in(view)
@@ -122,7 +125,9 @@ def align(
         move_state(state, solution.state, moved := np.empty(STATE))
         moved[COMMON] = solution.state[COMMON]
         state, found = moved, (view, solution)
-        pose = apply_residual(expected.camera_T_object, state[:TURN], state[TURN:SHIFT], model.center_m)
+        pose = _moved(expected.camera_T_object, state, model.center_m)
+        if level == levels[-1] and _moved_px(view, solution.state) < SETTLED_PX:
+            break
     covariance = np.linalg.inv(solution.information)
     return Alignment(
         pose, covariance[:6, :6], CommonErrors(state[COMMON], covariance[COMMON, COMMON]), *found
@@ -137,9 +142,22 @@ def _information(expected: Expectation) -> np.ndarray:
     return information
 
 
+def _moved(camera_T_object: np.ndarray, state: np.ndarray, center_m: np.ndarray) -> np.ndarray:
+    """The pose (4, 4) after the motion of a state (10,) about the object's ``center_m`` (3,), as ``apply_residual`` says."""
+    rotate(state[TURN:SHIFT], turn := np.empty((3, 3)))
+    rotation, center = turn @ camera_T_object[:3, :3], camera_T_object[:3, :3] @ center_m + camera_T_object[:3, 3]
+    return make_pose(rotation, center + state[:TURN] - rotation @ center_m)
+
+
 def _since(prior: Gaussian, state: np.ndarray) -> Gaussian:
     """The prior of the motion since a view whose motion since the expectation is known."""
     return Gaussian(prior.information, prior.pull - prior.information[:, :SHIFT] @ state[:SHIFT])
+
+
+def _moved_px(view: View, state: np.ndarray) -> float:
+    """How far at most the surface moved in a view by the motion of a state (10,)."""
+    moved_m = math.hypot(*state[:TURN]) + view.diameter_m / 2 * math.hypot(*state[TURN:SHIFT])
+    return moved_m * view.camera.fx / view.center[2]
 
 
 def _at_rest(state: np.ndarray) -> np.ndarray:

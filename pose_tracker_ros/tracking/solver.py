@@ -27,5 +27,5 @@ def solve(
 ) -> Solution:
     """Minimise the cost from a ``state`` (10,) on by at most so many Gauss-Newton steps, about the object's ``center`` (3,)."""
     state, information = state.copy(), np.zeros((alignment.STATE, alignment.STATE))
-    cost = alignment.solve(*prior, *depth, *contour, center, iterations, state, information)
+    cost = alignment.solve(tuple(prior), tuple(depth), tuple(contour), center, iterations, state, information)
     return Solution(state, information, cost, depth, contour)

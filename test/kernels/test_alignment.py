@@ -34,8 +34,8 @@ def depth_scene(seed=0, count=80):
 def add_depth(points, normals, depth, state, depth_T_color):
     hessian, gradient, weights = np.zeros((STATE, STATE)), np.zeros(STATE), np.zeros(len(points), np.float32)
     noise = np.array([NOISE_AT_METRE, SURFACE, LIMIT, SHARED, NEAREST, FARTHEST])
-    arrays = (points, normals, CENTER, depth, CAMERA, depth_T_color)
-    cost = alignment.add_depth(*arrays, noise, state, hessian, gradient, weights)
+    arrays = (points, normals, depth, CAMERA, depth_T_color, noise, weights)
+    cost = alignment.add_depth(*arrays, CENTER, state, hessian, gradient)
     return cost, hessian, gradient, weights
 
 
@@ -102,7 +102,8 @@ def contour_scene(seed=0, count=60):
 
 def add_contour(points, lines, state):
     hessian, gradient, weights = np.zeros((STATE, STATE)), np.zeros(STATE), np.zeros(len(points), np.float32)
-    cost = alignment.add_contour(points, lines, CENTER, CAMERA, CONTOUR_LIMIT, CONTOUR_SHARED, state, hessian, gradient, weights)
+    arrays = (points, lines, CAMERA, CONTOUR_LIMIT, CONTOUR_SHARED, weights)
+    cost = alignment.add_contour(*arrays, CENTER, state, hessian, gradient)
     return cost, hessian, gradient, weights
 
 
@@ -171,10 +172,8 @@ def normal_equations(state, prior, of_depth, of_contour):
     """Cost, Hessian and gradient of the sum of all factors."""
     hessian, gradient = np.tril(prior[0]), prior[0] @ state - prior[1]
     cost = 0.5 * state @ prior[0] @ state - prior[1] @ state
-    *of_depth, weights = of_depth
-    arrays = (*of_depth[:2], CENTER, *of_depth[2:])
-    cost += alignment.add_depth(*arrays, state, hessian, gradient, weights)
-    cost += alignment.add_contour(*of_contour[:2], CENTER, *of_contour[2:-1], state, hessian, gradient, of_contour[-1])
+    cost += alignment.add_depth(*of_depth, CENTER, state, hessian, gradient)
+    cost += alignment.add_contour(*of_contour, CENTER, state, hessian, gradient)
     return cost, np.tril(hessian) + np.tril(hessian, -1).T, gradient
 
 
@@ -208,7 +207,7 @@ def test_the_loop_is_that_of_numpy_with_any_factors(iterations, used):
     if not used[1]:
         of_contour = (of_contour[0][:0], of_contour[1][:0], *of_contour[2:-1], of_contour[-1][:0])
     state, hessian = np.zeros(STATE), np.empty((STATE, STATE))
-    cost = alignment.solve(*prior, *of_depth, *of_contour, CENTER, iterations, state, hessian)
+    cost = alignment.solve(prior, of_depth, of_contour, CENTER, iterations, state, hessian)
     expected = solve_twin(np.zeros(STATE), iterations, prior, of_depth, of_contour)
     assert cost == pytest.approx(expected[0], rel=1e-6, abs=1e-9)
     assert state == pytest.approx(expected[1], rel=1e-5, abs=1e-8)
@@ -220,7 +219,7 @@ def test_a_prior_alone_is_met_at_once():
     prior, of_depth, of_contour = scene_of_solve()
     state, hessian = np.zeros(STATE), np.empty((STATE, STATE))
     nothing = [tuple(array[:0] if i in {0, 1, len(one) - 1} else array for i, array in enumerate(one)) for one in (of_depth, of_contour)]
-    alignment.solve(*prior, *nothing[0], *nothing[1], CENTER, 2, state, hessian)
+    alignment.solve(prior, *nothing, CENTER, 2, state, hessian)
     assert state == pytest.approx(np.linalg.solve(*prior), abs=1e-9)
     assert np.array_equal(hessian, prior[0])
 
@@ -233,7 +232,7 @@ def test_steps_lower_the_cost_where_the_plain_ones_would_not():
     costs = []
     for iterations in range(5):
         after = state.copy()
-        costs.append(alignment.solve(*prior, *of_depth, *of_contour, CENTER, iterations, after, hessian))
+        costs.append(alignment.solve(prior, of_depth, of_contour, CENTER, iterations, after, hessian))
     assert costs[0] == pytest.approx(before)
     assert np.all(np.diff(costs) <= 0) and costs[-1] < costs[0]
 

@@ -18,7 +18,7 @@ from pose_tracker_ros.rendering import create_renderer
 from pose_tracker_ros.rendering.raster import RasterRenderer
 from pose_tracker_ros.simulation.config import ObjectConfig, SceneConfig, SensorConfig
 from pose_tracker_ros.simulation.scene import SceneSequence
-from pose_tracker_ros.tracking.alignment import ANY_DEPTH_M, Alignment, CommonErrors, Expectation, align
+from pose_tracker_ros.tracking.alignment import ANY_DEPTH_M, COARSE_TO_FINE, Alignment, CommonErrors, Expectation, align
 from pose_tracker_ros.tracking.factors.contour import ColorStatistics, outline_lines
 from pose_tracker_ros.tracking.factors.gaussian import Gaussian
 from pose_tracker_ros.tracking.noise import NoiseModel
@@ -149,6 +149,19 @@ def test_two_opinions_of_equal_weight_meet_half_way():
     assert np.linalg.solve(both.information[:6, :6], both.pull[:6])[2] == pytest.approx(0.001)
     assert np.linalg.inv(both.information[:6, :6])[2, 2] == pytest.approx(1 / 8e6)
     assert both.information.shape == (STATE, STATE) and not both.information[6:].any() and not both.pull[6:].any()
+
+
+@pytest.mark.parametrize(("off", "is_settled"), [(0.0, True), (0.01, False)])
+def test_a_view_is_not_repeated_for_an_object_that_stands_still(models, off, is_settled):
+    model = models["drill"]
+    frame = scene_frame(model, 4)
+    start = perturbed(model, frame.truth["drill"], off, 0.0, 1)
+    expected = Expectation(start, VAGUE, CommonErrors.unknown(NOISE), None)
+    once, thrice = (
+        align(frame, model, RasterRenderer(model.mesh), expected, NOISE, levels=count * COARSE_TO_FINE[-1:])
+        for count in (1, 3)
+    )
+    assert np.array_equal(once.camera_T_object, thrice.camera_T_object) == is_settled
 
 
 @pytest.mark.parametrize("factor", ["depth", "contour"])
