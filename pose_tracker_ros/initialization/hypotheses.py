@@ -34,7 +34,7 @@ VIEW_DEVIATION_D, VIEW_DEVIATION_RAD = 0.1, 0.3
 # Sides of views, pixels.
 COARSE_PX, FINE_PX = 64, 128
 # Views are farther off than a tracked pose: depth reaches farther.
-COARSE = (Level(1.0, 0.15, 5.0, 4), Level(1.0, 0.08, 5.0, 4))
+COARSE = (Level(0.15, 5.0, 4), Level(0.08, 5.0, 4))
 # Beyond the mask, pixels, depth is something else's.
 MASK_BLEED_PX = 2
 # Between poses that explain the image, what their residuals cost decides too, as of so many independent pixels.
