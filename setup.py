@@ -39,7 +39,7 @@ setup(
         "console_scripts": [
             f"pose-tracker = {NAME}.cli:main",
             f"tracker_node = {NAME}.nodes.tracker_node:main",
-            f"initializer_node = {NAME}.nodes.initializer_node:main",
+            f"initializer_node = {NAME}.nodes.kernels:initializer",
             f"camera_node = {NAME}.nodes.camera_node:main",
         ],
     },

@@ -7,7 +7,7 @@ that names, defaults and limits exist once.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, Field, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -52,8 +52,11 @@ def items(config_class: type, default: tuple, description: str) -> Any:
 def make_config(config_class: type[Config], values: Mapping[str, Any]) -> Config:
     """An instance of a configuration class from plain values; nested ones from mappings, tuples of them from lists.
 
-    Raises ValueError for a name that is no option, a value of another type, or one out of its range.
+    An option of a nested one may also be named as ``noise.depth_bias``. Raises ValueError for a name that is no option, a
+    value of another type, or one out of its range.
     """
+    refuse_replaced(config_class, values)
+    values = _grouped(values)
     options = {item.name: item for item in fields(config_class)}
     unknown = sorted(set(values) - set(options))
     if unknown:
@@ -61,8 +64,33 @@ def make_config(config_class: type[Config], values: Mapping[str, Any]) -> Config
     return config_class(**{name: _checked(options[name], value) for name, value in values.items()})
 
 
-def load_config(config_class: type[Config], path: str | Path | None, overrides: Mapping[str, Any]) -> Config:
-    """Configuration from a YAML file (or none), with overrides on top; errors as in ``make_config``."""
+def refuse_replaced(config_class: type, names: Iterable[str]) -> None:
+    """Raises ValueError, with what replaces them, for options that the class had before, as its ``REPLACED`` says."""
+    replaced: Mapping[str, str] = getattr(config_class, "REPLACED", {})
+    answers = [f"{name} is no more: {replaced[name]}" for name in names if name in replaced]
+    if answers:
+        raise ValueError("; ".join(answers))
+
+
+def leaves(config_class: type, prefix: str = "") -> Iterator[tuple[str, Field]]:
+    """Every option that has a value of its own, those of nested configurations by their dotted names."""
+    for item in fields(config_class):
+        if "nested" in item.metadata:
+            yield from leaves(item.metadata["nested"], f"{prefix}{item.name}.")
+        else:
+            yield prefix + item.name, item
+
+
+def load_config(
+    config_class: type[Config],
+    path: str | Path | None,
+    overrides: Mapping[str, Any],
+    defaults: Mapping[str, Any] | None = None,
+) -> Config:
+    """Configuration from a YAML file (or none), with overrides on top; errors as in ``make_config``.
+
+    ``defaults``: of options that neither says, where they differ from the class's.
+    """
     values: dict[str, Any] = {}
     if path is not None:
         try:
@@ -71,7 +99,19 @@ def load_config(config_class: type[Config], path: str | Path | None, overrides: 
             raise ValueError(f"expected valid YAML in {path}: {error}") from error
         if not isinstance(values, dict):
             raise ValueError(f"expected {path} to map option names to values, got {type(values).__name__}")
-    return make_config(config_class, {**values, **overrides})
+    return make_config(config_class, {**(defaults or {}), **values, **overrides})
+
+
+def _grouped(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of dotted names in a mapping for what is before the dot, on top of one that is there."""
+    grouped = {name: value for name, value in values.items() if "." not in name}
+    for name in (name for name in values if "." in name):
+        group, _, rest = name.partition(".")
+        before = grouped.get(group, {})
+        if not isinstance(before, Mapping):
+            raise ValueError(f"expected {group} to map option names to values beside {name}, got {before!r}")
+        grouped[group] = {**before, rest: values[name]}
+    return grouped
 
 
 def _checked(item: Field, value: Any) -> Any:

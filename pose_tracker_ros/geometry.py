@@ -1,4 +1,4 @@
-"""Rigid transforms on numpy arrays, and the few on torch tensors that training needs.
+"""Rigid transforms on numpy arrays.
 
 ``a_T_b`` is the 4x4 matrix that takes points in frame b to frame a:
 ``x_a = a_T_b @ x_b``. Rotations act on column vectors, rotation vectors are in
@@ -8,7 +8,6 @@ radians, quaternions are (x, y, z, w).
 from __future__ import annotations
 
 import numpy as np
-import torch
 from scipy.spatial.transform import Rotation
 
 
@@ -132,20 +131,3 @@ def random_unit_vector(generator: np.random.Generator) -> np.ndarray:
 def random_rotation(generator: np.random.Generator) -> np.ndarray:
     """A rotation matrix (3, 3) uniform over SO(3)."""
     return Rotation.from_quat(generator.normal(size=4)).as_matrix()
-
-
-def so3_exp_torch(rotation_vector: torch.Tensor) -> torch.Tensor:
-    """Rotation matrices (..., 3, 3) of rotation vectors (..., 3) by Rodrigues' formula; differentiable, also at zero."""
-    angle = (rotation_vector.square().sum(-1) + 1e-16).sqrt()[..., None, None]
-    hat = hat_torch(rotation_vector)
-    half_sine = torch.sin(angle / 2) / angle
-    return (
-        torch.eye(3, dtype=hat.dtype, device=hat.device) + torch.sin(angle) / angle * hat + 2 * half_sine**2 * hat @ hat
-    )
-
-
-def hat_torch(vector: torch.Tensor) -> torch.Tensor:
-    """Skew-symmetric matrices (..., 3, 3) with ``hat(a) @ b = a x b`` of vectors (..., 3)."""
-    x, y, z = vector.unbind(-1)
-    zero = torch.zeros_like(x)
-    return torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=-1).reshape(*vector.shape, 3)

@@ -6,14 +6,17 @@ import math
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-import trimesh
 import yaml
 from scipy.spatial.distance import cdist
 
 from pose_tracker_ros.geometry import is_pose, make_pose, so3_exp, transform_points
+
+if TYPE_CHECKING:
+    import trimesh
 
 METRES_PER_UNIT = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 SHARP_EDGE_RAD = np.radians(40.0)
@@ -91,6 +94,16 @@ class ObjectModel:
         """Middle (3,) of the mesh's bounding box in the object frame; crops and residuals are about it."""
         return (self.mesh.vertices.min(axis=0) + self.mesh.vertices.max(axis=0)).astype(np.float64) / 2
 
+    @cached_property
+    def surface_moments(self) -> np.ndarray:
+        """Second moments (3, 3) about ``center_m`` of the surface's points, spread evenly, metres squared, object axes."""
+        triangles = self.mesh.vertices[self.mesh.faces].astype(np.float64) - self.center_m
+        edges = triangles[:, 1:] - triangles[:, :1]
+        area = np.linalg.norm(np.cross(edges[:, 0], edges[:, 1]), axis=1)
+        # Of a triangle: a twelfth of the corners' and nine twelfths of the middle's.
+        points = np.concatenate([triangles, 3 * triangles.mean(axis=1, keepdims=True)], axis=1)
+        return np.einsum("f,fni,fnj->ij", area, points, points) / (12 * area.sum())
+
     @property
     def weights_path(self) -> Path | None:
         """Where the weights of this object's residual network are expected."""
@@ -98,6 +111,8 @@ class ObjectModel:
 
     def sample_points(self, count: int = 2000, seed: int = 0) -> np.ndarray:
         """Points (count, 3) spread uniformly over the surface, in metres; the same for the same seed."""
+        import trimesh
+
         surface = trimesh.Trimesh(self.mesh.vertices, self.mesh.faces, process=False)
         points, _ = trimesh.sample.sample_surface(surface, count, seed=seed)
         return np.asarray(points, dtype=np.float64)
@@ -105,6 +120,9 @@ class ObjectModel:
 
 def mesh_diameter(vertices: np.ndarray) -> float:
     """Largest distance between two of the vertices (V, 3)."""
+    # Takes most of a second to load.
+    import trimesh
+
     try:
         hull = trimesh.convex.convex_hull(vertices).vertices
     except Exception as error:
@@ -125,6 +143,8 @@ def load_mesh(path: str | Path, unit: str = "m") -> Mesh:
         raise ValueError(f"expected mesh_unit to be one of {', '.join(METRES_PER_UNIT)}, got {unit!r}")
     if not path.is_file():
         raise FileNotFoundError(f"expected a mesh file at {path}, but there is none; check the path")
+    import trimesh
+
     try:
         loaded = trimesh.load(path, force="mesh", process=False)
     except Exception as error:
@@ -362,6 +382,22 @@ def nearest_equivalent(pose: np.ndarray, other: np.ndarray, symmetries: np.ndarr
     # The trace of the relative rotation grows as its angle falls.
     traces = np.einsum("ij,kij->k", pose[:3, :3], equivalents[:, :3, :3])
     return equivalents[int(np.argmax(traces))]
+
+
+def observable_directions(model: ObjectModel, camera_T_object: np.ndarray) -> np.ndarray:
+    """Orthonormal twists (6, F) about the object's centre that no continuous symmetry makes, in camera axes."""
+    rotation = camera_T_object[:3, :3]
+    turns = []
+    for symmetry in model.continuous_symmetries:
+        axis = symmetry.axis / np.linalg.norm(symmetry.axis)
+        moved = np.cross(axis, model.center_m - symmetry.offset)
+        turns.append(np.concatenate([rotation @ moved, rotation @ axis]))
+    if not turns:
+        return np.eye(6)
+    directions, sizes, _ = np.linalg.svd(np.stack(turns, axis=1))
+    # Axes that repeat others add no direction.
+    rank = int(np.sum(sizes > 1e-6 * sizes[0]))
+    return directions[:, rank:]
 
 
 def texture_pyramid(texture: np.ndarray) -> list[np.ndarray]:

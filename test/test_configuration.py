@@ -1,11 +1,12 @@
 """Options from files and from the command line are checked, with sentences that help."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import pytest
 
 from pose_tracker_ros.commands.overrides import parse_overrides
-from pose_tracker_ros.configuration import items, load_config, make_config, nested, option
+from pose_tracker_ros.configuration import items, leaves, load_config, make_config, nested, option
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ def test_overrides_go_before_the_file(tmp_path):
     path = tmp_path / "options.yaml"
     path.write_text("rate: 2.5\ncount: 7\n")
     assert load_config(Options, path, {"count": 9}) == Options(rate=2.5, count=9)
+    assert load_config(Options, path, {"count": 9}, {"rate": 5.0, "kind": "b"}) == Options(2.5, 9, "b")
     path.write_text("- a list\n")
     with pytest.raises(ValueError, match="map option names"):
         load_config(Options, path, {})
@@ -54,8 +56,9 @@ def test_overrides_go_before_the_file(tmp_path):
 
 @dataclass(frozen=True)
 class Parts:
-    """Options within options."""
+    """Options within options, and one that was there before."""
 
+    REPLACED: ClassVar[dict[str, str]] = {"tempo": "set one.rate"}
     one: Options = nested(Options, "One")
     many: tuple[Options, ...] = items(Options, (Options(),), "Many")
 
@@ -79,3 +82,18 @@ def test_options_within_options_are_made_and_checked():
 def test_a_fault_within_is_named_with_its_place(values, expected):
     with pytest.raises(ValueError, match=expected):
         make_config(Parts, values)
+
+
+def test_options_within_options_have_dotted_names():
+    assert make_config(Parts, {"one.rate": 2, "one.count": 5}) == Parts(one=Options(rate=2.0, count=5))
+    assert make_config(Parts, {"one.rate": 2, "one": {"count": 5}}) == Parts(one=Options(rate=2.0, count=5))
+    assert [name for name, _ in leaves(Parts)] == ["one.rate", "one.count", "one.kind", "many"]
+    with pytest.raises(ValueError, match="one: unknown option rat"):
+        make_config(Parts, {"one.rat": 2})
+    with pytest.raises(ValueError, match="expected one to map"):
+        make_config(Parts, {"one": 3, "one.rate": 2})
+
+
+def test_options_that_are_no_more_are_answered_with_what_replaces_them():
+    with pytest.raises(ValueError, match="^tempo is no more: set one.rate$"):
+        make_config(Parts, {"tempo": 3, "one.rate": 2})

@@ -1,4 +1,4 @@
-"""What a frame promises about its images, and who refuses depth that is not registered to colour."""
+"""What a frame promises about its images, and who takes depth that is not registered to colour."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from pose_tracker_ros.camera import PinholeCamera
 from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.initialization.initializer import initialize
 from pose_tracker_ros.objects import ObjectModel
-from pose_tracker_ros.tracking import Tracker, TrackerConfig
+from pose_tracker_ros.tracking import Tracker, TrackerConfig, TrackState
 
 COLOR = PinholeCamera(32, 24, 40.0, 40.0, 15.5, 11.5)
 DEPTH = PinholeCamera(16, 12, 20.0, 20.0, 7.5, 5.5)
@@ -44,14 +44,13 @@ def test_half_a_depth_camera_and_poses_that_are_none_are_refused(fields, words):
         frame_with((12, 16) if "depth_camera" in fields else (24, 32), **fields)
 
 
-def test_tracker_and_initialization_refuse_depth_that_is_not_registered():
+def test_the_tracker_takes_depth_that_is_not_registered_and_initialization_refuses_it():
     model = ObjectModel.from_mesh("cube", cube(0.05))
     apart = frame_with((12, 16), depth_camera=DEPTH, color_T_depth=BESIDE)
-    tracker = Tracker(model, TrackerConfig(network_passes=0))
+    tracker = Tracker([model], TrackerConfig(network="never"))
     start = np.eye(4)
     start[2, 3] = 0.5
-    tracker.start(start)
-    with pytest.raises(ValueError, match=r"registered to the colour image for tracking.*16x12, 0\.100 m.*register it"):
-        tracker.step(apart)
+    tracker.start("cube", start)
+    assert tracker.step(apart)["cube"].state is not TrackState.TRACKING
     with pytest.raises(ValueError, match="registered to the colour image for initialization"):
         initialize(None, apart, np.ones((24, 32), bool))

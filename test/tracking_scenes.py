@@ -7,9 +7,9 @@ import numpy as np
 from pose_tracker_ros.camera import PinholeCamera, crop_camera
 from pose_tracker_ros.datasets import Frame
 from pose_tracker_ros.geometry import make_pose, so3_exp
+from pose_tracker_ros.networks.crop import Crop, cut
 from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.rendering.raycast import RaycastRenderer
-from pose_tracker_ros.tracking.crop import Crop, cut
 
 CAMERA = PinholeCamera(320, 240, 310.0, 300.0, 161.0, 118.0)
 WALL_M = 1.2

@@ -31,7 +31,6 @@ from pose_tracker_ros.evaluation.protocol import Summary, summarize, summary_fie
 from pose_tracker_ros.evaluation.report import NOT_KNOWN
 from pose_tracker_ros.evaluation.track import perturbed
 from pose_tracker_ros.evaluation.tracking_benchmark import (
-    FACTORS,
     PUBLISHED_TIME,
     Run,
     Variant,
@@ -43,6 +42,7 @@ from pose_tracker_ros.evaluation.tracking_benchmark import (
 from pose_tracker_ros.object_files import write_object
 from pose_tracker_ros.objects import ObjectModel, load_mesh
 from pose_tracker_ros.tracking import TrackerConfig
+from pose_tracker_ros.tracking.config import OFFLINE
 
 console = Console()
 OFFSET_M, ANGLE_DEG = 0.02, 10.0
@@ -77,7 +77,7 @@ def bench(
     ] = None,
     compare_alone: Annotated[
         list[str] | None,
-        typer.Option(help="Weights that work as published: one pass, no polish, no motion prior; as NAME=FILE."),
+        typer.Option(help="Weights that work as published: nothing but the network; as NAME=FILE."),
     ] = None,
     ablations: Annotated[
         bool | None,
@@ -90,9 +90,7 @@ def bench(
         bool,
         typer.Option("--published-time", help="Also se(3)-TrackNet's pipeline with a random network, for its times."),
     ] = False,
-    factors: Annotated[
-        bool, typer.Option("--factors", help="Also the tracker on factors and evidence that is being built, without network.")
-    ] = False,
+    factors: Annotated[bool, typer.Option("--factors", hidden=True)] = False,
     scene: Annotated[
         list[str] | None,
         typer.Option(help=f"Frozen set of scenes: {', '.join(FROZEN_SETS)}, or all; may be repeated."),
@@ -136,15 +134,14 @@ def bench(
             for model in benchmark_objects():
                 console.print(f"written to {write_object(model, write_objects / model.name)}", soft_wrap=True)
             return
-        tracker_config = load_config(TrackerConfig, config, parse_overrides(set_option))
+        if factors:
+            raise ValueError("--factors is no more: the tracker is the one on factors and evidence now; leave it out")
+        tracker_config = load_config(TrackerConfig, config, parse_overrides(set_option), OFFLINE)
         others, alone = ([named_path(text) for text in texts or ()] for texts in (compare, compare_alone))
         with_ablations = not scene if ablations is None else ablations
-        polish_only = not scene or with_ablations
-        variants = standard_variants(tracker_config, weights, others, alone, with_ablations, polish_only)
+        variants = standard_variants(tracker_config, weights, others, alone, with_ablations)
         if published_time:
             variants.append(Variant(PUBLISHED_TIME, tracker_config, times_only=True))
-        if factors:
-            variants.append(Variant(FACTORS, tracker_config, factors=True))
         check_names(variants)
         seeds = range(seed, seed + repeat)
         if scene:

@@ -72,7 +72,7 @@ def compare_revision(
         Path | None, typer.Option(help="Weights for both sides; default what each has of its own.")
     ] = None,
     set_option: Annotated[
-        list[str] | None, typer.Option("--set", help="Option of the tracker as name=value, on both sides.")
+        list[str] | None, typer.Option("--set", help="Option of the tracker as name=value, on both sides, which both must know.")
     ] = None,
     set_old: Annotated[list[str] | None, typer.Option(help="The same of the old side alone.")] = None,
     set_new: Annotated[list[str] | None, typer.Option(help="The same of the new side alone.")] = None,

@@ -27,6 +27,7 @@ from pose_tracker_ros.evaluation import report
 from pose_tracker_ros.evaluation.plots import save_figures, track_figures
 from pose_tracker_ros.evaluation.protocol import ScoredObject, TrackErrors, evaluate_track, summarize
 from pose_tracker_ros.evaluation.track import perturbed, track_frames
+from pose_tracker_ros.evaluation.tracking_benchmark import standard_variants
 from pose_tracker_ros.evaluation.trajectory import PoseEstimate, write_trajectory
 from pose_tracker_ros.evaluation.video import write_overlay_video
 from pose_tracker_ros.objects import ObjectModel, load_object
@@ -35,6 +36,7 @@ from pose_tracker_ros.resources import share_folder
 from pose_tracker_ros.simulation.demo import SimulationConfig, simulate
 from pose_tracker_ros.simulation.scene import SceneSequence
 from pose_tracker_ros.tracking import Tracker, TrackerConfig
+from pose_tracker_ros.tracking.config import OFFLINE
 
 if TYPE_CHECKING:
     from diagnostic_msgs.msg import DiagnosticArray
@@ -111,7 +113,7 @@ def demo(
     output: Annotated[Path, typer.Option(help="Folder for video, plots and tables.")] = Path("demo_output"),
     seconds: Annotated[float, typer.Option(help="Length of the live part.", min=2.0)] = 20.0,
     object_name: Annotated[str, typer.Option("--object", help="Object of models/.")] = "demo_jug",
-    compare: Annotated[bool, typer.Option(help="Also track with the network alone and the polish alone.")] = True,
+    compare: Annotated[bool, typer.Option(help="Also track without network, depth or outline.")] = True,
     blank_frames: Annotated[int, typer.Option(help="Length of a blackout near the end, in frames.", min=0)] = 5,
 ) -> None:
     """Simulated camera and tracker node over real DDS for 20 seconds, then a table, a video and plots."""
@@ -169,7 +171,7 @@ def run_live(object_name: str, config: SimulationConfig, folder: Path) -> Live:
     tracker_arguments = command_line(remappings, [share_folder("config") / "tracker.yaml"])
     with NodeGroup() as group:
         tracker = group.start(
-            TrackerNode, tracker_arguments, {"object": object_name, "depth_bias_m": config.depth_bias_mm * 1e-3}
+            TrackerNode, tracker_arguments, {"object": object_name}
         )
         recorder = Recorder(group.start(lambda **options: Node("demo_listener", **options)), CAMERA)
         with camera_process(object_name, config, folder) as camera:
@@ -268,17 +270,13 @@ def stages_table(stages: Mapping[str, str]) -> Table:
 
 
 def compare_parts(model: ObjectModel, sequence: SceneSequence) -> None:
-    """Network and polish together, and each alone, offline on every frame of a motion that takes both."""
-    base = TrackerConfig(depth_bias_m=sequence.config.sensor.depth_bias_mm * 1e-3)
-    variants = {
-        "network and polish": base,
-        "network alone": replace(base, polish_iterations=0, contour_iterations=0),
-        "polish alone": replace(base, network_passes=0),
-    }
+    """The tracker with one ingredient missing at a time, offline on every frame of a fast motion."""
+    standard = standard_variants(TrackerConfig(**OFFLINE))
+    variants = {variant.name: variant.config for variant in standard if variant.color and variant.depth}
     first = perturbed(model, sequence.annotation(0).truth[model.name], OFFSET_M, ANGLE_DEG)
     rows = []
     for name, config in variants.items():
-        steps = track_frames(Tracker.load(model, config), sequence, first)
+        steps = track_frames(Tracker.load([model], config), model.name, sequence, first)
         estimates = list(progress(steps, name, total=len(sequence), console=console, transient=True))
         rows.append(summarize([score(estimates, sequence, model)], name))
     console.print(

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from pose_tracker_ros.commands.errors import reported_errors
+from pose_tracker_ros.commands.warm_up import compile_with_progress
 from pose_tracker_ros.resources import share_folder
 
 console = Console()
@@ -39,9 +40,9 @@ def run(
     ] = None,
 ) -> None:
     """Run the nodes of tracker.launch.py in one process, for machines without ros2 launch; stops on Ctrl-C."""
-    # ROS is loaded only by the commands that need it.
-    from pose_tracker_ros.nodes.camera_node import CameraNode
-    from pose_tracker_ros.nodes.initializer_node import InitializerNode
+    with reported_errors():
+        compile_with_progress()
+    # ROS is loaded only by the commands that need it, and what nodes are made of only for those that run.
     from pose_tracker_ros.nodes.single_process import (
         NodeGroup,
         command_line,
@@ -59,10 +60,14 @@ def run(
     with reported_errors(), NodeGroup() as group:
         group.start(TrackerNode, command_line(remappings, files), parameters)
         if initializer:
+            from pose_tracker_ros.nodes.initializer_node import InitializerNode
+
             masks = initializer_remappings(camera, mask_topic or f"{camera}/camera/mask")
             chosen = {"object": object_name, "mesh_path": mesh_path, "mesh_unit": mesh_unit, "method": method}
             group.start(InitializerNode, command_line(masks, files), chosen)
         if play:
+            from pose_tracker_ros.nodes.camera_node import CameraNode
+
             source = {"source": play, "scene": scene, "object": object_name}
             group.start(CameraNode, command_line(parameter_files=files, namespace=camera), source)
         console.print("running; Ctrl-C stops")

@@ -29,6 +29,7 @@ from pose_tracker_ros.evaluation.video import write_overlay_video
 from pose_tracker_ros.geometry import make_pose, matrix_from_quaternion
 from pose_tracker_ros.rendering import create_renderer
 from pose_tracker_ros.tracking import Tracker, TrackerConfig
+from pose_tracker_ros.tracking.config import OFFLINE
 
 console = Console()
 
@@ -65,15 +66,15 @@ def track(
     with reported_errors():
         frames = open_with_options(sequence, reader, on_error="skip")
         model = load_tracked_object(object_name, frames, mesh, mesh_unit)
-        tracker_config = load_config(TrackerConfig, config, parse_overrides(set_option))
-        tracker = Tracker.load(model, tracker_config, weights)
+        tracker_config = load_config(TrackerConfig, config, parse_overrides(set_option), OFFLINE)
+        tracker = Tracker.load([model], tracker_config, {} if weights is None else {model.name: weights})
         name = truth_name or model.name
         name_object(frames, name, certain=mesh is not None or truth_name is not None)
         first = _first_pose(frames, name, initial_pose)
         first = perturbed(model, first, offset_m, angle_deg)
         output.mkdir(parents=True, exist_ok=True)
 
-        steps = track_frames(tracker, frames, first)
+        steps = track_frames(tracker, model.name, frames, first)
         estimates = list(progress(steps, "tracking", total=len(frames), console=console))
         write_results(output, estimates, frames, name)
         if video:

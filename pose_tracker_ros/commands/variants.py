@@ -30,7 +30,7 @@ def check_names(variants: list[Variant]) -> None:
 
 def knows(variant: Variant, model: ObjectModel) -> bool:
     """Whether the variant's weights were trained for the object, or for any; says why where they were not."""
-    if variant.weights is None or variant.config.network_passes == 0:
+    if variant.weights is None or variant.config.network == "never":
         return True
     _, info = load_weights(variant.weights)
     try:

@@ -21,14 +21,15 @@ _COLOR_CONVERSIONS = {
 }
 _CHANNELS = {"rgb8": 3, "bgr8": 3, "8UC3": 3, "rgba8": 4, "bgra8": 4, "mono8": 1, "8UC1": 1}
 # REP-118: floats are metres, 16-bit integers millimetres.
-_DEPTH_FORMATS = {"16UC1": (np.uint16, 0.001), "mono16": (np.uint16, 0.001), "32FC1": (np.float32, 1.0)}
+_DEPTH_FORMATS = {"16UC1": np.uint16, "mono16": np.uint16, "32FC1": np.float32}
+_MILLIMETRE = np.float32(0.001)
 _MASK_FORMATS = {"mono8": np.uint8, "8UC1": np.uint8, "mono16": np.uint16, "16UC1": np.uint16, "32SC1": np.int32}
 # compressed_depth_image_transport puts its configuration before the PNG.
 _COMPRESSED_DEPTH_HEADER_BYTES = 12
 
 
 def color_from_message(message: Any) -> np.ndarray:
-    """Colour (height, width, 3) uint8 RGB of an Image or CompressedImage.
+    """Colour (height, width, 3) uint8 RGB of an Image or CompressedImage; it may share the message's memory.
 
     Raises ValueError for other encodings and for data that are too short.
     """
@@ -45,7 +46,8 @@ def color_from_message(message: Any) -> np.ndarray:
         )
     pixels = _pixels(message, np.uint8, _CHANNELS[message.encoding])
     conversion = _COLOR_CONVERSIONS[message.encoding]
-    return pixels.copy() if conversion is None else cv2.cvtColor(pixels, conversion)
+    # The message's own bytes where they may be written to: kernels refuse arrays that are read-only.
+    return np.require(pixels, requirements="CW") if conversion is None else cv2.cvtColor(pixels, conversion)
 
 
 def depth_from_message(message: Any) -> np.ndarray:
@@ -57,8 +59,7 @@ def depth_from_message(message: Any) -> np.ndarray:
         return _compressed_depth(message)
     if message.encoding not in _DEPTH_FORMATS:
         raise ValueError(f"expected a depth image as {', '.join(_DEPTH_FORMATS)}, got encoding {message.encoding!r}")
-    kind, metres_per_unit = _DEPTH_FORMATS[message.encoding]
-    return _metres(_pixels(message, kind, 1), metres_per_unit)
+    return _metres(_pixels(message, _DEPTH_FORMATS[message.encoding], 1))
 
 
 def mask_from_message(message: Any, label: int = 0) -> np.ndarray:
@@ -80,12 +81,16 @@ def _compressed_depth(message: Any) -> np.ndarray:
         image = cv2.imdecode(np.frombuffer(message.data, np.uint8)[start:], cv2.IMREAD_UNCHANGED)
     if image is None or image.dtype != np.uint16 or image.ndim != 2:
         raise ValueError(f"expected compressed depth of 16UC1 as PNG, got format {message.format!r}")
-    return _metres(image, 0.001)
+    return _metres(image)
 
 
-def _metres(raw: np.ndarray, metres_per_unit: float) -> np.ndarray:
-    depth = raw.astype(np.float32) * np.float32(metres_per_unit)
-    return np.where(np.isfinite(depth) & (depth > 0), depth, np.float32(0))
+def _metres(raw: np.ndarray) -> np.ndarray:
+    """Depth of whole millimetres or of floats in metres, each pixel touched once."""
+    if raw.dtype.kind == "u":
+        return np.multiply(raw, _MILLIMETRE, dtype=np.float32)
+    depth = np.fmax(raw, np.float32(0))  # which is 0 for NaN
+    depth[depth == np.inf] = 0
+    return depth
 
 
 def _pixels(message: Any, kind: type, channels: int) -> np.ndarray:
@@ -100,4 +105,4 @@ def _pixels(message: Any, kind: type, channels: int) -> np.ndarray:
         )
     rows = data[: message.step * message.height].reshape(message.height, message.step)[:, :row_bytes]
     pixels = np.ascontiguousarray(rows).view(item).reshape(message.height, message.width, channels)
-    return pixels[..., 0].astype(kind) if channels == 1 else pixels
+    return pixels[..., 0].astype(kind, copy=False) if channels == 1 else pixels

@@ -6,12 +6,10 @@ import numpy as np
 from scipy.stats import chi2
 
 from pose_tracker_ros.geometry import residual_between
-from pose_tracker_ros.objects import ObjectModel, nearest_equivalent
+from pose_tracker_ros.objects import ObjectModel, nearest_equivalent, observable_directions
 
 CONFIDENCE = 0.95
 TWIST_SIZE = 6
-# Singular values below this share of the largest one are those of directions that repeat others.
-_RANK_TOLERANCE = 1e-6
 
 
 def normalized_errors_squared(
@@ -44,21 +42,6 @@ def normalized_errors_squared(
 def degrees_of_freedom(model: ObjectModel) -> int:
     """How many of the six directions of a pose images can tell: 5 for an object that is round about an axis."""
     return observable_directions(model, np.eye(4)).shape[1]
-
-
-def observable_directions(model: ObjectModel, camera_T_object: np.ndarray) -> np.ndarray:
-    """Orthonormal twists (6, F) about the object's centre that no continuous symmetry makes, in camera axes."""
-    rotation = camera_T_object[:3, :3]
-    turns = []
-    for symmetry in model.continuous_symmetries:
-        axis = symmetry.axis / np.linalg.norm(symmetry.axis)
-        moved = np.cross(axis, model.center_m - symmetry.offset)
-        turns.append(np.concatenate([rotation @ moved, rotation @ axis]))
-    if not turns:
-        return np.eye(TWIST_SIZE)
-    directions, sizes, _ = np.linalg.svd(np.stack(turns, axis=1))
-    rank = int(np.sum(sizes > _RANK_TOLERANCE * sizes[0]))
-    return directions[:, rank:]
 
 
 def inside_ellipsoid(errors_squared: np.ndarray, freedom: int) -> np.ndarray:

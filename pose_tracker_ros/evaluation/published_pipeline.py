@@ -21,6 +21,7 @@ from pose_tracker_ros.camera import PinholeCamera, crop_camera
 from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.geometry import apply_residual, is_pose, transform_points
 from pose_tracker_ros.networks.architectures import create_network
+from pose_tracker_ros.networks.crop import Crop, to_tensors
 from pose_tracker_ros.networks.crops import Crops, Residual
 from pose_tracker_ros.networks.device import choose_device
 from pose_tracker_ros.networks.weights import WeightsInfo, load_weights
@@ -28,7 +29,7 @@ from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.rendering import Rendering
 from pose_tracker_ros.rendering.opengl import OpenGLRenderer
 from pose_tracker_ros.tracking import TrackState
-from pose_tracker_ros.tracking.crop import Crop, to_tensors
+from pose_tracker_ros.tracking.alignment import CommonErrors
 
 ARCHITECTURE = "published"
 RESOLUTION = 176
@@ -40,12 +41,14 @@ SEED = 0
 
 
 class PublishedResult(NamedTuple):
-    """The outcome of one frame, with the names of TrackResult: the pipeline knows neither its score nor its covariance."""
+    """The outcome of one frame, with the names of TrackResult: the pipeline knows neither its score nor its covariance, nor
+    any error of the camera."""
 
     state: TrackState
     camera_T_object: np.ndarray
     score: float
     covariance: None
+    errors: CommonErrors
     seconds: dict[str, float]
 
 
@@ -82,12 +85,14 @@ class PublishedPipeline:
         pose = np.eye(4)
         pose[:3, 3] = (0, 0, 4 * self.model.diameter_m) - self.model.center_m
         camera = PinholeCamera(64, 48, 50.0, 50.0, 32.0, 24.0)
-        self.start(pose)
+        self.start(self.model.name, pose)
         self.step(Frame(np.zeros((48, 64, 3), np.uint8), np.zeros((48, 64), np.float32), camera, 0.0))
         self._pose = None
 
-    def start(self, camera_T_object: np.ndarray) -> None:
-        """Go on from this pose (4, 4); raises ValueError for what is none, or for one behind the camera."""
+    def start(self, name: str, camera_T_object: np.ndarray) -> None:
+        """Go on with the object of a ``name`` from this pose (4, 4); raises ValueError for what is none, or for one behind the camera."""
+        if name != self.model.name:
+            raise ValueError(f"expected the object {self.model.name!r}, got {name!r}")
         if not is_pose(camera_T_object):
             raise ValueError(
                 f"expected an initial pose as a finite rigid 4x4 transform, got {np.asarray(camera_T_object).tolist()}"
@@ -96,8 +101,8 @@ class PublishedPipeline:
             raise ValueError(f"expected a pose in front of the camera, got one at z = {camera_T_object[2, 3]:.3f} m")
         self._pose = np.array(camera_T_object, dtype=np.float64)
 
-    def step(self, frame: Frame) -> PublishedResult:
-        """The pose in the next frame; raises RuntimeError before ``start``, ValueError without registered depth."""
+    def step(self, frame: Frame) -> dict[str, PublishedResult]:
+        """By the object's name, the pose in the next frame; raises RuntimeError before ``start``, ValueError without registered depth."""
         if self._pose is None:
             raise RuntimeError("the pipeline has no pose to start from; call start() with an initial pose first")
         if not frame.registered:
@@ -117,7 +122,8 @@ class PublishedPipeline:
         if self._tracks and in_front:
             self._pose = pose
         state = TrackState.TRACKING if in_front else TrackState.LOST
-        return PublishedResult(state, self._pose.copy(), 1.0, None, dict(self.seconds))
+        none_known = CommonErrors(np.zeros(4), np.zeros((4, 4)))
+        return {self.model.name: PublishedResult(state, self._pose.copy(), 1.0, None, none_known, dict(self.seconds))}
 
     def _crops(self, frame: Frame, color: np.ndarray, depth: np.ndarray) -> Crops:
         """Drawing and observation around the pose, as the network takes them."""

@@ -2,7 +2,7 @@
 
 ``python -m pose_tracker_ros.evaluation.scene_worker`` reads a JSON object a line from standard input, for a frozen set
 
-    {"scene": "boards", "object": "drill", "seed": 3, "short": false, "options": {"polish_iterations": 4}, "weights": null}
+    {"scene": "boards", "object": "drill", "seed": 3, "short": false, "options": {"contour": false}, "weights": null}
 
 or for a real sequence
 
@@ -31,6 +31,7 @@ from pose_tracker_ros.evaluation.real_cases import RealCase, RealCases
 from pose_tracker_ros.evaluation.scene_benchmark import run_scene
 from pose_tracker_ros.evaluation.tracking_benchmark import Variant
 from pose_tracker_ros.tracking import TrackerConfig
+from pose_tracker_ros.tracking.config import OFFLINE
 
 OPTIONAL = {"seed": 0, "options": {}, "weights": None, "number": None}
 # What a request must have, and what it may have then.
@@ -80,7 +81,7 @@ def run_request(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
             raise ValueError(f"expected to be asked for the package, got {request['ask']!r}")
         yield {"package": str(Path(pose_tracker_ros.__file__).resolve().parent)}
         return
-    config = make_config(TrackerConfig, request["options"])
+    config = make_config(TrackerConfig, {**OFFLINE, **request["options"]})
     variant = Variant(VARIANT, config, request["weights"] and Path(request["weights"]))
     cases = _cases(request)
     chosen = range(len(cases)) if request["number"] is None else (request["number"],)

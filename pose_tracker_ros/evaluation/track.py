@@ -14,12 +14,14 @@ from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.tracking import Tracker, TrackResult, TrackState
 
 
-def track_frames(tracker: Tracker, frames: Iterable[Frame], camera_T_object: np.ndarray) -> Iterator[PoseEstimate]:
-    """Track from an initial pose (4, 4) in the first frame on; one estimate a frame, without a pose while lost."""
-    tracker.start(camera_T_object)
+def track_frames(
+    tracker: Tracker, name: str, frames: Iterable[Frame], camera_T_object: np.ndarray
+) -> Iterator[PoseEstimate]:
+    """Track an object from an initial pose (4, 4) in the first frame on; one estimate a frame, without a pose while lost."""
+    tracker.start(name, camera_T_object)
     for frame in frames:
         start = time.perf_counter()
-        result = tracker.step(frame)
+        result = tracker.step(frame)[name]
         yield estimate_of(result, frame.stamp, frame.index, (time.perf_counter() - start) * 1e3)
 
 
@@ -27,7 +29,19 @@ def estimate_of(result: TrackResult, stamp: float, index: int, latency_ms: float
     """The outcome of one frame as a row of a trajectory."""
     lost = result.state is TrackState.LOST
     pose, covariance = (None, None) if lost else (result.camera_T_object, result.covariance)
-    return PoseEstimate(stamp, index, pose, result.state.value, result.score, latency_ms, covariance=covariance)
+    color_dx, color_dy, _, depth_bias_m = (float(value) for value in result.errors.mean)
+    return PoseEstimate(
+        stamp,
+        index,
+        pose,
+        result.state.value,
+        result.score,
+        latency_ms,
+        color_dx=color_dx,
+        color_dy=color_dy,
+        depth_bias_m=depth_bias_m,
+        covariance=covariance,
+    )
 
 
 def perturbed(

@@ -20,7 +20,6 @@ from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.simulation.demo import SimulationConfig, simulate
 from pose_tracker_ros.simulation.scene import SceneSequence
 from pose_tracker_ros.tracking import Tracker, TrackerConfig
-from pose_tracker_ros.tracking.factor_tracker import FactorTracker
 from pose_tracker_ros.tracking.tracker import default_weights_path
 
 # A quick hand: on average 0.27 m and 110 degrees a second at 30 Hz, at times twice that; 30 % hidden for half of the time.
@@ -29,7 +28,8 @@ BENCHMARK_MOTION = SimulationConfig(
 )
 GREY = 128
 PUBLISHED_TIME = "published (time)"
-FACTORS = "factors"
+# What a tracker can do without, by the names of its options.
+INGREDIENTS = ("depth", "contour", "motion", "stop", "search")
 Row = TypeVar("Row")
 
 
@@ -40,7 +40,6 @@ class Variant:
     config: its options; weights: file of its network, None for the default ones; color, depth: whether it gets to see
     them; without colour images are grey all over, without depth there is no measurement anywhere;
     times_only: the published pipeline with a random network, led by the truth, of which only times mean anything.
-    factors: the tracker on factors and evidence, without network; ``config`` does not concern it.
     """
 
     name: str
@@ -49,19 +48,16 @@ class Variant:
     color: bool = True
     depth: bool = True
     times_only: bool = False
-    factors: bool = False
 
-    def load(self, model: ObjectModel) -> Tracker | FactorTracker | PublishedPipeline:
+    def load(self, model: ObjectModel) -> Tracker | PublishedPipeline:
         """The tracker for an object; raises as :meth:`Tracker.load` and :class:`PublishedPipeline` do."""
         if self.times_only:
             return PublishedPipeline(model, threads=self.config.threads)
-        if self.factors:
-            return FactorTracker(model)
-        return Tracker.load(model, self.config, self.weights)
+        return Tracker.load([model], self.config, {} if self.weights is None else {model.name: self.weights})
 
     def weights_path(self, model: ObjectModel) -> Path | None:
         """The file of weights that is used for an object, None for a tracker without them."""
-        if self.times_only or self.factors or (self.config.network_passes == 0 and self.weights is None):
+        if self.times_only or self.config.network == "never":
             return None
         return self.weights or default_weights_path(model)
 
@@ -87,24 +83,20 @@ def standard_variants(
     others: Sequence[tuple[str, Path]] = (),
     alone: Sequence[tuple[str, Path]] = (),
     ablations: bool = True,
-    polish_only: bool = True,
 ) -> list[Variant]:
-    """The tracker with some weights, with ``others``, with networks that work ``alone`` as published (one pass, no
-    polish, no motion prior), without network (``polish_only``), and with one ingredient missing at a time."""
-    polish_off = {"polish_iterations": 0, "contour_iterations": 0}
-    as_published = replace(config, network_passes=1, motion_prior=0.0, **polish_off)
+    """The tracker with some weights, with ``others``, with networks that work ``alone`` as published (nothing but the
+    network, from the last pose), and with one ingredient missing at a time."""
+    network_alone = replace(config, network="always", **dict.fromkeys(INGREDIENTS, False))
     variants = [Variant("ours", config, weights)]
     variants += [Variant(name, config, path) for name, path in others]
-    variants += [Variant(name, as_published, path) for name, path in alone]
-    if polish_only:
-        variants.append(Variant("polish only", replace(config, network_passes=0)))
+    variants += [Variant(name, network_alone, path) for name, path in alone]
     if ablations:
+        variants += [Variant(f"no {name}", replace(config, **{name: False}), weights) for name in INGREDIENTS]
+        uses = [use for use in ("never", "always") if use != config.network]
+        variants += [Variant(f"network {use}", replace(config, network=use), weights) for use in uses]
         variants += [
-            Variant("no depth", config, weights, depth=False),
-            Variant("no colour", config, weights, color=False),
-            Variant("no polish", replace(config, **polish_off), weights),
-            Variant("one pass", replace(config, network_passes=1), weights),
-            Variant("one pass, no polish", replace(config, network_passes=1, **polish_off), weights),
+            Variant("no depth images", config, weights, depth=False),
+            Variant("no colour images", config, weights, color=False),
         ]
     return variants
 
@@ -162,13 +154,13 @@ def step_side_by_side(
     trackers = [variant.load(model) for variant in variants]
     for tracker in trackers:
         tracker.warm_up()
-        tracker.start(camera_T_object)
+        tracker.start(model.name, camera_T_object)
     for frame in frames:
         truth = frame.truth.get(object_name or model.name)
         for variant, tracker in zip(variants, trackers):
             if variant.times_only and truth is not None:
-                tracker.start(truth)
-        yield frame, [_timed_step(variant, tracker, frame) for variant, tracker in zip(variants, trackers)]
+                tracker.start(model.name, truth)
+        yield frame, [_timed_step(variant, tracker, model.name, frame) for variant, tracker in zip(variants, trackers)]
 
 
 def only_times(row: Row) -> Row:
@@ -178,8 +170,8 @@ def only_times(row: Row) -> Row:
     return replace(row, **dict.fromkeys(blank, float("nan")))
 
 
-def _timed_step(variant: Variant, tracker: Tracker | PublishedPipeline, frame: Frame) -> PoseEstimate:
+def _timed_step(variant: Variant, tracker: Tracker | PublishedPipeline, name: str, frame: Frame) -> PoseEstimate:
     seen = variant.seen(frame)
     start = time.perf_counter()
-    result = tracker.step(seen)
+    result = tracker.step(seen)[name]
     return estimate_of(result, frame.stamp, frame.index, (time.perf_counter() - start) * 1e3)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import torch
 
-from pose_tracker_ros.geometry import so3_exp_torch
+from pose_tracker_ros.geometry_torch import so3_exp_torch
 from pose_tracker_ros.initialization.mask_views import CropLevel
 from pose_tracker_ros.rendering.contour import MeshEdges, find_crossings
 from pose_tracker_ros.rendering.soft_rasterizer import (

@@ -17,6 +17,7 @@ from pathlib import Path
 logger = logging.getLogger(__name__)
 
 FOLDER_VARIABLE = "POSE_TRACKER_KERNEL_CACHE"
+# Of the sources, in the cache: those of some checkouts or updates; 64 bits of their hash tell them apart.
 KEPT_VERSIONS = 3
 HASH_DIGITS = 16
 # What the level v3 of the x86-64 psABI asks for, as Linux names it (abm is lzcnt).

@@ -17,6 +17,7 @@ from pose_tracker_ros.kernels.cache import cache_folder, make_writable, portable
 
 logger = logging.getLogger(__name__)
 
+# Other threads run beside kernels; division by zero raises nothing; sums may be reordered, so that they are vectorised.
 OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": True}
 
 

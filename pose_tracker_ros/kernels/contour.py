@@ -16,7 +16,7 @@ import numpy as np
 
 from pose_tracker_ros.kernels.compilation import helper, kernel
 
-# Bins along each colour channel, and bits of a channel beyond its bin.
+# Bins along each colour channel (of the paper: two histograms stay in the fastest cache), and bits of a channel beyond its bin.
 BINS, BIN_SHIFT = 16, 4
 # Places of the border on a line, segments around each that are looked at, and segments of a line (of the paper).
 PLACES, WINDOW = 12, 8
@@ -27,7 +27,7 @@ SLOPE = 0.5
 WEIGHT = 1.29
 # Variance of the border on a perfect line, segments squared: that of the soft step.
 LEAST_VARIANCE = 0.5
-# Posterior of what says nothing.
+# Posterior of what says nothing: as likely the one as the other.
 UNKNOWN = 0.5
 # Outlines shorter than this, sides of pixels, are spots; a normal is that of the chord over so many sides before and after.
 SHORTEST, CHORD = 16, 4

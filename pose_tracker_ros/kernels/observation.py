@@ -11,6 +11,7 @@ import numpy as np
 
 from pose_tracker_ros.kernels.compilation import kernel
 
+# What is nearer to a camera than this, metres, has no projection.
 NEAREST_M = 1e-3
 # Pixels that are warped are drawn so many times as large, so that slants and turns leave no cracks between them.
 OVERLAP = 1.2

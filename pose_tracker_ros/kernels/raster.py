@@ -26,6 +26,7 @@ EDGE_SLACK = 1e-12
 LEAST_DETERMINANT = 1e-11
 # Edges that change less along a row, relative to their terms, are taken to be parallel to it.
 LEAST_SLOPE = 1e-14
+# Farther than any image reaches.
 FAR_PX = 1e30
 # cv2.remap knows 32 places between two texels.
 TEXEL_STEPS = 32.0

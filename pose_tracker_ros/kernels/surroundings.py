@@ -19,6 +19,7 @@ RING_LOW, RING_HIGH = 0.02, 0.1
 MOST_SAMPLES, TRIES, REFITS = 160, 32, 3
 INLIER_DEVIATIONS = 3.0
 LEAST_SAMPLES, LEAST_SHARE = 12, 0.1
+# Determinants below this are of samples on a line, but for rounding.
 LEAST_DETERMINANT = 1e-9
 MOST_PLANES = 2
 # Columns of ``planes``: inverse depth and slopes, and the share of the ring.
@@ -28,6 +29,7 @@ INVERSE, PRECISION, SAMPLE_NUMBERS = 3, 4, 5
 # Three samples a try: steps that fill a cube evenly (Roberts, "The unreasonable effectiveness of quasirandom sequences", 2018).
 STEPS = (0.8191725134, 0.6710436067, 0.5497004779)
 
+# Bins along each colour channel, and bits of a channel beyond its bin.
 BINS = 16
 BIN_SHIFT = 4
 # Smoothing over three bins with a deviation of 0.8 bins.

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import torch
 
-from pose_tracker_ros.geometry import so3_exp_torch
+from pose_tracker_ros.geometry_torch import so3_exp_torch
 from pose_tracker_ros.networks.crops import Crops, Residual
 from pose_tracker_ros.networks.rigid_fit import pixel_motion, surface_points
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from pose_tracker_ros.geometry import so3_exp_torch
+from pose_tracker_ros.geometry_torch import so3_exp_torch
 from pose_tracker_ros.networks.crops import Crops, Residual
 
 ROBUST_SCALE = 2.0

@@ -299,7 +299,7 @@ class InitializerNode(LifecycleNode):
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Entry point of ``ros2 run pose_tracker_ros initializer_node``."""
+    """Run the node until it is stopped."""
     rclpy.init(args=arguments)
     try:
         node = InitializerNode()

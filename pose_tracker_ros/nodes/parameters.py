@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import Field, fields
+from dataclasses import Field
 from typing import Any, TypeVar
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from pose_tracker_ros.configuration import make_config
+from pose_tracker_ros.configuration import leaves, make_config, refuse_replaced
 
 Config = TypeVar("Config")
 
 
 def declare_config(node: Node, config_class: type, prefix: str = "") -> None:
-    """Declare every option as a parameter ``prefix + name`` with its description, range and default."""
-    for item in fields(config_class):
-        node.declare_parameter(prefix + item.name, item.default, _descriptor(item))
+    """Declare every option as a parameter ``prefix + name`` with its description, range and default.
+
+    Raises ValueError for overrides of options that are no more, which rclpy would pass over in silence.
+    """
+    for name, item in leaves(config_class, prefix):
+        node.declare_parameter(name, item.default, _descriptor(item))
+    replaced = getattr(config_class, "REPLACED", {})
+    refuse_replaced(config_class, [name for name in replaced if _is_given(node, prefix + name)])
 
 
 def config_from_parameters(
@@ -28,7 +33,7 @@ def config_from_parameters(
 
     Raises ValueError for values out of range.
     """
-    values = {item.name: node.get_parameter(prefix + item.name).value for item in fields(config_class)}
+    values = {name: node.get_parameter(prefix + name).value for name, _ in leaves(config_class)}
     values.update({p.name.removeprefix(prefix): p.value for p in changed if p.name.removeprefix(prefix) in values})
     return make_config(config_class, values)
 
@@ -50,6 +55,13 @@ def declare(node: Node, name: str, default: Any, description: str) -> Any:
     """Declare a read-only parameter and return its value."""
     descriptor = ParameterDescriptor(description=description, read_only=True)
     return node.declare_parameter(name, default, descriptor).value
+
+
+def _is_given(node: Node, name: str) -> bool:
+    """Whether somebody gives a value for a parameter that the node does not have."""
+    value = node.declare_parameter(name, None, ParameterDescriptor(dynamic_typing=True)).value
+    node.undeclare_parameter(name)
+    return value is not None
 
 
 def _descriptor(item: Field) -> ParameterDescriptor:

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
-from pose_tracker_ros.configuration import option
+from pose_tracker_ros.configuration import nested, option
 from pose_tracker_ros.rendering.protocol import RENDERERS
+from pose_tracker_ros.tracking.noise import NoiseModel
+
+NETWORK_USES = ("auto", "always", "when_needed", "never")
+# Options for recorded frames, which wait: without a clock the same frames have the same result.
+OFFLINE = {"frame_budget_ms": 0.0}
 
 
 @dataclass(frozen=True)
 class TrackerConfig:
-    """Options of :class:`pose_tracker_ros.tracking.Tracker`."""
+    """Options of :class:`pose_tracker_ros.tracking.Tracker`; those of yes or no are ingredients to compare without."""
 
+    network: str = option(
+        "auto",
+        "When the residual network is asked: on every frame, where geometry is unsure, or never; auto = always on a GPU, "
+        "when_needed on a CPU",
+        choices=NETWORK_USES,
+        read_only=True,
+    )
     device: str = option("auto", "Device of the network: auto, cpu, cuda or cuda:N", read_only=True)
     threads: int = option(
         1,
@@ -20,52 +34,21 @@ class TrackerConfig:
         maximum=256,
         read_only=True,
     )
-    renderer: str = option("raycast", "Renderer of the estimate", choices=RENDERERS, read_only=True)
-    network_passes: int = option(
-        2,
-        "Render-and-compare passes of the residual network per frame; 0 switches the network off",
-        minimum=0,
-        maximum=10,
+    renderer: str = option("raster", "Renderer of the estimate", choices=RENDERERS, read_only=True)
+    resolution: int = option(128, "Largest side of the window that is looked at, pixels", minimum=32, maximum=512)
+    depth: bool = option(True, "Compare depth")
+    contour: bool = option(True, "Compare the outline with colours")
+    motion: bool = option(True, "Expect what moves to move on; no = to stay where it is")
+    stop: bool = option(True, "Try whether what moved has stopped, in a doubted frame")
+    search: bool = option(True, "Look elsewhere for an object that is not where it is expected")
+    search_turns: int = option(4, "Turns of searched objects that a frame tries, all together", minimum=1, maximum=100)
+    search_poses: int = option(4, "Poses of searched objects that a frame weighs, all together", minimum=1, maximum=100)
+    frame_budget_ms: float = option(
+        33.0, "Searching goes on in the next frame when a frame has taken so long; 0 = never", minimum=0.0, maximum=1e4
     )
-    polish_iterations: int = option(
-        6, "Iterations of the geometric polish per frame; 0 switches the polish off", minimum=0, maximum=50
-    )
-    polish_passes: int = option(
-        2,
-        "Most renderings per frame that polish and contour alignment look at; another after large motions",
-        minimum=1,
-        maximum=10,
-    )
-    polish_resolution: int = option(
-        128, "Side of the crop that polish and contour alignment look at, pixels", minimum=32, maximum=512
-    )
-    contour_iterations: int = option(
-        2,
-        "Iterations of the contour alignment per frame, which follow the polish; 0 switches it off",
-        minimum=0,
-        maximum=20,
-    )
-    depth_bias_m: float = option(
-        0.005,
-        "Systematic error of the depth camera; the larger, the less the polish moves the network's pose",
-        minimum=0.0,
-        maximum=0.1,
-    )
+    lost_frames: int = option(30, "Frames in a row that are searched in vain until the object is lost", minimum=1, maximum=1000)
     min_depth_m: float = option(0.1, "Depth below this is taken for no measurement", minimum=0.0, maximum=10.0)
     max_depth_m: float = option(4.0, "Depth beyond this is taken for no measurement", minimum=0.1, maximum=100.0)
-    motion_prior: float = option(
-        1.0,
-        "Share of the last motion that is expected again: 0 = at rest, 1 = constant velocity",
-        minimum=0.0,
-        maximum=1.0,
-    )
-    lost_score: float = option(
-        0.3, "A score below this means that the pose is not supported by the image", minimum=0.0, maximum=1.0
-    )
-    recover_score: float = option(
-        0.45, "A score above this ends coasting, or accepts a pose after loss", minimum=0.0, maximum=1.0
-    )
-    lost_frames: int = option(30, "Unsupported frames in a row after which the object is lost", minimum=1, maximum=1000)
     catch_up_s: float = option(
         5.0,
         "Frames are kept so long while there is no pose, so that a first pose that took its time can be followed up; 0 = none",
@@ -74,3 +57,15 @@ class TrackerConfig:
         read_only=True,
     )
     catch_up_frames: int = option(12, "Most of the kept frames that are followed then", minimum=1, maximum=1000)
+    noise: NoiseModel = nested(NoiseModel, "How far images and models are off")
+    REPLACED: ClassVar[Mapping[str, str]] = {
+        "network_passes": "network says when the network is asked; instead of 0 set network to never",
+        "polish_iterations": "steps end by themselves; instead of 0 set depth to false",
+        "polish_passes": "views are looked at from coarse to fine",
+        "polish_resolution": "set resolution",
+        "contour_iterations": "steps end by themselves; instead of 0 set contour to false",
+        "depth_bias_m": "set noise.depth_bias, a standard deviation about a bias that is estimated",
+        "motion_prior": "motion is estimated; instead of 0 set motion to false",
+        "lost_score": "the score is a probability, and tracking needs 0.9",
+        "recover_score": "the score is a probability, and tracking needs 0.9",
+    }

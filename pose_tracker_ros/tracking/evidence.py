@@ -22,15 +22,16 @@ from pose_tracker_ros.rendering.protocol import Rendering
 from pose_tracker_ros.tracking.noise import NoiseModel
 from pose_tracker_ros.tracking.observation import Observation
 
-# A share of the silhouette below which what is seen says nothing about the object.
+# A share of the silhouette below which what is seen says nothing about the object: as much seems to speak of 5 % of wholly hidden ones.
 HIDDEN_SPEAKING_SHARE = 0.08
 # From this probability on the object is there: 0.3 % of 1,062 wrong poses are above, none of 646 right ones below, out of fold.
 PRESENT_PROBABILITY = 0.9
 # Log ratios above this, but not up to that probability, leave open whether the object is there.
 UNDECIDED_LOG_RATIO = -1.0
-# Learning: how sure a pixel must be, the share that every frame renews, and when the memory is believed.
+# Learning: how sure a pixel must be, the share that every frame renews, and the frames after which the memory is believed.
 LEARNING_SURFACE = 0.9
 RENEWAL, BELIEVED_FRAMES = 0.1, 5
+# Fewer pixels than this teach nothing.
 LEAST_PIXELS = 40
 
 

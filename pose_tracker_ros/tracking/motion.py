@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
+
 import numpy as np
 
-# How unsteady hands and robots are: standard deviations of the velocity's random walk, per square root of a second.
+# How unsteady hands and robots are: standard deviations of the velocity's random walk, metres or radians a second per square root
+# of a second.
 ACCELERATION = np.array([4.0, 4.0, 4.0, 30.0, 30.0, 30.0])
 # Of an object whose velocity is unknown, metres and radians a second.
 UNKNOWN_VELOCITY = np.array([1.0, 1.0, 1.0, 5.0, 5.0, 5.0])
@@ -12,50 +15,40 @@ UNKNOWN_VELOCITY = np.array([1.0, 1.0, 1.0, 5.0, 5.0, 5.0])
 UNKNOWN_POSE = np.array([0.1, 0.1, 0.1, 0.5, 0.5, 0.5])
 
 
-class MotionFilter:
-    """Velocity of the object centre and of the turn about it, in camera axes, and what is unknown of pose and velocity.
+@dataclass(frozen=True)
+class Motion:
+    """Velocity of the object's centre and of the turn about it, and what is unknown of pose and velocity.
 
     An image often determines some directions of a motion and not others: the turn of a rod about its axis, say. There
     the velocity stays what it was, where the difference of two estimates would be noise.
 
-    The state is the pose's error (6,) and the velocity (6,), translation in metres before rotation in radians, as
-    white noise acceleration has it (Bar-Shalom, Li and Kirubarajan 2001, section 6.2).
+    velocity (6,), metres and radians a second, translation first, camera axes; covariances (6, 6) of the pose's error, of the
+    pose with the velocity, and of the velocity, as white noise acceleration has it (Bar-Shalom, Li and Kirubarajan
+    2001, section 6.2).
     """
 
-    def __init__(self) -> None:
-        self.reset()
+    velocity: np.ndarray = field(default_factory=lambda: np.zeros(6))
+    pose: np.ndarray = field(default_factory=lambda: np.diag(UNKNOWN_POSE**2))
+    both: np.ndarray = field(default_factory=lambda: np.zeros((6, 6)))
+    rate: np.ndarray = field(default_factory=lambda: np.diag(UNKNOWN_VELOCITY**2))
 
-    def reset(self) -> None:
-        """Pose and velocity are unknown, most likely at rest."""
-        self.velocity = np.zeros(6)
-        self._pose = np.diag(UNKNOWN_POSE**2)
-        self._both = np.zeros((6, 6))
-        self._rate = np.diag(UNKNOWN_VELOCITY**2)
-
-    def predict(self, seconds: float, share: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
-        """Expected motion (6,) during the next ``seconds``, and the information (6, 6) about the pose after it.
-
-        ``share`` 0..1 of the velocity that is expected to last.
-        """
+    def predicted(self, seconds: float) -> Motion:
+        """The motion ``seconds`` later."""
         noise = np.diag(ACCELERATION**2)
-        step = share * seconds
-        self._pose = self._pose + step * (self._both + self._both.T) + step**2 * self._rate + seconds**3 / 3 * noise
-        self._both = self._both + step * self._rate + seconds**2 / 2 * noise
-        self._rate = self._rate + seconds * noise
-        return step * self.velocity, np.linalg.inv(self._pose)
+        pose = self.pose + seconds * (self.both + self.both.T) + seconds**2 * self.rate + seconds**3 / 3 * noise
+        both = self.both + seconds * self.rate + seconds**2 / 2 * noise
+        return replace(self, pose=pose, both=both, rate=self.rate + seconds * noise)
 
-    def update(self, correction: np.ndarray, information: np.ndarray) -> None:
+    def corrected(self, correction: np.ndarray, information: np.ndarray) -> Motion:
         """After an image with this ``information`` (6, 6) the pose is most likely ``correction`` (6,) beyond the prediction.
 
         Most likely is what image and prediction say together, so that it is zero where the image says nothing.
         """
-        gain = np.linalg.solve(self._pose, self._both).T
-        posterior = np.linalg.inv(np.linalg.inv(self._pose) + information)
-        self.velocity = self.velocity + gain @ correction
-        self._rate = self._rate - gain @ (self._pose - posterior) @ gain.T
-        self._both = posterior @ gain.T
-        self._pose = posterior
-
-    def fade(self, factor: float) -> None:
-        """Nothing was seen: the velocity is expected to be ``factor`` of what it was."""
-        self.velocity = factor * self.velocity
+        gain = np.linalg.solve(self.pose, self.both).T
+        posterior = np.linalg.inv(np.linalg.inv(self.pose) + information)
+        return Motion(
+            self.velocity + gain @ correction,
+            posterior,
+            posterior @ gain.T,
+            self.rate - gain @ (self.pose - posterior) @ gain.T,
+        )

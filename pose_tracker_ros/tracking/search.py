@@ -1,77 +1,186 @@
-"""Where else could it be? Many guesses around a doubted pose, compared with the depth image without rendering them."""
+"""Where a doubted object could be instead: places of the image and turns of the object, ranked by evidence."""
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Sequence
+from typing import NamedTuple
 
+import cv2
 import numpy as np
-from scipy.stats import norm, qmc
 
-from pose_tracker_ros.geometry import so3_exp
-from pose_tracker_ros.tracking.crop import Crop, pixels_of, surface
-from pose_tracker_ros.tracking.quality import tolerance_m
+from pose_tracker_ros.frame import Frame
+from pose_tracker_ros.geometry import invert, make_pose, so3_exp
+from pose_tracker_ros.kernels import places
+from pose_tracker_ros.objects import ObjectModel
+from pose_tracker_ros.rendering.raster import RasterRenderer
+from pose_tracker_ros.tracking.factors.contour import ColorStatistics
+from pose_tracker_ros.tracking.view import View, make_view
 
-GUESSES = 512
-# So many of the best are looked around, so much closer in each round.
-KEPT = 16
-CLOSER = (0.4, 0.15)
-# Standard deviations of the guesses.
-DEVIATION_DIAMETERS, DEVIATION_RAD = 0.08, 0.2
-# Points of the surface that are compared.
-POINTS = 200
-# Of two guesses that explain the depth alike the nearer one is likelier: what one deviation off costs, as a share of points.
-COST_OF_DEVIATION = 0.02
+# The object is drawn so small, pixels; and looked at in so many points on it and beside it.
+SIDE_PX, POINTS, RING_POINTS = 48, 80, 32
+# Places are so far apart, and beside the silhouette is so far away, diameters.
+SPACING_D, BESIDE_D = 0.12, 0.08
+# Depths within so much are one: a share of the diameter, and of the distance from the first point, for the turn is not known.
+TOLERANCE_D, TOLERANCE_TURN = 0.03, 0.15
+# Maxima nearer to each other than this are one place, diameters.
+APART_D = 0.4
+# Points are taken in so many turns over the surface, so that the first of them, by which hopeless places are left, are all over it.
+STRIDE = 5
+# Around the best places the grid is so many times as fine.
+FINER = 4
+# No colour says more than this, natural logarithm: as much as a depth that agrees.
+MOST_COLOR = 1.0
+# From how far off the estimator finds a turn, radians: the n-th turn to try lies as far out as n such balls fill.
+BASIN_RAD = 0.35
+# Irrational steps that fill a square evenly (Roberts, "The unreasonable effectiveness of quasirandom sequences", 2018).
+EVEN_STEPS = 1 / 1.32471795724474602596 ** np.arange(1, 3)
 
 
-def search(crop: Crop, spread: np.ndarray | None = None, likeness: np.ndarray | None = None) -> np.ndarray:
-    """The motion (6,) of the rendered object, of many around none, after which the observation agrees best.
+class Outlook(NamedTuple):
+    """The object as seen at one turn: points (P, 3) of its surface and (R, 3) beside it, metres from the centre in camera
+    axes; the first point has so much surface around it, metres."""
 
-    Translation in metres before the rotation vector about the centre, in camera axes. The surface that is seen is taken
-    to be the one that was rendered, which is near enough to start from. Guesses are drawn widely first, then around
-    the best ones. Zero for an empty rendering.
+    points: np.ndarray
+    ring: np.ndarray
+    radius_m: float
 
-    Parameters: ``spread`` (6,) standard deviations of the first guesses, at least those of this module; ``likeness`` (R, R)
-    0..1, how usual the observed colours are for the object.
+
+def turns(first: int, count: int) -> np.ndarray:
+    """Rotation matrices (count, 3, 3), those from number ``first`` on of an endless sequence that goes ever farther.
+
+    Number 0 is no turn; axes are spread evenly.
     """
-    points, _ = surface(crop)
-    if len(points) == 0:
-        return np.zeros(6)
-    points = points[:: -(-len(points) // POINTS)]
-    least = np.array([DEVIATION_DIAMETERS * crop.diameter_m] * 3 + [DEVIATION_RAD] * 3)
-    spread = least if spread is None else np.maximum(spread, least)
-    motions = _guesses(GUESSES) * spread
-    for closer in CLOSER:
-        agreement = _agreement(crop, points, motions, likeness) - COST_OF_DEVIATION * np.linalg.norm(
-            motions / spread, axis=1
+    numbers = np.arange(first, first + count)
+    across, around = np.mod(0.5 + numbers[:, None] * EVEN_STEPS, 1).T
+    along = 2 * across - 1
+    radius = np.sqrt(1 - along**2)
+    axes = np.column_stack([radius * np.cos(2 * np.pi * around), radius * np.sin(2 * np.pi * around), along])
+    return so3_exp(axes * np.minimum(BASIN_RAD * np.cbrt(numbers), np.pi)[:, None])
+
+
+def search(
+    frame: Frame,
+    model: ObjectModel,
+    renderer: RasterRenderer,
+    camera_T_object: np.ndarray,
+    rotations: np.ndarray,
+    colors: ColorStatistics | None,
+    count: int,
+    reach_m: float = np.inf,
+) -> list[np.ndarray]:
+    """The ``count`` best poses (4, 4), best first, of an object last seen at a pose (4, 4), turned by ``rotations`` (K, 3, 3).
+
+    ``colors``: None where they are not known; ``reach_m``: how far from the last place.
+    """
+    rated = _Rater(frame, model, colors)
+    center = camera_T_object[:3, :3] @ model.center_m + camera_T_object[:3, 3]
+    found: list[tuple[float, np.ndarray]] = []
+    for rotation in rotations:
+        turned = rotation @ camera_T_object[:3, :3]
+        view = make_view(frame, renderer, model, _posed(model, turned, _in_view(frame, model, center)), SIDE_PX)
+        outlook = view and look(view)
+        if outlook is not None:
+            best = rated.best(outlook, center, count, reach_m)
+            found += [(score, _posed(model, turned, place)) for place, score in best]
+    return [pose for _, pose in sorted(found, key=lambda rated_pose: -rated_pose[0])[:count]]
+
+
+def look(view: View) -> Outlook | None:
+    """Points of a rendered view, the first as far inside as can be; None where hardly anything is seen."""
+    mask = np.pad(view.rendering.mask.astype(np.uint8), 1)
+    inside = cv2.distanceTransform(mask, cv2.DIST_L1, 3)[1:-1, 1:-1]
+    rows, columns = np.nonzero(view.rendering.mask)
+    if len(rows) < POINTS // 4:
+        return None
+    spread = np.linspace(0, len(rows) - 1, min(POINTS, len(rows))).round().astype(int)
+    # Every part of the points is spread over all of the surface.
+    chosen = np.concatenate([spread[first::STRIDE] for first in range(STRIDE)])
+    chosen[0] = np.argmax(inside[rows, columns])
+    points = view.back_project(np.column_stack([columns, rows])[chosen], view.rendering.depth[rows, columns][chosen])
+    reach = max(2, round(BESIDE_D * view.diameter_m * view.camera.fx / view.center[2]))
+    grown = np.zeros_like(mask)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+    grown = cv2.dilate(mask, kernel) - cv2.dilate(mask, np.ones((2 * reach - 1, 2 * reach - 1), np.uint8))
+    ring_rows, ring_columns = np.nonzero((grown > 0)[1:-1, 1:-1])
+    chosen = np.linspace(0, len(ring_rows) - 1, min(RING_POINTS, len(ring_rows))).round().astype(int)
+    beside = np.column_stack([ring_columns, ring_rows])[chosen]
+    # As far away as the surface nearest to it.
+    nearest = np.argmin(((beside[:, None] - np.column_stack([columns, rows])[None]) ** 2).sum(axis=2), axis=1)
+    ring = view.back_project(beside, view.rendering.depth[rows, columns][nearest])
+    radius_m = float(inside.max()) * view.center[2] / view.camera.fx
+    return Outlook(np.ascontiguousarray(points - view.center), np.ascontiguousarray(ring - view.center), radius_m)
+
+
+class _Rater:
+    def __init__(self, frame: Frame, model: ObjectModel, colors: ColorStatistics | None) -> None:
+        self._frame, self._diameter_m = frame, model.diameter_m
+        camera, depth_camera = frame.camera, frame.depth_camera or frame.camera
+        color_T_depth = np.eye(4) if frame.color_T_depth is None else frame.color_T_depth
+        self._cameras = tuple(np.array([c.fx, c.fy, c.cx, c.cy]) for c in (camera, depth_camera))
+        self._transforms = np.array(color_T_depth, np.float64, order="C"), np.ascontiguousarray(invert(color_T_depth))
+        self._log_ratios = np.zeros(places.BINS**3, np.float32)
+        if colors is not None:
+            posterior = colors.posterior()
+            self._log_ratios = np.clip(np.log(posterior / (1 - posterior)), -MOST_COLOR, MOST_COLOR).astype(np.float32)
+        self._depth_fx = depth_camera.fx
+
+    def best(
+        self, outlook: Outlook, near: np.ndarray, count: int, reach_m: float
+    ) -> list[tuple[np.ndarray, float]]:
+        """Centres (3,) and scores of the best places, best first."""
+        # One of the places has to lie on the object, however thin it is.
+        spacing_m = min(SPACING_D * self._diameter_m, outlook.radius_m)
+        step = max(2, int(spacing_m * self._depth_fx / max(near[2], self._diameter_m)))
+        scores, centers = self._rate(outlook, (0, 0), step, [-(-size // step) for size in self._frame.depth.shape])
+        if np.isfinite(reach_m):
+            scores[np.linalg.norm(centers - near, axis=2) > reach_m] = -np.inf
+        found = []
+        for _ in range(count):
+            best = np.unravel_index(np.argmax(scores), scores.shape)
+            if not np.isfinite(scores[best]):
+                break
+            found.append(self._refined(outlook, best, step))
+            scores[np.linalg.norm(centers - centers[best], axis=2) < APART_D * self._diameter_m] = -np.inf
+        return found
+
+    def _refined(self, outlook: Outlook, place: tuple[int, ...], step: int) -> tuple[np.ndarray, float]:
+        """The best place around one of a grid."""
+        fine = max(1, step // FINER)
+        first = [(index - 1) * step for index in place]
+        scores, centers = self._rate(outlook, first, fine, [2 * step // fine + 1] * 2)
+        best = np.unravel_index(np.argmax(scores), scores.shape)
+        return centers[best].astype(np.float64), float(scores[best])
+
+    def _rate(
+        self, outlook: Outlook, first: Sequence[int], step: int, shape: Sequence[int]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        scores, centers = np.empty(shape, np.float32), np.zeros((*shape, 3), np.float32)
+        points = np.vstack([outlook.points, outlook.ring])
+        apart = np.linalg.norm(points - points[0], axis=1)
+        places.rate_places(
+            self._frame.color,
+            self._frame.depth,
+            *self._cameras,
+            *self._transforms,
+            self._log_ratios,
+            outlook.points,
+            outlook.ring,
+            TOLERANCE_D * self._diameter_m + TOLERANCE_TURN * apart,
+            np.array([*first, step]),
+            scores,
+            centers,
         )
-        best = motions[np.argsort(-agreement)[:KEPT]]
-        around = _guesses(GUESSES // KEPT)
-        motions = np.concatenate([best, *(motion + around[1:] * spread * closer for motion in best)])
-    agreement = _agreement(crop, points, motions, likeness) - COST_OF_DEVIATION * np.linalg.norm(
-        motions / spread, axis=1
-    )
-    return motions[np.argmax(agreement)]
+        return scores, centers
 
 
-def _agreement(crop: Crop, points: np.ndarray, motions: np.ndarray, likeness: np.ndarray | None) -> np.ndarray:
-    """Of surface points (N, 3) after each motion (M, 6): the share (M,) that depth agrees with less that it contradicts."""
-    moved = np.einsum("mij,nj->mni", so3_exp(motions[:, 3:]), points - crop.center)
-    moved += (crop.center + motions[:, :3])[:, None]
-    rows, columns, inside = pixels_of(crop, moved)
-    rows, columns = np.where(inside, rows, 0), np.where(inside, columns, 0)
-    observed = crop.depth[rows, columns]
-    difference = observed - moved[..., 2]
-    valid = inside & (observed > 0)
-    tolerance = tolerance_m(crop.diameter_m)
-    agreeing = (valid & (np.abs(difference) <= tolerance)).astype(np.float32)
-    if likeness is not None:
-        agreeing *= likeness[rows, columns]
-    return agreeing.mean(axis=1) - (valid & (difference > tolerance)).mean(axis=1)
+def _posed(model: ObjectModel, rotation: np.ndarray, center: np.ndarray) -> np.ndarray:
+    return make_pose(rotation, center - rotation @ model.center_m)
 
 
-@lru_cache(maxsize=4)
-def _guesses(count: int) -> np.ndarray:
-    """Evenly spread samples (count, 6) of a standard normal distribution, the first of them zero."""
-    spread = norm.ppf(qmc.Sobol(6, scramble=True, rng=0).random(count))
-    spread[0] = 0
-    return spread
+def _in_view(frame: Frame, model: ObjectModel, center: np.ndarray) -> np.ndarray:
+    """The centre, or a place in the middle of the image where it can't be looked at there."""
+    u, v = frame.camera.project(center[None])[0] if center[2] > 0 else (np.nan, np.nan)
+    if 0 <= u < frame.camera.width and 0 <= v < frame.camera.height:
+        return center
+    distance = max(center[2], 2 * model.diameter_m)
+    return np.array([0.0, 0.0, distance])

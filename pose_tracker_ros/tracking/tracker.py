@@ -1,72 +1,46 @@
-"""One object, frame after frame: predict where it is, estimate where the image shows it, judge."""
+"""Objects, frame after frame: predict, align, weigh, and take or doubt what was found."""
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from pose_tracker_ros.camera import PinholeCamera
 from pose_tracker_ros.frame import Frame
-from pose_tracker_ros.geometry import apply_residual, is_pose, residual_between
-from pose_tracker_ros.networks.residual import ResidualNetwork
-from pose_tracker_ros.networks.weights import WeightsInfo, load_weights
-from pose_tracker_ros.objects import ObjectModel, generic_weights_path
-from pose_tracker_ros.rendering import Rendering
-from pose_tracker_ros.tracking.color_memory import ColorMemory
+from pose_tracker_ros.geometry import rotation_angle
+from pose_tracker_ros.objects import ObjectModel, generic_weights_path, nearest_equivalent, symmetry_transforms
+from pose_tracker_ros.rendering import Renderer, Rendering, create_renderer
+from pose_tracker_ros.tracking.alignment import FACTORS, CommonErrors, align
+from pose_tracker_ros.tracking.alignment import Expectation as AlignmentPrior
 from pose_tracker_ros.tracking.config import TrackerConfig
-from pose_tracker_ros.tracking.estimation import NEAREST_M, Estimate, Expectation, PoseEstimator
-from pose_tracker_ros.tracking.fusion import UNKNOWN_DEVIATION
-from pose_tracker_ros.tracking.motion import MotionFilter
+from pose_tracker_ros.tracking.evidence import PRESENT_PROBABILITY, Evidence, weigh
+from pose_tracker_ros.tracking.observation import Observation, observe
+from pose_tracker_ros.tracking.search import BASIN_RAD, search, turns
+from pose_tracker_ros.tracking.states import TrackResult, TrackState
+from pose_tracker_ros.tracking.track import Expectation, Hypothesis, SearchState, Track
+from pose_tracker_ros.tracking.view import make_view
 
-# A first pose may be far off, and so may one that the image contradicts: they get this many additional passes.
-ADDITIONAL_PASSES = 3
-# Below this score the polish is asked for its opinion without the network, and taken if it is better by so much.
-SECOND_OPINION_SCORE, BETTER_SCORE = 0.8, 0.05
-# Frames farther apart than this say nothing about the motion between them.
-MAX_FRAME_GAP_S = 0.5
-# While nothing is seen, the assumed velocity fades by this factor with every frame.
-COASTING_FADE = 0.9
+if TYPE_CHECKING:
+    from pose_tracker_ros.networks.motion_network import MotionNetwork
 
-
-# What ``start`` sets and ``step`` changes.
-_TRACK_FIELDS = (
-    "state",
-    "_pose",
-    "_motion",
-    "_stamp",
-    "_supported_pose",
-    "_unsupported_frames",
-    "_first_frame",
-)
-
-
-class TrackState(enum.Enum):
-    """What the tracker believes about its pose."""
-
-    UNINITIALISED = "uninitialised"
-    TRACKING = "tracking"
-    COASTING = "coasting"
-    LOST = "lost"
-
-
-@dataclass(frozen=True)
-class TrackResult:
-    """The outcome of one frame.
-
-    camera_T_object: (4, 4). score: 0..1, support of the pose by the image. covariance: (6, 6) of the
-    translation (m) and rotation (rad) of the object centre in camera axes. seconds: time spent per stage.
-    """
-
-    state: TrackState
-    camera_T_object: np.ndarray
-    score: float
-    covariance: np.ndarray
-    seconds: dict[str, float]
+# Fewer pixels than this, a spot of five by four, show nothing of an object.
+FEWEST_PIXELS = 20
+# A first pose is taken to be within so much of the object, diameters.
+START_REACH_D = 1.0
+# Other turns that a pose found elsewhere is compared with: those within three basins.
+RIVALS = 27
+# Log odds of a pose that was not expected: as of an expected one, against any of its rivals.
+NEEDED_LOG_ODDS = math.log(PRESENT_PROBABILITY / (1 - PRESENT_PROBABILITY)) + math.log(1 + RIVALS)
+# Networks look so often from where they led in one frame: poses 0.25 diameters and 30 degrees off are found in the second
+# look at the latest (48 of frozen set bad-starts; 42 in one look, 7 without).
+MOST_LOOKS = 2
+# Then, 1.75 rad out, the search begins again: half a turn about any axis would take 723 tries.
+LAST_TURN = 125
 
 
 def default_weights_path(model: ObjectModel) -> Path | None:
@@ -76,201 +50,305 @@ def default_weights_path(model: ObjectModel) -> Path | None:
 
 
 class Tracker:
-    """Follows one object through RGB-D frames from a given first pose.
-
-    Its state is the last pose, the velocity, and for how many frames the image has not supported the pose.
-    """
+    """Follows any number of objects; each starts from a pose that somebody knows."""
 
     def __init__(
         self,
-        model: ObjectModel,
+        models: Sequence[ObjectModel],
         config: TrackerConfig | None = None,
-        network: ResidualNetwork | None = None,
-        info: WeightsInfo | None = None,
+        networks: Mapping[str, MotionNetwork] | None = None,
     ) -> None:
-        """``network`` with the ``info`` of its weights, or neither for a tracker with the geometric polish alone."""
-        self.model = model
+        """``networks``: of objects by name; the others do without. Raises ValueError for two objects of one name."""
         self.config = config or TrackerConfig()
-        self.info = info
-        if self.config.threads:
-            torch.set_num_threads(self.config.threads)
-        self._estimator = PoseEstimator(model, self.config, network, info)
-        self._motion = MotionFilter()
-        self.stop()
-
-    @property
-    def device(self) -> torch.device:
-        """Where the network runs."""
-        return self._estimator.device
+        self.models = {model.name: model for model in models}
+        if len(self.models) < len(models):
+            raise ValueError(f"expected objects of different names, got {', '.join(model.name for model in models)}")
+        self._renderers: dict[str, Renderer] = {
+            name: create_renderer(self.config.renderer, model.mesh) for name, model in self.models.items()
+        }
+        self._networks = dict(networks or {})
+        self._symmetries = {name: symmetry_transforms(model) for name, model in self.models.items()}
+        self._tracks: dict[str, Track] = {}
 
     @classmethod
-    def load(cls, model: ObjectModel, config: TrackerConfig | None = None, weights_path: Path | None = None) -> Tracker:
-        """A tracker with the weights of a file, else the object's own, else those that fit any object.
+    def load(
+        cls, models: Sequence[ObjectModel], config: TrackerConfig | None = None, weights: Mapping[str, Path] | None = None
+    ) -> Tracker:
+        """A tracker with the ``weights`` of some objects by name, for the others their own or those that fit any object.
 
-        With ``network_passes`` 0 no weights are needed.
-        Raises FileNotFoundError or ValueError when there are none or they are of another object.
+        With ``network: never`` none are needed. Raises FileNotFoundError or ValueError when there are none or they are of
+        another object.
         """
         config = config or TrackerConfig()
-        if config.network_passes == 0 and weights_path is None:
-            return cls(model, config)
-        path = Path(weights_path) if weights_path else default_weights_path(model)
-        if path is None:
-            raise FileNotFoundError(
-                f"expected network weights for object {model.name!r}; name a file, or set network_passes to 0"
-            )
-        network, info = load_weights(path)
-        info.check_object(model.name, model.diameter_m, path)
-        return cls(model, config, network, info)
+        if config.network == "never":
+            return cls(models, config)
+        # Takes two seconds, which nobody who does without networks should wait.
+        from pose_tracker_ros.networks.motion_network import MotionNetwork, use_threads
 
-    def start(self, camera_T_object: np.ndarray, stamp: float | None = None) -> None:
-        """Track from this pose (4, 4) on, at rest.
+        use_threads(config.threads)
+        networks, loaded = {}, {}
+        for model in models:
+            path = (weights or {}).get(model.name) or default_weights_path(model)
+            if path is None:
+                raise FileNotFoundError(
+                    f"expected network weights for object {model.name!r}; name a file, or set network to never"
+                )
+            if path not in loaded:
+                loaded[path] = MotionNetwork.load(path, config.device)
+            loaded[path].info.check_object(model.name, model.diameter_m, path)
+            networks[model.name] = loaded[path]
+        return cls(models, config, networks)
 
-        Raises ValueError for a matrix that is no rigid transform or a pose behind the camera.
+    @property
+    def device(self) -> str:
+        """Where networks run; ``none`` without any."""
+        return str(next(iter(self._networks.values())).device) if self._networks else "none"
+
+    def start(self, name: str, camera_T_object: np.ndarray, stamp: float | None = None) -> None:
+        """Follow an object from a pose (4, 4) near its own in the next frame.
+
+        Raises as :meth:`Track.starting` does, and ValueError for an object that this tracker does not know.
         """
-        if not is_pose(camera_T_object):
-            raise ValueError(
-                f"expected an initial pose as a finite rigid 4x4 transform, got {np.asarray(camera_T_object).tolist()}"
-            )
-        if self._estimator.center(camera_T_object)[2] <= 0:
-            raise ValueError(
-                f"expected the object in front of the camera (optical frame, z forward), got a first pose at z = "
-                f"{self._estimator.center(camera_T_object)[2]:.3f} m; check the frame of the initial pose"
-            )
-        self.state = TrackState.TRACKING
-        self._pose = np.array(camera_T_object, dtype=np.float64)
-        self._motion = MotionFilter()
-        self._estimator.colors = ColorMemory()
-        self._stamp = stamp
-        self._supported_pose = self._pose
-        self._unsupported_frames = 0
-        self._first_frame = True
+        if name not in self.models:
+            raise ValueError(f"expected one of the objects {', '.join(self.models)}, got {name!r}")
+        self._tracks[name] = Track.starting(camera_T_object, self.models[name], self.config.noise, stamp)
 
-    def start_checked(self, camera_T_object: np.ndarray, frames: Sequence[Frame]) -> TrackResult:
-        """Start from a pose (4, 4) in the first of some frames and follow it to the last, which must support it.
+    def start_checked(self, name: str, camera_T_object: np.ndarray, frames: Sequence[Frame]) -> TrackResult:
+        """Start from a pose (4, 4) in the first of some frames and follow it to the last, which must show the object.
 
-        When the last frame contradicts the pose, the tracker is as it was before, and ``state`` of the result is
-        not TRACKING. Raises as ``start`` does; ValueError without frames.
+        Where that is not so, everything is as it was before, and the state of the result is not TRACKING.
+        Raises as ``start`` does; ValueError without frames.
         """
         if not frames:
             raise ValueError("expected at least one frame to start in, got none")
-        before = {name: getattr(self, name, None) for name in _TRACK_FIELDS}
-        colors = self._estimator.colors
-        self.start(camera_T_object, frames[0].stamp)
-        for frame in frames:
-            result = self.step(frame)
-        if result.state is not TrackState.TRACKING:
-            for name, value in before.items():
-                setattr(self, name, value)
-            self._estimator.colors = colors
+        before, self._tracks = self._tracks, {}
+        try:
+            self.start(name, camera_T_object, frames[0].stamp)
+            for frame in frames:
+                result = self.step(frame)[name]
+            if result.state is TrackState.TRACKING:
+                before = {**before, **self._tracks}
+        finally:
+            self._tracks = before
         return result
 
-    def warm_up(self) -> None:
-        """Run network and renderer once, so that the first frame does not wait for what is set up lazily."""
-        pose = np.eye(4)
-        pose[:3, 3] = (0, 0, 4 * self.model.diameter_m) - self.model.center_m
-        camera = PinholeCamera(64, 48, 50.0, 50.0, 32.0, 24.0)
-        blank = Frame(np.zeros((48, 64, 3), np.uint8), np.zeros((48, 64), np.float32), camera, 0.0)
-        self.start(pose)
-        self.step(blank)
-        self.stop()
+    def stop(self, name: str) -> None:
+        """Forget an object's pose; ``start`` begins again."""
+        self._tracks.pop(name, None)
 
-    def stop(self) -> None:
-        """Forget the pose; ``start`` begins again."""
-        self.state = TrackState.UNINITIALISED
+    def state(self, name: str) -> TrackState:
+        """What is believed about an object."""
+        track = self._tracks.get(name)
+        return TrackState.UNINITIALISED if track is None else track.state
 
     def reconfigure(self, config: TrackerConfig) -> None:
         """Change options while tracking; those marked read_only keep their effect until a new tracker is made."""
-        if config.network_passes > 0 and not self._estimator.has_network:
-            raise ValueError("network_passes was 0 at the start, so no network is loaded; start again with it above 0")
-        self.config = self._estimator.config = config
+        self.config = config
 
-    def step(self, frame: Frame) -> TrackResult:
-        """The pose in the next frame.
+    def warm_up(self) -> None:
+        """Do once, before the first frame, what is slow only once."""
+        camera = PinholeCamera(64, 48, 50.0, 50.0, 32.0, 24.0)
+        blank = Frame(np.zeros((48, 64, 3), np.uint8), np.zeros((48, 64), np.float32), camera, 0.0)
+        before, self._tracks = self._tracks, {}
+        for name, model in self.models.items():
+            pose = np.eye(4)
+            pose[:3, 3] = (0, 0, 4 * model.diameter_m) - model.center_m
+            self.start(name, pose)
+        self.step(blank)
+        self._tracks = before
 
-        Raises RuntimeError before ``start``, ValueError for depth that is not registered to colour.
+    def render(self, name: str, camera: PinholeCamera, camera_T_object: np.ndarray) -> Rendering:
+        """An object in a full image, for overlays."""
+        return self._renderers[name].render(camera, camera_T_object)
+
+    def step(self, frame: Frame) -> dict[str, TrackResult]:
+        """Every started object in the next frame."""
+        begin = time.perf_counter()
+        expected = {
+            name: track.expected_in(frame, self.models[name], self.config.motion) for name, track in self._tracks.items()
+        }
+        informed = self._informed(frame, expected) if self._asks_always else {}
+        found = {
+            name: self._follow(frame, name, track, expected[name], informed.get(name))
+            for name, track in self._tracks.items()
+        }
+        if self._networks:
+            self._ask_where_needed(frame, expected, found, begin)
+        held = {
+            name: self._evidence(frame, name, track, expected[name].camera_T_object, track.errors)
+            for name, track in self._tracks.items()
+            if not _is_sure(found[name])
+        }
+        hidden = {name for name, evidence in held.items() if evidence is not None and evidence.is_hidden}
+        elsewhere = [name for name in held if not (found[name] and found[name].evidence.is_hidden)]
+        searches = self._search_for(frame, elsewhere, hidden, begin)
+        for name, track in self._tracks.items():
+            search = searches.get(name, SearchState(track.turns, track.candidate))
+            best = search.found or found[name]
+            if _is_sure(best):
+                self._tracks[name] = track.supported_by(best, frame, self.models[name])
+            else:
+                self._tracks[name] = track.unsupported_by(held[name], frame, self.config.lost_frames, search)
+        seconds = {"total": time.perf_counter() - begin}
+        return {name: track.result(seconds) for name, track in self._tracks.items()}
+
+    @property
+    def _asks_always(self) -> bool:
+        use = self.config.network
+        return use == "always" or (use == "auto" and self.device.startswith("cuda"))
+
+    def _informed(self, frame: Frame, expected: Mapping[str, Expectation]) -> dict[str, Expectation]:
+        """What networks make of expectations, one batch for each."""
+        depth_range = (self.config.min_depth_m, self.config.max_depth_m)
+        informed = {}
+        for network in set(self._networks.values()):
+            names = [name for name in expected if self._networks.get(name) is network]
+            questions = [(self.models[name], self._renderers[name], expected[name].camera_T_object) for name in names]
+            for name, opinion in zip(names, network.predict(frame, questions, depth_range)):
+                informed[name] = expected[name].informed(*opinion, self.models[name])
+        return informed
+
+    def _ask_where_needed(
+        self, frame: Frame, expected: Mapping[str, Expectation], found: dict[str, Hypothesis | None], begin: float
+    ) -> None:
+        """Ask networks about objects that geometry leaves in doubt, or less sure than a network can be.
+
+        A network looks farther than geometry and less closely: while there is doubt it looks again from where both led.
         """
-        frame.require_registered("tracking")
-        if self.state is TrackState.UNINITIALISED:
-            raise RuntimeError("the tracker has no pose to start from; call start() with an initial pose first")
-        self._estimator.seconds.clear()
-        with self._estimator.timed("total"), torch.inference_mode():
-            frame_gap = self._frame_gap(frame)
-            expected = self._predict(frame_gap)
-            depth = self._usable_depth(frame.depth)
-            if self._first_frame:
-                estimate = self._estimator.estimate(frame, depth, expected.pose, ADDITIONAL_PASSES)
-            else:
-                estimate = self._estimator.estimate(frame, depth, expected.pose, 0, expected)
-                doubted = estimate.score < SECOND_OPINION_SCORE and depth.any() and not estimate.hidden
-                if doubted and self._estimator.has_network:
-                    without = self._estimator.estimate(frame, depth, expected.pose, 0, expected, with_network=False)
-                    if without.score > estimate.score + BETTER_SCORE:
-                        estimate = without
-            # Without any depth, or behind something, no other start would be supported, either.
-            if estimate.score < self.config.recover_score and depth.any() and not estimate.hidden:
-                other = self._search(frame, depth, estimate.pose, expected)
-                # To be believed, a pose that was not expected needs more than one that was.
-                if other.score >= self.config.recover_score:
-                    estimate = other
-            self._judge(estimate, expected.pose, frame_gap)
-            self._stamp = frame.stamp
-            self._first_frame = False
-        return TrackResult(
-            self.state, self._pose.copy(), estimate.score, self._covariance(estimate), dict(self._estimator.seconds)
+        # Asked always, it has had its look from there.
+        asked = {
+            name: Expectation.near(one.camera_T_object) if self._asks_always else expected[name]
+            for name, one in found.items()
+            if one is not None and self._is_unsure(name, one)
+        }
+        for look in range(MOST_LOOKS):
+            if not asked or (look > 0 and self._is_late(begin)):
+                return
+            again = {}
+            for name, informed in self._informed(frame, asked).items():
+                other = self._hypothesis(frame, name, self._tracks[name], asked[name], informed)
+                found[name] = max((found[name], other), key=lambda one: one.merit if one else -math.inf)
+                if other is not None and not found[name].evidence.is_present:
+                    again[name] = Expectation.near(other.camera_T_object)
+            asked = again
+
+    def _is_unsure(self, name: str, found: Hypothesis) -> bool:
+        """Whether a network may add to what geometry found; it does not see through what hides an object."""
+        network = self._networks.get(name)
+        if network is None or found.evidence.is_hidden:
+            return False
+        pose, covariance = found.camera_T_object, found.alignment.covariance
+        return not found.evidence.is_present or network.may_add(self.models[name], pose, covariance)
+
+    def _follow(
+        self, frame: Frame, name: str, track: Track, expected: Expectation, informed: Expectation | None
+    ) -> Hypothesis | None:
+        """The object where it is expected: if it moves on, and, if that is doubted, where it was last."""
+        moved_on = self._hypothesis(frame, name, track, expected, informed)
+        if not self.config.stop or expected.motion is None or _is_sure(moved_on):
+            return moved_on
+        stopped = self._hypothesis(frame, name, track, Expectation.near(track.camera_T_object))
+        return max((moved_on, stopped), key=lambda one: one.evidence.probability if one else -1.0)
+
+    def _hypothesis(
+        self, frame: Frame, name: str, track: Track, expected: Expectation, informed: Expectation | None = None
+    ) -> Hypothesis | None:
+        """The most likely pose near an expected one, weighed; None where the object would not be seen.
+
+        ``informed``: the expectation with what a network said.
+        """
+        model, renderer, config = self.models[name], self._renderers[name], self.config
+        prior = informed or expected
+        errors = track.errors.predicted(config.noise)
+        alignment = align(
+            frame,
+            model,
+            renderer,
+            AlignmentPrior(prior.camera_T_object, prior.information, errors, track.colors),
+            config.noise,
+            config.resolution,
+            factors=[factor for factor in FACTORS if getattr(config, factor)],
+            depth_range=(config.min_depth_m, config.max_depth_m),
         )
+        if alignment is None:
+            return None
+        weighed = self._weighed(frame, name, track, alignment.camera_T_object, alignment.errors)
+        return weighed and Hypothesis(expected, alignment, *weighed)
 
-    def render(self, camera: PinholeCamera, camera_T_object: np.ndarray) -> Rendering:
-        """The object in a full image, for overlays."""
-        return self._estimator.renderer.render(camera, camera_T_object)
+    def _evidence(
+        self, frame: Frame, name: str, track: Track, camera_T_object: np.ndarray, errors: CommonErrors
+    ) -> Evidence | None:
+        """What an image says about an object at a pose (4, 4); None where it would not be seen."""
+        weighed = self._weighed(frame, name, track, camera_T_object, errors)
+        return weighed and weighed[0]
 
-    def _frame_gap(self, frame: Frame) -> float:
-        """Seconds since the last frame, 0 when they say nothing about the motion in between."""
-        gap = 0.0 if self._stamp is None else frame.stamp - self._stamp
-        return gap if 0 < gap < MAX_FRAME_GAP_S else 0.0
+    def _weighed(
+        self, frame: Frame, name: str, track: Track, camera_T_object: np.ndarray, errors: CommonErrors
+    ) -> tuple[Evidence, Observation] | None:
+        config = self.config
+        view = make_view(
+            frame, self._renderers[name], self.models[name], camera_T_object, config.resolution, color=True
+        )
+        if view is None or np.count_nonzero(view.rendering.mask) < FEWEST_PIXELS:
+            return None
+        observation = observe(view, errors.mean[:2], (config.min_depth_m, config.max_depth_m))
+        return weigh(view, observation, track.appearance, config.noise, float(errors.mean[-1])), observation
 
-    def _predict(self, frame_gap: float) -> Expectation:
-        """Where the object is expected, and how surely; without times nothing is known of its motion."""
-        if frame_gap == 0:
-            self._motion.reset()
-            return Expectation(self._pose, np.zeros((6, 6)))
-        motion, information = self._motion.predict(frame_gap, self.config.motion_prior)
-        predicted = apply_residual(self._pose, motion[:3], motion[3:], self.model.center_m)
-        return Expectation(predicted if self._estimator.center(predicted)[2] > NEAREST_M else self._pose, information)
+    def _search_for(
+        self, frame: Frame, names: Sequence[str], hidden: set[str], begin: float
+    ) -> dict[str, SearchState]:
+        """Look elsewhere for objects, one after the other as long as there is time; those left out come first next time.
 
-    def _search(self, frame: Frame, depth: np.ndarray, doubted: np.ndarray, expected: Expectation) -> Estimate:
-        """The best estimate from other starts than the expected pose (4, 4), which led to a doubted one (4, 4)."""
-        starts = (doubted, self._supported_pose, self._estimator.search(frame, depth, expected))
-        estimates = (self._estimator.estimate(frame, depth, start, ADDITIONAL_PASSES) for start in starts)
-        return max(estimates, key=lambda estimate: estimate.score)
+        Something that is ``hidden`` where it is expected may still have jumped: its last turn is tried in one place.
+        """
+        if not self.config.search or not names or not frame.depth.any():
+            return {}
+        share = len(names)
+        searches: dict[str, SearchState] = {}
+        for name in sorted(names, key=lambda name: self._tracks[name].turns):
+            if searches and self._is_late(begin):
+                break
+            turns_tried = 0 if name in hidden else max(1, self.config.search_turns // share)
+            poses = 1 if name in hidden else max(1, self.config.search_poses // share)
+            searches[name] = self._search(frame, name, self._tracks[name], turns_tried, poses, begin)
+        return searches
 
-    def _usable_depth(self, depth: np.ndarray) -> np.ndarray:
-        usable = (depth >= self.config.min_depth_m) & (depth <= self.config.max_depth_m)
-        return np.where(usable, depth, np.float32(0))
+    def _search(
+        self, frame: Frame, name: str, track: Track, turns_tried: int, poses: int, begin: float
+    ) -> SearchState:
+        """Try an object's last turn and some others at their best places, of equivalent poses the one nearest to the last."""
+        model = self.models[name]
+        places = search(
+            frame,
+            model,
+            self._renderers[name],
+            track.camera_T_object,
+            np.concatenate([turns(0, 1), turns(1 + track.turns % LAST_TURN, turns_tried)]),
+            track.colors,
+            poses,
+            START_REACH_D * model.diameter_m if track.is_new else math.inf,
+        )
+        tried = track.turns + turns_tried
+        starts = places if track.candidate is None else [track.candidate, *places]
+        hypotheses = []
+        for pose in starts:
+            if hypotheses and self._is_late(begin):
+                break
+            nearest = nearest_equivalent(track.camera_T_object, pose, self._symmetries[name])
+            hypotheses.append(self._hypothesis(frame, name, track, Expectation.near(nearest)))
+        present = [one for one in hypotheses if one is not None and one.seen_log_odds >= NEEDED_LOG_ODDS]
+        best = max(present, key=lambda one: one.merit, default=None)
+        if best is None:
+            return SearchState(tried)
+        turned = rotation_angle(best.camera_T_object[:3, :3] @ track.camera_T_object[:3, :3].T)
+        if tried >= RIVALS or turned < BASIN_RAD:
+            return SearchState(tried, found=best)
+        return SearchState(tried, candidate=best.camera_T_object)
 
-    def _judge(self, estimate: Estimate, predicted: np.ndarray, frame_gap: float) -> None:
-        """Take the estimate when the image supports it, otherwise go on as before, in the end give up."""
-        needed = self.config.lost_score if self.state is TrackState.TRACKING else self.config.recover_score
-        if estimate.score >= needed:
-            if self.state is TrackState.TRACKING and not self._first_frame and frame_gap > 0:
-                correction = np.concatenate(residual_between(predicted, estimate.pose, self.model.center_m))
-                self._motion.update(correction, estimate.information)
-            else:
-                self._motion.reset()
-            self._estimator.remember(estimate)
-            self._pose = self._supported_pose = estimate.pose
-            self._unsupported_frames = 0
-            self.state = TrackState.TRACKING
-            return
-        self._unsupported_frames += 1
-        if self.state is not TrackState.LOST:
-            self.state = TrackState.COASTING
-            self._pose = predicted
-            self._motion.fade(COASTING_FADE)
-        if self._unsupported_frames >= self.config.lost_frames:
-            self.state = TrackState.LOST
+    def _is_late(self, begin: float) -> bool:
+        budget_s = self.config.frame_budget_ms * 1e-3
+        return budget_s > 0 and time.perf_counter() - begin > budget_s
 
-    def _covariance(self, estimate: Estimate) -> np.ndarray:
-        unknown = np.diag(UNKNOWN_DEVIATION**-2)
-        if self.state is not TrackState.TRACKING:
-            return np.linalg.inv(unknown)
-        return np.linalg.inv(estimate.information + unknown)
+
+def _is_sure(found: Hypothesis | None) -> bool:
+    return found is not None and found.evidence.is_present

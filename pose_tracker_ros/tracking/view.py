@@ -16,6 +16,7 @@ from pose_tracker_ros.rendering.raster import RasterRenderer
 
 # Side of the window, diameters: room for the outline's lines around the object.
 WINDOW_DIAMETERS = 1.3
+# Objects whose centre is nearer than this, metres, are within the blind range of any depth camera.
 NEAREST_M = 0.05
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from pose_tracker_ros.configuration import option
-from pose_tracker_ros.geometry import so3_exp_torch
+from pose_tracker_ros.geometry_torch import so3_exp_torch
 from pose_tracker_ros.networks.dense_fusion import DenseFusion, confidence_weighted, pose_distances
 from pose_tracker_ros.networks.device import choose_device
 from pose_tracker_ros.networks.fusion_weights import FILE_NAME, FusionInfo, save_fusion_weights

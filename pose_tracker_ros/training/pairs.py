@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
+from pose_tracker_ros.networks.crop import to_tensors
 from pose_tracker_ros.networks.crops import Crops
 from pose_tracker_ros.objects import ObjectModel
-from pose_tracker_ros.tracking.crop import to_tensors
 from pose_tracker_ros.training.scene import PairGenerator, SceneConfig
 
 

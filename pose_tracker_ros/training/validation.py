@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,12 +10,16 @@ import torch
 
 from pose_tracker_ros.evaluation.metrics import auc_exact
 from pose_tracker_ros.evaluation.protocol import ScoredObject, evaluate_track, summarize
-from pose_tracker_ros.evaluation.track import track_frames
+from pose_tracker_ros.evaluation.trajectory import PoseEstimate
+from pose_tracker_ros.geometry import apply_residual, transform_points
+from pose_tracker_ros.networks.motion_network import MotionNetwork
 from pose_tracker_ros.networks.residual import ResidualNetwork
 from pose_tracker_ros.networks.weights import WeightsInfo
 from pose_tracker_ros.objects import ObjectModel
+from pose_tracker_ros.rendering import Renderer, create_renderer
 from pose_tracker_ros.simulation.demo import SimulationConfig, simulate
-from pose_tracker_ros.tracking import Tracker, TrackerConfig
+from pose_tracker_ros.simulation.scene import SceneSequence
+from pose_tracker_ros.tracking import TrackerConfig
 from pose_tracker_ros.training.options import TrainConfig
 from pose_tracker_ros.training.pairs import Batch, make_batch
 from pose_tracker_ros.training.scene import PairGenerator, SceneConfig
@@ -24,6 +28,8 @@ from pose_tracker_ros.training.shapes import random_object
 # Validation must not see what training sees, whatever its seed.
 SEED_OFFSET = 987_654_321
 BATCH_SIZE = 64
+# So often a frame the network is asked, each time about the pose that it gave before.
+PASSES = 2
 # Objects that follow a sequence for a network that fits any object.
 SHAPES = 2
 
@@ -83,7 +89,8 @@ def held_out_errors(network: ResidualNetwork, batches: Sequence[Batch], device: 
 class ClosedLoop:
     """Rendered sequences through which the network must carry its own errors from frame to frame.
 
-    It does so without polish and contour, which would hide what it has not learnt.
+    It does so alone, from the last pose, as se(3)-TrackNet does (Wen et al., IROS 2020): what the tracker knows besides
+    would hide what the network has not learnt.
     """
 
     def __init__(self, models: Sequence[ObjectModel], config: TrainConfig, device: torch.device) -> None:
@@ -100,14 +107,28 @@ class ClosedLoop:
         )
         self._sequences = [simulate(model, simulation) for model in models]
         self._objects = [ScoredObject.from_model(model) for model in models]
-        self._tracker = TrackerConfig(device=str(device), threads=0, polish_iterations=0, contour_iterations=0)
+        self._renderers = [create_renderer("raster", model.mesh) for model in models]
+        self._device = str(device)
 
     def score(self, network: ResidualNetwork, info: WeightsInfo) -> ClosedLoopScore:
         """Tracks all sequences from their true first poses."""
-        tracks = []
-        for sequence, scored in zip(self._sequences, self._objects):
-            tracker = Tracker(sequence.target, self._tracker, network, info)
-            estimates = track_frames(tracker, sequence, sequence.annotation(0).truth[sequence.target.name])
-            tracks.append(evaluate_track(estimates, sequence.annotations(), scored))
+        asked = MotionNetwork(network, info, self._device)
+        tracks = [
+            evaluate_track(_led(asked, sequence, renderer), sequence.annotations(), scored)
+            for sequence, renderer, scored in zip(self._sequences, self._renderers, self._objects)
+        ]
         areas = [auc_exact(track.adds if track.symmetric else track.add) for track in tracks]
         return ClosedLoopScore(float(np.mean(areas)), summarize(tracks, "closed loop").losses)
+
+
+def _led(network: MotionNetwork, sequence: SceneSequence, renderer: Renderer) -> Iterator[PoseEstimate]:
+    """Where the network leads an object from its first true pose on; ends when it leads it behind the camera."""
+    config, model = TrackerConfig(), sequence.target
+    pose = sequence.annotation(0).truth[model.name]
+    for frame in sequence:
+        for _ in range(PASSES):
+            (opinion,) = network.predict(frame, [(model, renderer, pose)], (config.min_depth_m, config.max_depth_m))
+            pose = apply_residual(pose, opinion.motion[:3], opinion.motion[3:], model.center_m)
+            if transform_points(pose, model.center_m)[2] < config.min_depth_m:
+                return
+        yield PoseEstimate(frame.stamp, frame.index, pose)

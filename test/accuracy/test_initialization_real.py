@@ -13,12 +13,13 @@ from pose_tracker_ros.initialization.initializer import initialize
 from pose_tracker_ros.objects import ObjectModel, load_mesh
 from pose_tracker_ros.rendering.raycast import RaycastRenderer
 from pose_tracker_ros.tracking import Tracker, TrackerConfig
+from pose_tracker_ros.tracking.config import OFFLINE
 
-POLISH_ONLY = TrackerConfig(network_passes=0)
+GEOMETRY = TrackerConfig(network="never", **OFFLINE)
 
 
 def tracked(model, frames, first):
-    estimates = list(track_frames(Tracker(model, POLISH_ONLY), frames, first))
+    estimates = list(track_frames(Tracker([model], GEOMETRY), model.name, frames, first))
     assert all(estimate.camera_T_object is not None for estimate in estimates)
     return np.stack([estimate.camera_T_object for estimate in estimates])
 

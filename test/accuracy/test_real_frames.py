@@ -1,6 +1,8 @@
 """Real RealSense frames with a textureless dragon and a cube of unknown pictures, followed from the given first pose.
 
-The true poses come from a tag board; on fast frames they are up to 24 mm away from what the depth camera sees.
+The true poses come from a tag board; on fast frames they are up to 24 mm away from what the depth camera sees. On the
+dragon's slow ones they are 11 mm away from it, and 1.6 px from its outline (``pose-tracker evaluate --outlines``; ours:
+0.6 mm and less than 1 px), so that the images judge, too.
 """
 
 import json
@@ -10,13 +12,19 @@ import pytest
 
 from pose_tracker_ros.datasets import open_sequence
 from pose_tracker_ros.datasets.object_models import load_tracked_object
+from pose_tracker_ros.evaluation.image_agreement import OutlineJudge, find_outlines, judge_track
 from pose_tracker_ros.evaluation.metrics import add_errors
 from pose_tracker_ros.evaluation.protocol import object_points
 from pose_tracker_ros.evaluation.track import perturbed, track_frames
-from pose_tracker_ros.tracking import Tracker
+from pose_tracker_ros.rendering import create_renderer
+from pose_tracker_ros.tracking import Tracker, TrackerConfig
+from pose_tracker_ros.tracking.config import OFFLINE
 
 SLOW_PX = 3.0
-SLOW_MEDIAN_M = 0.010
+# The dragon's true poses are themselves 11 mm off.
+SLOW_MEDIAN_M = {"dragon": 0.013, "cube": 0.010}
+LEAST_OVERLAP = {"dragon": 0.88, "cube": 0.95}
+MOST_DEPTH_M = 0.001
 
 
 @pytest.fixture(scope="module")
@@ -32,13 +40,17 @@ def slow(shared_data):
 
 @pytest.mark.parametrize("name", ["dragon", "cube"])
 @pytest.mark.parametrize("offset", [(0.0, 0.0), (0.02, 10.0)], ids=["true start", "2 cm, 10 deg off"])
-def test_followed_without_loss(sequence, slow, name, offset):
+def test_followed_without_loss(sequence, slow, name, offset, shared_data):
     model = load_tracked_object(name, sequence)
     frames = list(sequence)
     first = perturbed(model, frames[0].truth[name], *offset)
-    estimates = list(track_frames(Tracker.load(model), frames, first))
+    estimates = list(track_frames(Tracker.load([model], TrackerConfig(**OFFLINE)), name, frames, first))
     assert all(estimate.camera_T_object is not None for estimate in estimates)
     truth = np.stack([frame.truth[name] for frame in frames])
     errors = add_errors(np.stack([e.camera_T_object for e in estimates]), truth, object_points(model))
     assert errors.max() < 0.045
-    assert np.median(errors[slow]) <= SLOW_MEDIAN_M
+    assert np.median(errors[slow]) <= SLOW_MEDIAN_M[name]
+    judge = OutlineJudge(find_outlines(shared_data / "outlines" / f"rbt_{name}"), create_renderer("raycast", model.mesh))
+    agreement = judge_track(judge, estimates, sequence)
+    assert agreement.median("overlap") > LEAST_OVERLAP[name]
+    assert abs(agreement.median("depth_m")) < MOST_DEPTH_M

@@ -55,7 +55,7 @@ def annotated(recording, tmp_path):
 
 
 def quick(output):
-    return ["--set", "network_passes=0", "--no-video", "--output", output]
+    return ["--set", "network=never", "--no-video", "--output", output]
 
 
 def test_a_mesh_alone_is_enough(annotated, recording, tmp_path, one_thread):

@@ -94,8 +94,8 @@ def test_without_weights_it_takes_its_time_and_stays_where_it_is(model, one_thre
     moved = POSE.copy()
     moved[0, 3] += 0.01
     for pose in (POSE, moved):
-        pipeline.start(pose)
-        result = pipeline.step(frame_at(model, pose))
+        pipeline.start("cube", pose)
+        result = pipeline.step(frame_at(model, pose))["cube"]
         np.testing.assert_array_equal(result.camera_T_object, pose)
         assert set(result.seconds) == {"render", "crop", "network", "update", "total"}
         parts = sum(seconds for part, seconds in result.seconds.items() if part != "total")
@@ -105,16 +105,18 @@ def test_without_weights_it_takes_its_time_and_stays_where_it_is(model, one_thre
     behind = POSE.copy()
     behind[2, 3] = -0.5
     with pytest.raises(ValueError, match="in front of the camera"):
-        pipeline.start(behind)
+        pipeline.start("cube", behind)
+    with pytest.raises(ValueError, match="expected the object 'cube'"):
+        pipeline.start("mug", POSE)
 
 
 @NEEDS_EGL
 def test_with_weights_it_moves_by_what_the_network_says(tmp_path, model, one_thread):
     """As far as the normalisers let it, 0.1 diameters along each axis; the second frame starts where the first ended."""
     pipeline = PublishedPipeline(model, write_weights(tmp_path / "a.safetensors", model))
-    pipeline.start(POSE)
+    pipeline.start("cube", POSE)
     frame = frame_at(model, POSE)
-    first, second = pipeline.step(frame), pipeline.step(frame)
+    first, second = (pipeline.step(frame)["cube"] for _ in range(2))
     assert first.state is TrackState.TRACKING
     for before, after in ((POSE, first.camera_T_object), (first.camera_T_object, second.camera_T_object)):
         distance, angle = pose_errors(after, before)

@@ -271,8 +271,8 @@ def test_a_revision_that_is_too_old_is_answered_in_a_sentence(repository):
 def test_a_commit_against_the_working_tree(repository, tmp_path):
     """The whole program, on a scene of 12 frames, from another folder than the repository."""
     output = tmp_path / "out"
-    arguments = ["HEAD", "bracket", "--scene", "jerks", "--short", "--set", "network_passes=0"]
-    arguments += ["--set-new", "polish_iterations=2", "--output", str(output)]
+    arguments = ["HEAD", "bracket", "--scene", "jerks", "--short", "--set", "network=never"]
+    arguments += ["--set-new", "contour=false", "--output", str(output)]
     done = subprocess.run(
         [sys.executable, "-m", "pose_tracker_ros.commands.compare_revision", *arguments],
         cwd=tmp_path,
@@ -316,7 +316,7 @@ def test_a_worker_runs_real_sequences(eoat_video, monkeypatch):
     monkeypatch.chdir(eoat_video.parent)
     reader = with_absolute_paths(Path("mustard0"), ["models_folder=models", "depth_folder=depth"])
     assert reader == [f"models_folder={eoat_video.parent / 'models'}", "depth_folder=depth"]
-    request = {"sequence": str(eoat_video), "reader": reader, "options": {"network_passes": 0}}
+    request = {"sequence": str(eoat_video), "reader": reader, "options": {"network": "never"}}
     requests = [request, {**request, "number": 1}, {**request, "number": 2}, {**request, "object": "cup"}, {"ask": "name"}]
     answers = io.StringIO()
     serve(io.StringIO("\n".join(map(json.dumps, requests))), answers)

@@ -31,10 +31,11 @@ from pose_tracker_ros.geometry import apply_residual
 from pose_tracker_ros.objects import load_object, symmetry_transforms
 from pose_tracker_ros.simulation.config import SceneConfig
 from pose_tracker_ros.tracking import Tracker, TrackerConfig
+from pose_tracker_ros.tracking.config import OFFLINE
 
-POLISH = Variant("polish", TrackerConfig(network_passes=0))
-BLIND = Variant("blind", TrackerConfig(network_passes=0), depth=False)
-FAST = ["--set", "network_passes=0", "--short"]
+GEOMETRY = Variant("geometry", TrackerConfig(network="never", **OFFLINE))
+BLIND = Variant("blind", TrackerConfig(network="never", **OFFLINE), depth=False)
+FAST = ["--set", "network=never", "--short"]
 FRAMES = 5
 
 
@@ -63,12 +64,13 @@ def case():
 
 @pytest.fixture(scope="module")
 def runs(case):
-    return run_scene(case, [POLISH, BLIND])
+    return run_scene(case, [GEOMETRY, BLIND])
 
 
 def test_a_run_is_what_the_tracker_does_alone(case, runs):
     sequence = case.open()
-    alone = list(track_frames(Tracker(case.model, POLISH.config), sequence, case.first_pose(sequence)))
+    tracker = Tracker([case.model], GEOMETRY.config)
+    alone = list(track_frames(tracker, case.model.name, sequence, case.first_pose(sequence)))
     estimates = np.stack([row.camera_T_object for row in alone])
     truths = np.stack([frame.truth[case.model.name] for frame in sequence])
     run = runs[0]
@@ -95,14 +97,15 @@ def test_a_run_in_plain_numbers_is_json(runs):
     assert len(plain["ms"]) == FRAMES and min(plain["ms"]) > 0
     assert plain["summary"]["frames"] == FRAMES
     assert plain["summary"]["add_auc_pm"] is None
-    assert runs[1].to_dict()["summary"]["inside_95"] is None
+    unsure = tuple(frame._replace(error_squared=np.nan) for frame in runs[0].frames)
+    assert replace(runs[0], frames=unsure).to_dict()["summary"]["inside_95"] is None
 
 
 def test_a_kept_run_is_read_as_it_was(case, runs, tmp_path):
     folder = RunFolder(tmp_path)
-    assert folder.find(case, POLISH) is None
-    folder.save(runs[0], case, POLISH)
-    found = folder.find(case, POLISH)
+    assert folder.find(case, GEOMETRY) is None
+    folder.save(runs[0], case, GEOMETRY)
+    found = folder.find(case, GEOMETRY)
     assert folder.find(case, BLIND) is None
     assert found.frames[0]._fields == SceneFrame._fields
     for kept, made in zip(found.frames, runs[0].frames):
@@ -117,8 +120,8 @@ def test_a_kept_run_is_read_as_it_was(case, runs, tmp_path):
 def test_a_frame_without_a_pose_is_kept_as_one(case, runs, tmp_path):
     lost = runs[0].frames[0]._replace(state="lost", add=np.inf, error_squared=np.nan, estimate=np.full((4, 4), np.nan))
     folder = RunFolder(tmp_path)
-    folder.save(replace(runs[0], frames=(lost, *runs[0].frames[1:])), case, POLISH)
-    found = folder.find(case, POLISH)
+    folder.save(replace(runs[0], frames=(lost, *runs[0].frames[1:])), case, GEOMETRY)
+    found = folder.find(case, GEOMETRY)
     assert np.isnan(found.frames[0].estimate).all() and np.isfinite(found.frames[0].truth).all()
     assert found.track.error[0] == np.inf and np.isnan(found.track.error_squared[0])
     assert found.to_dict()["add"][0] is None
@@ -127,8 +130,8 @@ def test_a_frame_without_a_pose_is_kept_as_one(case, runs, tmp_path):
 @pytest.mark.parametrize(
     ("changed_case", "changed_variant", "expected"),
     [
-        ({}, {"config": TrackerConfig(network_passes=0, polish_iterations=4)}, "polish_iterations is 6, and now 4"),
-        ({}, {"config": TrackerConfig()}, "network_passes is 0, and now 2"),
+        ({}, {"config": TrackerConfig(network="never", contour=False, **OFFLINE)}, "contour is true, and now false"),
+        ({}, {"config": TrackerConfig(**OFFLINE)}, 'network is "never", and now "auto"'),
         ({}, {"depth": False}, "depth is true, and now false"),
         ({"config": SceneConfig(frames=FRAMES, rate_hz=15.0)}, {}, "rate_hz is 30.0, and now 15.0"),
         ({"angle_deg": 30.0}, {}, "angle_deg is 10.0, and now 30.0"),
@@ -136,16 +139,18 @@ def test_a_frame_without_a_pose_is_kept_as_one(case, runs, tmp_path):
 )
 def test_a_folder_of_other_settings_is_refused(case, runs, tmp_path, changed_case, changed_variant, expected):
     folder = RunFolder(tmp_path)
-    folder.save(runs[0], case, POLISH)
+    folder.save(runs[0], case, GEOMETRY)
     with pytest.raises(ValueError, match=expected):
-        folder.find(replace(case, **changed_case), replace(POLISH, **changed_variant))
+        folder.find(replace(case, **changed_case), replace(GEOMETRY, **changed_variant))
 
 
 def test_other_weights_are_refused(case, runs, tmp_path):
     folder = RunFolder(tmp_path)
     for number in (1, 2):
         (tmp_path / f"{number}.safetensors").write_bytes(b"weights" * number)
-    first, second = (replace(POLISH, weights=tmp_path / f"{number}.safetensors") for number in (1, 2))
+    first, second = (
+        Variant("network", TrackerConfig(network="always"), tmp_path / f"{number}.safetensors") for number in (1, 2)
+    )
     folder.save(runs[0], case, first)
     assert folder.find(case, first)
     with pytest.raises(ValueError, match="weights is"):
@@ -154,23 +159,23 @@ def test_other_weights_are_refused(case, runs, tmp_path):
 
 def test_trackers_must_have_seen_the_same_frames(case, runs, tmp_path):
     folder = RunFolder(tmp_path)
-    folder.save(runs[0], case, POLISH)
+    folder.save(runs[0], case, GEOMETRY)
     with pytest.raises(ValueError, match="checksum"):
         folder.save(replace(runs[1], checksum="other"), case, BLIND)
 
 
 def test_half_a_run_is_none(case, runs, tmp_path):
     folder = RunFolder(tmp_path)
-    folder.save(runs[0], case, POLISH)
+    folder.save(runs[0], case, GEOMETRY)
     (description,) = tmp_path.rglob("*.json")
     (frames,) = tmp_path.rglob("*.csv")
     text = description.read_text()
     description.unlink()
-    assert folder.find(case, POLISH) is None
+    assert folder.find(case, GEOMETRY) is None
     description.write_text(text)
     frames.write_text("index,stamp\n1,2\n")
     with pytest.raises(ValueError, match="complete run"):
-        folder.find(case, POLISH)
+        folder.find(case, GEOMETRY)
 
 
 def test_the_first_difference_names_its_place():
@@ -233,7 +238,7 @@ def test_tables_and_csv_show_every_row(tmp_path):
 
 def test_workers_give_what_one_process_gives():
     cases = frozen_cases("bad-starts", [0], ["bracket"], short=True)[:2]
-    tasks = [Task(case, (POLISH,)) for case in cases]
+    tasks = [Task(case, (GEOMETRY,)) for case in cases]
     counted = []
     together = {task.case.name: runs for task, runs in run_tasks(tasks, 2, counted.append)}
     alone = {task.case.name: runs for task, runs in run_tasks(tasks, 1, counted.append)}
@@ -265,12 +270,12 @@ def test_what_is_finished_before_an_interrupt_is_kept_and_not_made_again(tmp_pat
         bench_scenes(["boards"], [variant], ["bracket"], seeds=[0], short=True, workers=1, output=tmp_path / "out")
 
     with pytest.raises(typer.Exit) as stopped:
-        run(InterruptedVariant("polish", POLISH.config, flag=tmp_path / "flag"))
+        run(InterruptedVariant("geometry", GEOMETRY.config, flag=tmp_path / "flag"))
     assert stopped.value.exit_code == 130
     (kept,) = (tmp_path / "out" / "runs").rglob("*.json")
     assert not list((tmp_path / "out").rglob("*.partial"))
     before = kept.stat().st_mtime_ns
-    run(POLISH)
+    run(GEOMETRY)
     assert kept.stat().st_mtime_ns == before
     assert len(list((tmp_path / "out" / "runs").rglob("*.json"))) == 2
 
@@ -290,9 +295,9 @@ def test_the_command_goes_on_with_more_seeds_and_refuses_other_options(tmp_path)
     assert [row["seed"] for row in more] == ["0", "1", "ALL", "ALL"]
     assert more[0] == rows[0]
     assert int(more[-1]["frames"]) == 2 * int(rows[-1]["frames"])
-    other = CliRunner().invoke(app, [*arguments, "--set", "polish_iterations=4"])
+    other = CliRunner().invoke(app, [*arguments, "--set", "contour=false"])
     assert other.exit_code == 1
-    assert "polish_iterations is 6, and now 4" in other.output
+    assert "contour is true, and now false" in other.output
 
 
 @pytest.mark.parametrize(
@@ -322,13 +327,13 @@ def test_options_of_the_reader_reach_it(bop_scene, tmp_path):
 
 
 def test_times_of_the_published_pipeline_alone(case):
-    (run,) = run_scene(case, [Variant("published (time)", POLISH.config, times_only=True)])
+    (run,) = run_scene(case, [Variant("published (time)", GEOMETRY.config, times_only=True)])
     assert np.isnan(run.summary.add_auc) and run.summary.frames == FRAMES
     assert 0 < run.summary.latency_median_ms <= run.summary.latency_max_ms
 
 
 def test_a_worker_answers_every_sequence_or_says_what_is_wrong():
-    request = {"scene": "boards", "object": "bracket", "seed": 2, "short": True, "options": {"network_passes": 0}}
+    request = {"scene": "boards", "object": "bracket", "seed": 2, "short": True, "options": {"network": "never"}}
     requests = [json.dumps(request), json.dumps({**request, "scene": "fog"}), "hello", json.dumps({"scene": "boards"})]
     answers = io.StringIO()
     serve(io.StringIO("\n".join(requests)), answers)
@@ -338,7 +343,7 @@ def test_a_worker_answers_every_sequence_or_says_what_is_wrong():
         ("cards", 1, 2),
     ]
     case = frozen_cases("boards", [2], ["bracket"], short=True)[1]
-    (run,) = run_scene(case, [POLISH])
+    (run,) = run_scene(case, [GEOMETRY])
     assert second["add"] == run.track.error.tolist() and second["checksum"] == run.checksum
     assert second["summary"]["tracking_frames"] == run.summary.tracking_frames
     assert "fog" in fog["error"] and "JSON" in hello["error"] and "object" in incomplete["error"]

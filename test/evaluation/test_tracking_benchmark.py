@@ -21,7 +21,7 @@ from pose_tracker_ros.networks.weights import load_weights, save_weights
 from pose_tracker_ros.objects import generic_weights_path
 from pose_tracker_ros.tracking import Tracker, TrackerConfig
 
-POLISH = TrackerConfig(network_passes=0)
+GEOMETRY = TrackerConfig(network="never")
 FRAMES = 8
 
 
@@ -47,8 +47,8 @@ def test_the_objects_are_what_the_benchmark_needs(objects):
 def test_side_by_side_gives_what_each_gives_alone(objects):
     model = objects["carton"]
     sequence = benchmark_sequence(model, 3, FRAMES)
-    together = run_all(model, sequence, [Variant("a", POLISH), Variant("no depth", POLISH, depth=False)])
-    alone = list(track_frames(Tracker(model, POLISH), sequence, sequence.annotation(0).truth["carton"]))
+    together = run_all(model, sequence, [Variant("a", GEOMETRY), Variant("no depth", GEOMETRY, depth=False)])
+    alone = list(track_frames(Tracker([model], GEOMETRY), "carton", sequence, sequence.annotation(0).truth["carton"]))
     expected = evaluate_track(alone, sequence.annotations(), ScoredObject.from_model(model))
     assert np.array_equal(together["a"].add, expected.add)
     assert not np.array_equal(together["no depth"].add, expected.add)
@@ -66,8 +66,8 @@ def test_each_ablation_takes_one_thing_away():
     variants = {variant.name: variant for variant in standard_variants(base)}
     for name, variant in variants.items():
         changed = {key for key, value in vars(variant.config).items() if getattr(base, key) != value}
-        taken = len(changed - {"contour_iterations"}) + (not variant.color) + (not variant.depth)
-        assert taken == {"ours": 0, "one pass, no polish": 2}.get(name, 1), name
+        taken = len(changed) + (not variant.color) + (not variant.depth)
+        assert taken == (name != "ours"), name
 
 
 def test_weights_of_another_object_leave_a_gap_and_say_why(tmp_path):
@@ -94,7 +94,7 @@ def test_the_command_writes_table_and_picture(tmp_path):
     assert result.exit_code == 0, result.output
     rows = list(csv.DictReader((tmp_path / "benchmark.csv").open()))
     assert {(row["sequence"], row["variant"]) for row in rows} == {
-        (case, variant) for case in ("demo_jug", "ALL") for variant in ("ours", "polish only")
+        (case, "ours") for case in ("demo_jug", "ALL")
     }
     assert all(int(row["frames"]) == FRAMES for row in rows)
     assert (tmp_path / "benchmark.png").stat().st_size > 5000
@@ -118,6 +118,7 @@ def test_repeated_it_takes_other_seeds_and_pools_them(tmp_path):
         (["--compare", "nonsense"], "NAME=FILE"),
         (["--compare", f"ours={generic_weights_path()}"], "a name of its own"),
         (["--sequence", "nowhere"], "nowhere"),
+        (["--factors"], "the tracker is the one on factors"),
     ],
 )
 def test_wrong_arguments_get_one_sentence(arguments, expected, tmp_path):

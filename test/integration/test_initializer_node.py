@@ -257,6 +257,7 @@ def test_camera_mask_initializer_tracker(camera_first):
         "simulation.bar_width_px": 0,
         "simulation.blank_frames": 0,
         "rate_hz": 8.0,
+        "prerender_frames": 0,
     }
     poses, truths = {}, {}
 
@@ -276,7 +277,7 @@ def test_camera_mask_initializer_tracker(camera_first):
 
         if camera_first:
             start_camera()
-        nodes.start(TrackerNode, command_line(tracker_remappings(camera)))
+        nodes.start(TrackerNode, command_line(tracker_remappings(camera)), {"network": "never"})
         nodes.start(InitializerNode, command_line(initializer_remappings(camera, f"{camera}/camera/mask")), QUICK)
         if not camera_first:
             start_camera()

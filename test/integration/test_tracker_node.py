@@ -1,7 +1,10 @@
 """The real tracker node over real DDS: what it publishes, what it answers, what it survives."""
 
+import subprocess
+import sys
 import time
 from collections import defaultdict
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,13 +18,15 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header, String
 from std_srvs.srv import Trigger
 from tf2_ros import Buffer, TransformListener
-from tracking_scenes import CAMERA, START, frame_of
+from tracking_scenes import CAMERA, START, WALL_M, frame_of
 
 from pose_tracker_ros.geometry import apply_residual, pose_errors
 from pose_tracker_ros.nodes import messages
 from pose_tracker_ros.nodes.single_process import NodeGroup
 from pose_tracker_ros.nodes.tracker_node import TrackerNode
 from pose_tracker_ros.objects import load_object
+from pose_tracker_ros.tracking import TrackerConfig
+from pose_tracker_ros.tracking.noise import NoiseModel
 
 OPTICAL_FRAME = "camera_color_optical_frame"
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -63,7 +68,19 @@ class Partner(Node):
         return self.send(color, messages.depth_message(frame.depth, "16UC1", Header()))
 
     def states(self):
-        return [message.data for message in self.received["/tracker/state"]]
+        """States and reasons, in their order."""
+        return [tuple(message.data.split(": ", 1)) for message in self.received["/tracker/state"]]
+
+    def state(self):
+        return self.states()[-1][0] if self.states() else ""
+
+    def reason(self):
+        return self.states()[-1][1] if self.states() else ""
+
+    def diagnostics(self):
+        """Values of the newest diagnostics by name."""
+        newest = self.received["/diagnostics"][-1:]
+        return {item.key: item.value for message in newest for item in message.status[0].values}
 
 
 def wait_until(condition, seconds=20.0):
@@ -85,7 +102,7 @@ def cube():
 def robot():
     """Tracker node of the cube without network, so that the tests are about the node; and its partner."""
     with NodeGroup() as group:
-        tracker = group.start(TrackerNode, parameters={"object": "cube", "network_passes": 0})
+        tracker = group.start(TrackerNode, parameters={"object": "cube", "network": "never"})
         partner = group.start(Partner)
         assert wait_until(lambda: partner.color.get_subscription_count() and partner.depth.get_subscription_count())
         assert wait_until(
@@ -134,7 +151,8 @@ def test_reset_forgets_the_pose(robot, cube):
     answer = partner.reset.call_async(Trigger.Request())
     assert wait_until(answer.done)
     assert answer.result().success
-    assert wait_until(lambda: partner.states()[-1:] == ["uninitialised"])
+    assert wait_until(lambda: partner.state() == "uninitialised")
+    assert partner.reason().startswith("reset")
     partner.received["/object_pose"].clear()
     partner.send_frame(frame_of(cube, START))
     time.sleep(0.5)
@@ -143,25 +161,45 @@ def test_reset_forgets_the_pose(robot, cube):
 
 def first_pose_report(partner):
     """What the newest diagnostics say about the first pose."""
-    for message in reversed(partner.received["/diagnostics"]):
-        for status in message.status:
-            for item in status.values:
-                if item.key == "first pose":
-                    return item.value
-    return ""
+    return partner.diagnostics().get("first pose", "")
 
 
-def test_a_first_pose_that_the_image_contradicts_is_refused(robot, cube):
+@pytest.mark.parametrize(
+    ("offset", "reason"),
+    [((-0.2, 0.1, 0.0), ""), ((2.0, 0.0, 0.0), "left the image"), ((0.0, 0.0, -1.0), "in front of the camera")],
+    ids=["beside the object", "outside the image", "behind the camera"],
+)
+def test_a_first_pose_that_is_wrong_is_refused_with_the_reason(robot, cube, offset, reason):
     _, partner = robot
-    wrong = apply_residual(START, np.array([-0.2, 0.1, 0.0]), np.zeros(3), cube.center_m)
+    wrong = apply_residual(START, np.array(offset), np.zeros(3), cube.center_m)
     partner.initial_pose.publish(messages.pose_stamped(wrong, Header(frame_id=OPTICAL_FRAME)))
 
     def refused():
         partner.send_frame(frame_of(cube, START))
-        return wait_until(lambda: first_pose_report(partner).startswith("refused"), 0.3)
+        return wait_until(lambda: partner.reason().startswith("first pose refused"), 0.3)
 
     assert wait_until(refused)
-    assert partner.states()[-1] == "uninitialised"
+    assert partner.state() == "uninitialised"
+    assert reason in partner.reason()
+    assert not partner.received["/object_pose"]
+    assert wait_until(lambda: first_pose_report(partner).startswith("refused"))
+
+
+def test_a_first_pose_on_a_board_is_refused(robot, cube):
+    """A flat board stands where the cube should be."""
+    _, partner = robot
+    good = frame_of(cube, START)
+    half = cube.diameter_m
+    (left, top), (right, bottom) = CAMERA.project(START[:3, 3] + np.array([[-half, -half, 0], [half, half, 0]])).astype(int)
+    color, depth = np.full_like(good.color, 90), np.full_like(good.depth, WALL_M)
+    color[top:bottom, left:right], depth[top:bottom, left:right] = (60, 80, 160), START[2, 3]
+    partner.initial_pose.publish(messages.pose_stamped(START, Header(frame_id=OPTICAL_FRAME)))
+
+    def refused():
+        partner.send_frame(replace(good, color=color, depth=depth))
+        return wait_until(lambda: partner.reason().startswith("first pose refused"), 0.3)
+
+    assert wait_until(refused)
     assert not partner.received["/object_pose"]
 
 
@@ -217,21 +255,79 @@ def test_lives_on_after_every_kind_of_bad_frame(robot, cube):
                 partner.send(c, d) and wait_until(lambda: tracker.frame_counts()["failed"] >= n, 0.5)
             )
         )
-    for color, depth in ((good_color, nan_depth), (zero_color, zero_depth)):
-        assert wait_until(
-            lambda c=color, d=depth: partner.send(c, d) and wait_until(lambda: partner.states()[-1] == "coasting", 0.5)
-        )
+    partner.send(good_color, nan_depth)
+    assert wait_until(
+        lambda: partner.send(zero_color, zero_depth) and wait_until(lambda: partner.state() == "occluded", 0.5)
+    )
+    assert "no depth" in partner.reason()
 
     def tracked_again():
         partner.send_frame(good)
-        return wait_until(lambda: partner.states()[-1] == "tracking", 0.5)
+        return wait_until(lambda: partner.state() == "tracking", 0.5)
 
     assert wait_until(tracked_again)
 
 
+def test_what_is_published_goes_by_the_state(robot, cube):
+    """Seen, then behind a bar, then gone for good."""
+    _, partner = robot
+    start_tracking(partner, cube)
+    poses, covariances = partner.received["/object_pose"], partner.received["/tracker/pose_with_covariance"]
+    assert wait_until(lambda: partner.states()[-1:] == [("tracking", "seen")] and covariances)
+    sure = covariances[-1].pose.covariance[0]
+
+    def becomes(state, reason, frame):
+        return wait_until(
+            lambda: (
+                partner.send_frame(frame)
+                and wait_until(lambda: partner.state() == state and reason in partner.reason(), 0.1)
+            )
+        )
+
+    def of_newest_frame(frame):
+        header = partner.send_frame(frame)
+        return wait_until(lambda: poses[-1].header.stamp == header.stamp, 1.0)
+
+    behind_bar = frame_of(cube, START, bar=(0, CAMERA.width))
+    assert becomes("occluded", "hidden by something nearer", behind_bar)
+    assert wait_until(lambda: of_newest_frame(behind_bar))
+    assert pose_errors(messages.pose_from_message(poses[-1].pose), START)[0] < 0.01
+    assert wait_until(lambda: covariances[-1].pose.covariance[0] > 100 * sure)
+
+    elsewhere = apply_residual(START, np.array([2.0, 0, 0]), np.zeros(3), cube.center_m)
+    wall = frame_of(cube, elsewhere)
+    assert becomes("searching", "contradicted by depth", wall)
+    assert partner.set_parameters_client.wait_for_service(10)
+    fewer = SetParameters.Request(parameters=[Parameter("lost_frames", value=2).to_parameter_msg()])
+    assert wait_until(partner.set_parameters_client.call_async(fewer).done)
+    assert becomes("lost", "", wall)
+    time.sleep(0.2)
+    poses.clear()
+    partner.send_frame(wall)
+    time.sleep(0.3)
+    assert not poses
+
+
+def test_diagnostics_say_how_it_is_and_where_the_time_goes(robot, cube):
+    tracker, partner = robot
+    start_tracking(partner, cube)
+    assert wait_until(lambda: partner.diagnostics().get("state") == "tracking" and tracker.stage_times_ms())
+    values = partner.diagnostics()
+    assert values["reason"] == "seen"
+    assert abs(float(values["depth bias (mm)"])) < 1.0
+    assert abs(float(values["colour shift x (px)"])) < 1.0
+    assert "outline offset (px)" in values
+    times = tracker.stage_times_ms()
+    parts = ["pairing", "waiting", "conversion", "step", "publishing"]
+    assert list(times) == [*parts, "image to pose"]
+    # All of one frame: the parts are the whole.
+    assert sum(times[part][0] for part in parts) == pytest.approx(times["image to pose"][0], rel=0.2, abs=2.0)
+    assert sum(" in ms" in name for name in values) == len(times)
+
+
 def test_says_what_it_waits_for(robot):
     tracker, partner = robot
-    assert "waiting for color images on /tracker/color/image" in tracker._camera.missing()
+    assert "waiting for color images on /tracker/color/image" in tracker.tracking.camera.missing()
     assert wait_until(lambda: partner.received["/diagnostics"])
     assert "CameraInfo" in partner.received["/diagnostics"][-1].status[0].message
 
@@ -246,12 +342,15 @@ def test_a_parameter_out_of_range_is_refused_and_a_good_one_taken(robot):
         assert wait_until(answer.done)
         return answer.result().results[0]
 
-    refused = set_to("polish_iterations", 1000)
+    refused = set_to("lost_frames", 0)
     assert not refused.successful
     assert refused.reason
-    assert not set_to("network_passes", 2).successful
-    assert set_to("polish_iterations", 3).successful
-    assert tracker._tracker.config.polish_iterations == 3
+    assert not set_to("network", "always").successful
+    assert set_to("lost_frames", 3).successful
+    assert set_to("noise.depth_bias", 0.002).successful
+    assert tracker.tracking.tracker.config == TrackerConfig(
+        network="never", lost_frames=3, noise=NoiseModel(depth_bias=0.002)
+    )
 
 
 @pytest.mark.parametrize(
@@ -261,9 +360,18 @@ def test_a_parameter_out_of_range_is_refused_and_a_good_one_taken(robot):
         ({"object": "cube", "mesh_path": "no/such/mesh.ply"}, "no such file"),
         ({"object": "cube", "weights_path": "no/such.safetensors"}, "no such file"),
         ({"object": "cube", "mesh_unit": "m"}, "mesh_unit"),
+        ({"object": "cube", "kernel_cache": "elsewhere"}, "before kernels are imported"),
+        ({"object": "cube", "network_passes": 0}, "network_passes is no more: .*never"),
+        ({"object": "cube", "lost_score": 0.3, "polish_passes": 2}, "polish_passes is no more.*lost_score is no more"),
     ],
 )
 def test_a_start_that_cannot_work_is_refused_in_one_sentence(parameters, words):
-    with NodeGroup() as group, pytest.raises((ValueError, OSError), match=words) as error:
+    with NodeGroup() as group, pytest.raises((ValueError, OSError, RuntimeError), match=words) as error:
         group.start(TrackerNode, parameters=parameters)
     assert "\n" not in str(error.value)
+
+
+def test_kernels_are_not_compiled_before_a_node_can_say_so():
+    loaded = "import sys, pose_tracker_ros.nodes.tracker_node; print([m for m in sys.modules if m.startswith('numba')])"
+    done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "[]\n"

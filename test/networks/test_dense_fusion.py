@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from pose_tracker_ros.evaluation.metrics import add_errors, adds_errors
-from pose_tracker_ros.geometry import make_pose, so3_exp_torch
+from pose_tracker_ros.geometry import make_pose
+from pose_tracker_ros.geometry_torch import so3_exp_torch
 from pose_tracker_ros.networks.architectures import create_network
 from pose_tracker_ros.networks.dense_fusion import (
     DenseFusion,

@@ -1,5 +1,8 @@
 """Messages to arrays and back: geometry, intrinsics, and one clear sentence for what does not fit."""
 
+import array
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,10 +12,12 @@ from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
 from pose_tracker_ros.camera import PinholeCamera
+from pose_tracker_ros.datasets.image_messages import color_from_message, depth_from_message
 from pose_tracker_ros.geometry import make_pose, so3_exp
 from pose_tracker_ros.nodes import messages
 
 CAMERA = PinholeCamera(8, 6, 10.0, 11.0, 3.5, 2.5)
+FIELDS = ("width", "height", "encoding", "step", "is_bigendian")
 FINITE = st.floats(-3, 3)
 
 
@@ -49,6 +54,45 @@ def test_nan_depth_is_no_measurement():
     message = messages.image_message(depth, "32FC1", Header())
     frame = messages.frame_from_messages(color_message(), message, messages.info_message(CAMERA, Header()))
     assert not frame.depth.any()
+
+
+def padded(message, padding=5):
+    """The same image with some bytes after each row."""
+    rows = np.frombuffer(message.data, np.uint8).reshape(message.height, message.step)
+    message.data = array.array("B", np.pad(rows, ((0, 0), (0, padding)), constant_values=255).tobytes())
+    message.step += padding
+    return message
+
+
+@pytest.mark.parametrize("padding", [0, 5])
+@pytest.mark.parametrize(("color_encoding", "depth_encoding"), [("rgb8", "16UC1"), ("bgr8", "32FC1")])
+def test_frames_are_as_kernels_need_them(color_encoding, depth_encoding, padding):
+    pixels = np.arange(6 * 8 * 3, dtype=np.uint8).reshape(6, 8, 3)
+    depth = np.linspace(0.5, 2.0, 48, dtype=np.float32).reshape(6, 8)
+    color = messages.image_message(pixels if color_encoding == "rgb8" else pixels[..., ::-1], color_encoding, Header())
+    frame = messages.frame_from_messages(
+        padded(color, padding),
+        padded(messages.depth_message(depth, depth_encoding, Header()), padding * 4),
+        messages.info_message(CAMERA, Header()),
+    )
+    assert np.array_equal(frame.color, pixels)
+    assert np.allclose(frame.depth, depth, atol=5.1e-4)
+    for image, kind in ((frame.color, np.uint8), (frame.depth, np.float32)):
+        assert image.dtype == kind and image.dtype.isnative
+        assert image.flags.c_contiguous and image.flags.writeable
+
+
+def test_bytes_that_may_not_be_written_to_are_copied():
+    message = color_message()
+    data = bytes(message.data)
+    image = color_from_message(SimpleNamespace(**{name: getattr(message, name) for name in FIELDS}, data=data))
+    assert image.flags.writeable
+    assert np.shares_memory(color_from_message(message), np.frombuffer(message.data, np.uint8))
+
+
+def test_infinite_and_negative_depth_is_no_measurement():
+    depth = np.array([[np.inf, -np.inf, -1.0, 0.7]], np.float32)
+    assert depth_from_message(messages.image_message(depth, "32FC1", Header())).tolist() == [[0, 0, 0, depth[0, 3]]]
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,12 @@
 """The parameter files list every parameter with the default that the code has."""
 
-from dataclasses import fields
+from functools import reduce
 from pathlib import Path
 
 import pytest
 import yaml
 
+from pose_tracker_ros.configuration import leaves
 from pose_tracker_ros.initialization.hypotheses import HypothesesConfig
 from pose_tracker_ros.simulation.demo import SimulationConfig
 from pose_tracker_ros.tracking import TrackerConfig
@@ -24,5 +25,5 @@ CONFIG = Path(__file__).resolve().parents[2] / "config"
 def test_defaults_are_those_of_the_code(file, node, section, config_class):
     parameters = yaml.safe_load((CONFIG / file).read_text())[node]["ros__parameters"]
     parameters = parameters[section] if section else parameters
-    for item in fields(config_class):
-        assert parameters[item.name] == item.default, item.name
+    for name, item in leaves(config_class):
+        assert reduce(lambda mapping, part: mapping[part], name.split("."), parameters) == item.default, name

@@ -5,7 +5,8 @@ import pytest
 import torch
 from shapes import sphere
 
-from pose_tracker_ros.geometry import make_pose, so3_exp, so3_exp_torch
+from pose_tracker_ros.geometry import make_pose, so3_exp
+from pose_tracker_ros.geometry_torch import so3_exp_torch
 from pose_tracker_ros.objects import load_object
 from pose_tracker_ros.rendering.contour import MeshEdges, silhouette_coverage
 from pose_tracker_ros.rendering.soft import (

@@ -1,5 +1,7 @@
 """First poses that come late, and first poses that are wrong."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from tracking_scenes import START, blank_frame, frame_of
@@ -7,6 +9,7 @@ from tracking_scenes import START, blank_frame, frame_of
 from pose_tracker_ros.geometry import apply_residual, pose_errors
 from pose_tracker_ros.objects import load_object
 from pose_tracker_ros.tracking import Tracker, TrackerConfig, TrackState
+from pose_tracker_ros.tracking.config import OFFLINE
 from pose_tracker_ros.tracking.handover import FrameBuffer
 
 
@@ -17,7 +20,7 @@ def cube():
 
 @pytest.fixture
 def tracker(cube):
-    return Tracker(cube, TrackerConfig())
+    return Tracker([cube], TrackerConfig(network="never", **OFFLINE))
 
 
 def path(model, count):
@@ -71,7 +74,7 @@ def test_a_camera_that_starts_again_empties_the_buffer():
 def test_a_late_pose_is_followed_to_the_present(cube, tracker):
     poses = path(cube, 9)
     frames = [frame_of(cube, pose, stamp=0.1 * i) for i, pose in enumerate(poses)]
-    result = tracker.start_checked(poses[0], frames)
+    result = tracker.start_checked("cube", poses[0], frames)
     assert result.state is TrackState.TRACKING
     translation, rotation = pose_errors(result.camera_T_object, poses[-1])
     assert translation < 0.006
@@ -82,17 +85,32 @@ def test_a_late_pose_is_followed_to_the_present(cube, tracker):
 def test_a_pose_that_the_image_contradicts_changes_nothing(cube, tracker):
     frame = frame_of(cube, START)
     wrong = apply_residual(START, np.array([-0.2, 0.1, 0.0]), np.zeros(3), cube.center_m)
-    assert tracker.start_checked(wrong, [frame]).state is not TrackState.TRACKING
-    assert tracker.state is TrackState.UNINITIALISED
+    assert tracker.start_checked("cube", wrong, [frame]).state is not TrackState.TRACKING
+    assert tracker.state("cube") is TrackState.UNINITIALISED
 
-    tracker.start(START)
-    before = tracker.step(frame).camera_T_object
-    assert tracker.start_checked(wrong, [frame]).state is not TrackState.TRACKING
-    assert tracker.state is TrackState.TRACKING
-    after = tracker.step(frame).camera_T_object
+    tracker.start("cube", START)
+    before = tracker.step(frame)["cube"].camera_T_object
+    assert tracker.start_checked("cube", wrong, [frame]).state is not TrackState.TRACKING
+    assert tracker.state("cube") is TrackState.TRACKING
+    after = tracker.step(frame)["cube"].camera_T_object
     assert pose_errors(after, before)[0] < 0.001
+
+
+@pytest.mark.parametrize("place", ["outside of the image", "on a bare board"])
+def test_a_first_pose_where_the_object_is_not_changes_nothing(cube, tracker, place):
+    """Neither now nor two frames later, nor for another object that is followed."""
+    pose = apply_residual(START, np.array([-0.6 if place == "outside of the image" else -0.22, 0.0, 0.0]), np.zeros(3))
+    frame = frame_of(cube, START)
+    frame.depth[:, :110], frame.color[:, :110] = START[2, 3] + 0.02, (170, 140, 90)
+    frames = [dataclasses.replace(frame, stamp=0.03 * number) for number in range(3)]
+    tracker.start("cube", START)
+    tracker.step(frames[0])
+    before = tracker._tracks["cube"]
+    result = tracker.start_checked("cube", pose, frames)
+    assert result.state is not TrackState.TRACKING, pose_errors(result.camera_T_object, START)
+    assert tracker._tracks["cube"] is before
 
 
 def test_without_frames_there_is_nothing_to_check_against(tracker):
     with pytest.raises(ValueError, match="at least one frame"):
-        tracker.start_checked(START, [])
+        tracker.start_checked("cube", START, [])

@@ -1,73 +1,107 @@
-"""The search around a doubted pose ends nearer to the truth than it began, and stays where all is well."""
+"""Searching: turns that leave nothing out, and places that show the object."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from tracking_scenes import START, crop_at, frame_of
+from tracking_scenes import CAMERA, START, frame_of
 
 from pose_tracker_ros.evaluation.benchmark_objects import benchmark_objects
-from pose_tracker_ros.geometry import apply_residual, pose_errors
+from pose_tracker_ros.geometry import invert, make_pose, pose_errors, random_rotation, rotation_angle, so3_exp
 from pose_tracker_ros.objects import load_object
-from pose_tracker_ros.tracking.search import search
+from pose_tracker_ros.rendering.raster import RasterRenderer
+from pose_tracker_ros.tracking.factors.contour import ColorStatistics
+from pose_tracker_ros.tracking.search import BASIN_RAD, search, turns
+from pose_tracker_ros.tracking.view import make_view
+
+NO_TURN = np.eye(3)[None]
+# Flat things are seen from above here, not from their edges.
+FROM_ABOVE = make_pose(so3_exp(np.array([0.4, 0.3, -0.2])), START[:3, 3])
 
 
 @pytest.fixture(scope="module")
 def models():
-    return {"cube": load_object("cube"), "spanner": benchmark_objects()[-1]}
+    return {model.name: model for model in [*benchmark_objects(), load_object("cube")]}
 
 
-def searched(model, frame, pose):
-    motion = search(crop_at(model, frame, pose))
-    return apply_residual(pose, motion[:3], motion[3:], model.center_m)
+def angles_to(rotations, rotation):
+    """Radians (K,) from each of rotations (K, 3, 3) to one."""
+    cosine = (np.einsum("kij,ij->k", rotations, rotation) - 1) / 2
+    return np.arccos(np.clip(cosine, -1, 1))
 
 
-@pytest.mark.parametrize("name", ["cube", "spanner"])
-@pytest.mark.parametrize("side", [-1, 1])
-def test_beside_the_object_it_is_found_again(models, name, side):
-    model = models[name]
-    offset = side * np.array([0.8, 0.5, 0.1]) * 0.12 * model.diameter_m
-    start = apply_residual(START, offset, np.array([0.0, 0.1, 0.1]), model.center_m)
-    before = pose_errors(start, START)[0]
-    after = pose_errors(searched(model, frame_of(model, START), start), START)[0]
-    assert after < 0.6 * before
+def test_the_first_turn_is_none_and_later_ones_go_ever_farther():
+    angles = np.array([rotation_angle(turn) for turn in turns(0, 125)])
+    assert angles[0] == pytest.approx(0, abs=1e-6)
+    assert np.all(np.diff(angles) >= -1e-6) and angles[-1] < np.pi
+    assert np.array_equal(turns(5, 3), turns(0, 8)[5:])
 
 
-def test_what_is_right_stays(models):
-    model = models["cube"]
-    motion = search(crop_at(model, frame_of(model, START), START))
-    assert np.linalg.norm(motion[:3]) < 0.05 * model.diameter_m
-    assert np.linalg.norm(motion[3:]) < np.radians(5)
+@pytest.mark.parametrize("count", [27, 64, 125])
+def test_turns_leave_no_turn_out(count):
+    """Within the reach of so many turns each is near one, mostly within the estimator's basin and nowhere far from it."""
+    generator, tried = np.random.default_rng(0), turns(0, count)
+    reach = BASIN_RAD * np.cbrt(count) - BASIN_RAD
+    rotations = [random_rotation(generator) for _ in range(4000)]
+    nearest = np.array([angles_to(tried, one).min() for one in rotations if rotation_angle(one) < reach])
+    assert len(nearest) > 50
+    assert np.mean(nearest < 1.5 * BASIN_RAD) > 0.95 and nearest.max() < 2.2 * BASIN_RAD
 
 
-def test_the_longer_nothing_was_seen_the_farther_it_looks(models):
-    model = models["spanner"]
-    start = apply_residual(START, np.array([0.3, 0.2, 0.0]) * model.diameter_m, np.zeros(3), model.center_m)
-    crop = crop_at(model, frame_of(model, START), start)
-    wide = np.array([0.25 * model.diameter_m] * 3 + [0.4] * 3)
-    poses = [
-        apply_residual(start, found[:3], found[3:], model.center_m) for found in (search(crop), search(crop, wide))
-    ]
-    near, far = (pose_errors(pose, START)[0] for pose in poses)
-    assert far < 0.1 * model.diameter_m < near
+def found_from(model, frame, expected, rotations=NO_TURN, **options):
+    return search(frame, model, RasterRenderer(model.mesh), expected, rotations, options.pop("colors", None), 4, **options)
+
+
+@pytest.mark.parametrize(("name", "pose"), [("cube", START), ("drill", START), ("spanner", FROM_ABOVE)])
+def test_what_moved_by_90_px_is_found(models, name, pose):
+    model, frame = models[name], frame_of(models[name], pose)
+    expected = pose.copy()
+    expected[0, 3] += 90 * pose[2, 3] / CAMERA.fx
+    poses = found_from(model, frame, expected)
+    assert len(poses) > 1
+    assert min(pose_errors(one, pose)[0] for one in poses) < 0.12 * model.diameter_m
+    near = found_from(model, frame, expected, reach_m=0.05)
+    assert all(np.linalg.norm(one[:3, 3] - expected[:3, 3]) < 0.06 for one in near)
+
+
+def test_through_a_depth_camera_of_its_own_it_is_found_too(models):
+    model = models["drill"]
+    color_T_depth = np.eye(4)
+    color_T_depth[0, 3] = 0.05
+    beside = frame_of(model, invert(color_T_depth) @ START)
+    frame = replace(frame_of(model, START), depth=beside.depth, depth_camera=CAMERA, color_T_depth=color_T_depth)
+    expected = START.copy()
+    expected[0, 3] -= 0.15
+    assert min(pose_errors(pose, START)[0] for pose in found_from(model, frame, expected)) < 0.12 * model.diameter_m
+
+
+def test_the_right_turn_is_rated_best(models):
+    """The first of the poses of a long thin thing has its turn."""
+    model, turn = models["spanner"], np.array([0, 0, 0.9])
+    wrong = FROM_ABOVE.copy()
+    wrong[:3, :3] = so3_exp(turn) @ FROM_ABOVE[:3, :3]
+    rotations = np.stack([np.eye(3), so3_exp(turn), so3_exp(-turn)])
+    best = found_from(model, frame_of(model, FROM_ABOVE), wrong, rotations)[0]
+    assert rotation_angle(best[:3, :3] @ FROM_ABOVE[:3, :3].T) < 1e-6
 
 
 def test_colours_decide_between_two_alike(models):
-    """Two cubes side by side, equally far from the guess: that in the object's colours is taken."""
+    """Two of a kind side by side: the one in the object's colours is rated best."""
     model = models["cube"]
-    offset = np.array([0.55 * model.diameter_m, 0.0, 0.0])
-    poses = [apply_residual(START, side * offset, np.zeros(3), model.center_m) for side in (-1, 1)]
-    left, right = (frame_of(model, pose) for pose in poses)
-    both = replace(left, depth=np.minimum(left.depth, right.depth))
-    crop = crop_at(model, both, START)
-    across = np.arange(crop.depth.shape[1]) / crop.depth.shape[1]
-    for side, likeness in ((-1, across < 0.5), (1, across >= 0.5)):
-        likeness = np.broadcast_to(likeness.astype(np.float32), crop.depth.shape)
-        found = search(crop, np.array([0.2 * model.diameter_m] * 3 + [0.2] * 3), likeness)
-        assert np.sign(found[0]) == side and abs(found[0]) > 0.3 * model.diameter_m
+    places = [START.copy(), START.copy()]
+    for pose, side in zip(places, (-1, 1)):
+        pose[0, 3] += side * 0.12
+    frames = [frame_of(model, pose) for pose in places]
+    nearer = [frame.depth < other.depth for frame, other in zip(frames, frames[::-1])]
+    for own in (0, 1):
+        color = np.where(nearer[own][..., None], frames[own].color, frames[1 - own].color)
+        color[nearer[1 - own]] = 255 - color[nearer[1 - own]]
+        both = replace(frames[own], color=color, depth=np.minimum(frames[0].depth, frames[1].depth))
+        view = make_view(both, RasterRenderer(model.mesh), model, places[own], 128)
+        poses = found_from(model, both, places[1 - own], colors=ColorStatistics.seen_in(view))
+        assert pose_errors(poses[0], places[own])[0] < 0.12 * model.diameter_m
 
 
-def test_behind_the_camera_there_is_nothing_to_search(models):
-    crop = crop_at(models["cube"], frame_of(models["cube"], START), START)
-    empty = crop._replace(rendering=crop.rendering._replace(mask=np.zeros_like(crop.rendering.mask)))
-    assert not search(empty).any()
+def test_without_depth_there_are_no_places(models):
+    frame = frame_of(models["cube"], START)
+    assert found_from(models["cube"], replace(frame, depth=np.zeros_like(frame.depth)), START) == []

@@ -11,9 +11,9 @@ from training_scenes import CENTER, scene_of, write_magenta_folder
 
 from pose_tracker_ros.evaluation.benchmark_objects import benchmark_objects
 from pose_tracker_ros.geometry import so3_exp
+from pose_tracker_ros.networks.depth_filling import fill_depth_holes
 from pose_tracker_ros.objects import load_object
 from pose_tracker_ros.rendering.raycast import RaycastRenderer
-from pose_tracker_ros.tracking.depth_filling import fill_depth_holes
 from pose_tracker_ros.training.backgrounds import (
     ImageSource,
 )

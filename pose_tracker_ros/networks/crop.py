@@ -13,9 +13,6 @@ from pose_tracker_ros.camera import PinholeCamera
 from pose_tracker_ros.networks.crops import DEPTH_LIMIT, Crops
 from pose_tracker_ros.rendering import Rendering
 
-# Enough for six degrees of freedom; more only cost time.
-MAX_SURFACE_POINTS = 2000
-
 
 class Crop(NamedTuple):
     """One crop pair before it becomes tensors.
@@ -49,35 +46,6 @@ def cut(
     color_crop = cv2.warpAffine(color, image_from_crop, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
     depth_crop = cv2.warpAffine(depth, image_from_crop, size, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP)
     return color_crop, depth_crop
-
-
-def surface(crop: Crop, most: int = MAX_SURFACE_POINTS) -> tuple[np.ndarray, np.ndarray]:
-    """Rendered points and normals (N, 3) in the camera frame, thinned out regularly to at most ``most``."""
-    indices = np.flatnonzero(crop.rendering.mask)
-    indices = indices[:: max(1, -(-len(indices) // most))]
-    rows, columns = np.divmod(indices, crop.camera.width)
-    depth = crop.rendering.depth.ravel()[indices].astype(np.float64)
-    x, y = (columns - crop.camera.cx) / crop.camera.fx, (rows - crop.camera.cy) / crop.camera.fy
-    points = np.stack([x * depth, y * depth, depth], axis=1)
-    return points, crop.rendering.normal.reshape(-1, 3)[indices].astype(np.float64)
-
-
-def pixels_of(crop: Crop, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Row and column (...,) of the pixels that see points (..., 3) in the camera frame, and whether the crop has them."""
-    camera = crop.camera
-    z = np.maximum(points[..., 2], 1e-3)
-    columns = np.rint(camera.fx * points[..., 0] / z + camera.cx).astype(int)
-    rows = np.rint(camera.fy * points[..., 1] / z + camera.cy).astype(int)
-    inside = (columns >= 0) & (columns < camera.width) & (rows >= 0) & (rows < camera.height)
-    return rows, columns, inside
-
-
-def depth_at(crop: Crop, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Observed depth (...,) at the pixels of points (..., 3) in the camera frame, and where there is one."""
-    rows, columns, inside = pixels_of(crop, points)
-    depth = np.zeros(points.shape[:-1])
-    depth[inside] = crop.depth[rows[inside], columns[inside]]
-    return depth, depth > 0
 
 
 def rendered_channels(rendering: Rendering, center_z: float, diameter_m: float) -> np.ndarray:

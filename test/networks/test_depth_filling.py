@@ -8,11 +8,12 @@ import pytest
 from tracking_scenes import START, frame_of
 
 from pose_tracker_ros.evaluation.track import perturbed
-from pose_tracker_ros.geometry import pose_errors
+from pose_tracker_ros.geometry import apply_residual, pose_errors
+from pose_tracker_ros.networks.depth_filling import HOLE_PX, fill_depth_holes
+from pose_tracker_ros.networks.motion_network import MotionNetwork
 from pose_tracker_ros.networks.weights import load_weights
 from pose_tracker_ros.objects import generic_weights_path, load_object
-from pose_tracker_ros.tracking import Tracker, TrackerConfig
-from pose_tracker_ros.tracking.depth_filling import HOLE_PX, fill_depth_holes
+from pose_tracker_ros.rendering.raster import RasterRenderer
 
 SIZE = 96
 
@@ -78,25 +79,27 @@ def test_depth_out_of_range_fills_nothing_and_is_kept():
     assert (fill_depth_holes(depth, max_depth_m=6.0) == 5.0).all()
 
 
-def test_the_tracker_fills_for_weights_that_were_trained_so():
+def test_depth_is_filled_for_weights_that_were_trained_so():
     """With weights that ask for it, a frame full of small holes is as good to the network as a whole one."""
     cube = load_object("cube")
     network, info = load_weights(generic_weights_path())
     assert not info.fill_depth_holes, "the file is older than the option"
-    config = TrackerConfig(network_passes=1, polish_iterations=0, contour_iterations=0)
     whole = frame_of(cube, START)
     depth = whole.depth.copy()
     depth[::3] = 0
     depth[:, ::3] = 0
     holes = dataclasses.replace(whole, depth=depth)
 
-    def tracked(frame, fill):
-        tracker = Tracker(cube, config, network, dataclasses.replace(info, fill_depth_holes=fill))
-        tracker.start(perturbed(cube, START, 0.01, 5.0))
-        return tracker.step(frame).camera_T_object
+    start = perturbed(cube, START, 0.01, 5.0)
+    renderer = RasterRenderer(cube.mesh)
 
-    expected = tracked(whole, fill=False)
-    filled, raw = (pose_errors(tracked(holes, fill), expected) for fill in (True, False))
+    def moved(frame, fill):
+        asked = MotionNetwork(network, dataclasses.replace(info, fill_depth_holes=fill), "cpu")
+        (opinion,) = asked.predict(frame, [(cube, renderer, start)], (0.1, 4.0))
+        return apply_residual(start, opinion.motion[:3], opinion.motion[3:], cube.center_m)
+
+    expected = moved(whole, fill=False)
+    filled, raw = (pose_errors(moved(holes, fill), expected) for fill in (True, False))
     assert filled[0] < 0.5 * raw[0]
     assert filled[1] < 0.5 * raw[1]
-    assert pose_errors(tracked(whole, fill=True), expected)[0] < 1e-4
+    assert pose_errors(moved(whole, fill=True), expected)[0] < 1e-4

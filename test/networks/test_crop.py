@@ -8,17 +8,9 @@ from shapes import sphere
 
 from pose_tracker_ros.camera import PinholeCamera, crop_camera
 from pose_tracker_ros.geometry import make_pose
+from pose_tracker_ros.networks.crop import Crop, cut, observed_channels, rendered_channels, to_tensors
 from pose_tracker_ros.networks.crops import DEPTH_LIMIT
 from pose_tracker_ros.rendering.raycast import RaycastRenderer
-from pose_tracker_ros.tracking.crop import (
-    Crop,
-    cut,
-    depth_at,
-    observed_channels,
-    rendered_channels,
-    surface,
-    to_tensors,
-)
 
 CAMERA = PinholeCamera(320, 240, 310.0, 300.0, 161.0, 118.0)
 CENTER = np.array([0.06, -0.03, 0.6])
@@ -65,22 +57,6 @@ def test_beyond_the_border_is_black_without_depth():
     assert 0.2 < np.mean(columns < -1) < 0.8
     assert not color[columns < -1].any() and not depth[columns < -1].any()
     assert np.all(depth[columns > 0.5] > 0)
-
-
-def test_surface_points_lie_on_the_ball_with_its_normals(crop):
-    points, normals = surface(crop, most=300)
-    assert 150 < len(points) <= 300
-    assert np.linalg.norm(points - CENTER, axis=1) == pytest.approx(DIAMETER / 2, abs=2e-4)
-    assert np.quantile(np.sum(normals * (points - CENTER), axis=1) / (DIAMETER / 2), 0.05) > 0.995
-
-
-def test_depth_is_found_at_the_pixel_of_a_point(crop):
-    points, _ = surface(crop)
-    depth, seen = depth_at(crop, points)
-    assert seen.all()
-    assert depth == pytest.approx(points[:, 2], abs=1e-6)
-    outside, seen = depth_at(crop, CENTER + np.array([[0.5, 0, 0], [0, -0.5, 0], [0.99 * DIAMETER * 0.7, 0.069, 0]]))
-    assert not seen.any() and not outside.any()
 
 
 def test_rendered_channels_are_colour_depth_mask_and_normal(crop):

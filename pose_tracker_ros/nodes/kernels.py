@@ -1,0 +1,48 @@
+"""Compiled kernels are ready before a node listens to anything."""
+
+from __future__ import annotations
+
+import time
+
+from rclpy.impl.rcutils_logger import RcutilsLogger
+from rclpy.logging import get_logger
+from rclpy.node import Node
+
+from pose_tracker_ros.kernels.cache import use_cache_folder
+from pose_tracker_ros.nodes.parameters import declare
+
+
+def load_kernels(node: Node) -> None:
+    """Compile all kernels, or load them from the cache, which the parameter ``kernel_cache`` may name.
+
+    To be called before what uses kernels is imported, which would compile them in silence. Raises RuntimeError when that
+    has happened and the parameter names a folder.
+    """
+    folder = declare(node, "kernel_cache", "", "Folder for compiled kernels; empty = one in the user's cache")
+    if folder:
+        use_cache_folder(folder)
+    compile_and_say_so(node.get_logger())
+
+
+def compile_and_say_so(logger: RcutilsLogger) -> None:
+    """Compile what is not in the cache; a logger is told before the first kernel, and after the last."""
+    from pose_tracker_ros.kernels.warm_up import compile_kernels
+
+    names: list[str] = []
+
+    def report(name: str) -> None:
+        if not names:
+            logger.info("compiling kernels, which takes some seconds, once; then the node listens")
+        names.append(name)
+
+    begin = time.perf_counter()
+    if compile_kernels(report):
+        logger.info(f"{len(names)} kernels compiled in {time.perf_counter() - begin:.1f} s")
+
+
+def initializer(arguments: list[str] | None = None) -> None:
+    """Entry point of ``ros2 run pose_tracker_ros initializer_node``, whose module is made of kernels."""
+    compile_and_say_so(get_logger("initializer"))
+    from pose_tracker_ros.nodes.initializer_node import main
+
+    main(arguments)

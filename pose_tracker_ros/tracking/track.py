@@ -1,0 +1,224 @@
+"""One object between two frames: what is known of it, and how a frame changes that."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from pose_tracker_ros.frame import Frame
+from pose_tracker_ros.geometry import apply_residual, is_pose, residual_between
+from pose_tracker_ros.objects import ObjectModel
+from pose_tracker_ros.tracking.alignment import Alignment, CommonErrors
+from pose_tracker_ros.tracking.evidence import Appearance, Evidence
+from pose_tracker_ros.tracking.factors.contour import ColorStatistics
+from pose_tracker_ros.tracking.motion import Motion
+from pose_tracker_ros.tracking.noise import NoiseModel
+from pose_tracker_ros.tracking.observation import Observation
+from pose_tracker_ros.tracking.states import TrackResult, TrackState
+
+# Of a first pose, and of one that is looked for again: a hand's breadth, and what a glance tells of turns (metres, radians).
+VAGUE = np.diag([0.03**-2] * 3 + [0.3**-2] * 3)
+# Frames farther apart than this, seconds, say nothing about the motion between them.
+MAX_FRAME_GAP_S = 0.5
+# Silhouettes are compared as if they had so many pixels: the most of which depth is compared.
+MISFIT_PIXELS = 1500
+# Share of the colours across the outline that a frame renews (of M3T: 0.2).
+RENEWAL = 0.1
+
+
+class Expectation(NamedTuple):
+    """Where an object is expected in a frame: pose (4, 4), information (6, 6) about it, and the motion that says so."""
+
+    camera_T_object: np.ndarray
+    information: np.ndarray
+    motion: Motion | None = None
+
+    @classmethod
+    def near(cls, camera_T_object: np.ndarray) -> Expectation:
+        """Somewhere about a pose (4, 4)."""
+        return cls(camera_T_object, VAGUE)
+
+    def informed(self, motion: np.ndarray, information: np.ndarray, model: ObjectModel) -> Expectation:
+        """With an opinion about the motion (6,) since the expected pose, of ``information`` (6, 6).
+
+        The product of two normal distributions of twists about one pose, whose turns are taken to add up.
+        """
+        both = self.information + information
+        twist = np.linalg.solve(both, information @ motion)
+        pose = apply_residual(self.camera_T_object, twist[:3], twist[3:], model.center_m)
+        return Expectation(pose, both, self.motion)
+
+
+class Hypothesis(NamedTuple):
+    """A pose of one frame, where it was expected, the evidence for it, and what was weighed."""
+
+    expected: Expectation
+    alignment: Alignment
+    evidence: Evidence
+    observation: Observation
+
+    @property
+    def camera_T_object(self) -> np.ndarray:
+        """(4, 4)."""
+        return self.alignment.camera_T_object
+
+    @property
+    def seen_log_odds(self) -> float:
+        """Log odds of presence as far as the object is seen: what counts where it was not expected."""
+        return self.evidence.speaking_share * self.evidence.log_odds if self.evidence.is_present else -math.inf
+
+    @property
+    def merit(self) -> float:
+        """By which poses of one object are compared: log odds of presence, less what geometry is off a pixel."""
+        pixels = max(int(self.alignment.view.rendering.mask.sum()), 1)
+        return self.evidence.log_odds - MISFIT_PIXELS * self.alignment.solution.cost / pixels
+
+
+class SearchState(NamedTuple):
+    """How far a search is: turns that were tried, the best pose (4, 4) so far while others are still to be compared with
+    it, and the one that is found."""
+
+    turns: int = 0
+    candidate: np.ndarray | None = None
+    found: Hypothesis | None = None
+
+
+@dataclass(frozen=True)
+class Track:
+    """What is known of one object after a frame.
+
+    camera_T_object: (4, 4), the last supported pose, at first the one to start from; information: (6, 6) about it;
+    errors: of the camera; colors: across the outline, None before the first supported frame; stamp: of the last frame, s;
+    unsupported: frames in a row that contradicted the pose; turns: of the object that were tried since it was supported;
+    candidate: (4, 4), the best pose that was found elsewhere, while other turns are still to be compared with it.
+    """
+
+    state: TrackState
+    reason: str
+    camera_T_object: np.ndarray
+    covariance: np.ndarray
+    errors: CommonErrors
+    appearance: Appearance
+    colors: ColorStatistics | None = None
+    motion: Motion = field(default_factory=Motion)
+    stamp: float | None = None
+    score: float = 0.0
+    unsupported: int = 0
+    turns: int = 0
+    candidate: np.ndarray | None = None
+
+    @classmethod
+    def starting(
+        cls, camera_T_object: np.ndarray, model: ObjectModel, noise: NoiseModel, stamp: float | None = None
+    ) -> Track:
+        """At a pose (4, 4) near the object's in the next frame.
+
+        Raises ValueError for a matrix that is no rigid transform, or an object behind the camera.
+        """
+        if not is_pose(camera_T_object):
+            raise ValueError(
+                f"expected an initial pose as a finite rigid 4x4 transform, got {np.asarray(camera_T_object).tolist()}"
+            )
+        pose = np.array(camera_T_object, np.float64)
+        distance = float(pose[2, :3] @ model.center_m + pose[2, 3])
+        if distance <= 0:
+            raise ValueError(
+                f"expected the object in front of the camera (optical frame, z forward), got a first pose at z = "
+                f"{distance:.3f} m; check the frame of the initial pose"
+            )
+        return cls(
+            state=TrackState.SEARCHING,
+            reason="a first pose that no image has confirmed yet",
+            camera_T_object=pose,
+            covariance=np.linalg.inv(VAGUE),
+            errors=CommonErrors.unknown(noise),
+            appearance=Appearance(model.mesh.has_color),
+            stamp=stamp,
+        )
+
+    @property
+    def is_new(self) -> bool:
+        """Whether no frame has supported it yet."""
+        return self.colors is None
+
+    def expected_in(self, frame: Frame, model: ObjectModel, moving: bool) -> Expectation:
+        """Where the object is in a frame, if it moves on, or, not ``moving``, stays about where it was."""
+        gap = 0.0 if self.stamp is None else frame.stamp - self.stamp
+        if not moving or self.state is not TrackState.TRACKING or not 0 < gap < MAX_FRAME_GAP_S:
+            return Expectation.near(self.camera_T_object)
+        motion = self.motion.predicted(gap)
+        twist = gap * motion.velocity
+        pose = apply_residual(self.camera_T_object, twist[:3], twist[3:], model.center_m)
+        return Expectation(pose, np.linalg.inv(motion.pose), motion)
+
+    def supported_by(self, found: Hypothesis, frame: Frame, model: ObjectModel) -> Track:
+        """After a frame that shows the object where a hypothesis says; learns from it."""
+        alignment, expected = found.alignment, found.expected
+        motion = Motion()
+        if expected.motion is not None:
+            correction = np.concatenate(residual_between(expected.camera_T_object, alignment.camera_T_object, model.center_m))
+            of_image = np.linalg.inv(alignment.covariance) - expected.information
+            motion = expected.motion.corrected(correction, (of_image + of_image.T) / 2)
+        seen = ColorStatistics.seen_in(alignment.view)
+        return replace(
+            self,
+            state=TrackState.TRACKING,
+            reason="seen",
+            camera_T_object=alignment.camera_T_object,
+            covariance=alignment.covariance,
+            errors=alignment.errors,
+            appearance=self.appearance.learnt(found.observation, found.evidence),
+            colors=seen if self.colors is None else self.colors.renewed(seen, RENEWAL),
+            motion=motion,
+            stamp=frame.stamp,
+            score=found.evidence.probability,
+            unsupported=0,
+            turns=0,
+            candidate=None,
+        )
+
+    def unsupported_by(
+        self, evidence: Evidence | None, frame: Frame, lost_frames: int, search: SearchState
+    ) -> Track:
+        """After a frame that shows the object neither near where it is expected nor surely elsewhere.
+
+        ``evidence``: for the expected pose, None where it would not be seen.
+        """
+        state, reason = _doubt(evidence, frame)
+        unsupported = self.unsupported + (state is TrackState.SEARCHING)
+        if self.state is TrackState.LOST or unsupported >= lost_frames:
+            state = TrackState.LOST
+        return replace(
+            self,
+            state=state,
+            reason=reason,
+            covariance=np.linalg.inv(VAGUE),
+            motion=Motion(),
+            stamp=frame.stamp,
+            score=0.0 if evidence is None else evidence.probability,
+            unsupported=unsupported,
+            turns=search.turns,
+            candidate=search.candidate,
+        )
+
+    def result(self, seconds: dict[str, float]) -> TrackResult:
+        """What is said of the object after a frame that took ``seconds``."""
+        pose = self.camera_T_object if self.candidate is None else self.candidate
+        return TrackResult(self.state, self.reason, pose.copy(), self.covariance, self.score, self.errors, seconds)
+
+
+def _doubt(evidence: Evidence | None, frame: Frame) -> tuple[TrackState, str]:
+    """What a frame says that does not show the object where it is expected."""
+    if evidence is None:
+        return TrackState.SEARCHING, "left the image"
+    if evidence.is_hidden:
+        return TrackState.OCCLUDED, "hidden by something nearer"
+    if evidence.is_undecided:
+        if not frame.depth.any():
+            return TrackState.OCCLUDED, "no depth, and colours alone do not tell"
+        return TrackState.OCCLUDED, "cannot be told from what is around"
+    by_color = evidence.color_ratio < evidence.depth_ratio
+    return TrackState.SEARCHING, f"contradicted by {'colour' if by_color else 'depth'}"

@@ -1,0 +1,97 @@
+"""What a network says: nearer to the truth, alone as among others, with the certainty that it deserves."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import shapes
+from tracking_scenes import START, frame_of
+
+from pose_tracker_ros.evaluation.track import perturbed
+from pose_tracker_ros.geometry import make_pose, residual_between, so3_exp
+from pose_tracker_ros.networks.motion_network import PLACE_DEVIATION_D, MotionNetwork, shared_covariance
+from pose_tracker_ros.networks.weights import load_weights
+from pose_tracker_ros.objects import ContinuousSymmetry, ObjectModel, generic_weights_path, load_object
+from pose_tracker_ros.rendering.raster import RasterRenderer
+
+RANGE_M = (0.1, 4.0)
+
+
+@pytest.fixture(scope="module")
+def cube():
+    """The object and its renderer."""
+    model = load_object("cube")
+    return model, RasterRenderer(model.mesh)
+
+
+@pytest.fixture(scope="module")
+def weights():
+    """The network that fits any object, and its description."""
+    return load_weights(generic_weights_path())
+
+
+def test_the_motion_leads_to_the_object_and_the_information_says_how_far(cube, weights, one_thread):
+    model, renderer = cube
+    start = perturbed(model, START, 0.1 * model.diameter_m, 12.0)
+    (motion,) = MotionNetwork(*weights, "cpu").predict(frame_of(model, START), [(model, renderer, start)], RANGE_M)
+    truth = np.concatenate(residual_between(start, START, model.center_m))
+    assert np.linalg.norm(motion.motion[:3] - truth[:3]) < 0.25 * np.linalg.norm(truth[:3])
+    assert np.linalg.norm(motion.motion[3:] - truth[3:]) < 0.25 * np.linalg.norm(truth[3:])
+    # Never surer than the errors that all pixels share, and not much less on a perfect image.
+    covariance = np.linalg.inv(motion.information)
+    shared = shared_covariance(model, start)
+    assert np.linalg.eigvalsh(covariance - shared)[0] > 0
+    assert (np.diag(covariance) < 2 * np.diag(shared)).all()
+
+
+def test_a_batch_says_the_same_as_its_parts_and_nothing_of_what_is_out_of_sight(cube, weights, one_thread):
+    model, renderer = cube
+    frame = frame_of(model, START)
+    aside, behind = START.copy(), START.copy()
+    aside[0, 3], behind[2, 3] = 0.12, -0.6
+    places = [(model, renderer, pose) for pose in (START, behind, aside)]
+    network = MotionNetwork(*weights, "cpu")
+    together = network.predict(frame, places, RANGE_M)
+    assert not together[1].motion.any() and not together[1].information.any()
+    for place, motion in zip(places, together):
+        (alone,) = network.predict(frame, [place], RANGE_M)
+        assert motion.motion == pytest.approx(alone.motion, abs=1e-5)
+        assert motion.information == pytest.approx(alone.information, rel=1e-3, abs=1.0)
+
+
+def test_a_rod_is_less_sure_of_its_own_turn_than_a_cube_by_its_surface():
+    """Of a box with sides a, b, c the surface's mean square distance from an axis is known in closed form."""
+    sides = np.array([0.04, 0.04, 0.3])
+    mesh = shapes.cube(1.0)
+    model = ObjectModel.from_mesh("rod", dataclasses.replace(mesh, vertices=mesh.vertices * sides.astype(np.float32)))
+    rotation = so3_exp(np.array([0.3, -1.1, 0.4]))
+    covariance = shared_covariance(model, make_pose(rotation, np.array([0.1, 0.2, 0.7])))
+    a, b, c = sides
+    faces = np.array([b * c, a * c, a * b])
+    squares = [
+        (faces[axis] * sides[axis] ** 2 / 4 + (faces.sum() - faces[axis]) * sides[axis] ** 2 / 12) / faces.sum()
+        for axis in range(3)
+    ]
+    turn = rotation.T @ covariance[3:, 3:] @ rotation
+    place_m = PLACE_DEVIATION_D * model.diameter_m
+    assert covariance[:3, :3] == pytest.approx(place_m**2 * np.eye(3))
+    expected = [place_m**2 / (sum(squares) - square) for square in squares]
+    # But for what no lever is shorter than.
+    assert np.diag(turn) == pytest.approx(expected, rel=0.05)
+    assert turn[2, 2] > 10 * turn[0, 0]
+
+
+def test_a_network_can_add_where_it_is_surer_and_not_about_a_turn_that_no_image_tells(cube, weights):
+    model, _ = cube
+    network = MotionNetwork(*weights, "cpu")
+    sure = 0.5 * shared_covariance(model, START)
+    assert not network.may_add(model, START, sure)
+    axis = np.array([0.0, 0.6, 0.8])
+    turn = np.concatenate([np.zeros(3), START[:3, :3] @ axis])
+    unsure = sure + np.outer(turn, turn)
+    assert network.may_add(model, START, unsure)
+    round_one = dataclasses.replace(model, continuous_symmetries=(ContinuousSymmetry(axis, model.center_m),))
+    assert not network.may_add(round_one, START, unsure)
+    assert network.may_add(round_one, START, unsure + np.diag([1e-2, 0, 0, 0, 0, 0]))

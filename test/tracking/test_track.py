@@ -1,0 +1,108 @@
+"""What a track makes of a frame: states with reasons, and nothing that changes behind one's back."""
+
+from dataclasses import FrozenInstanceError, fields
+
+import numpy as np
+import pytest
+from tracking_scenes import START, blank_frame, frame_of
+
+from pose_tracker_ros.geometry import apply_residual
+from pose_tracker_ros.objects import load_object
+from pose_tracker_ros.tracking import Tracker, TrackerConfig, TrackState
+from pose_tracker_ros.tracking.config import OFFLINE
+from pose_tracker_ros.tracking.evidence import Evidence
+from pose_tracker_ros.tracking.noise import NoiseModel
+from pose_tracker_ros.tracking.track import SearchState, Track
+
+NOTHING = np.zeros((4, 4), np.float32)
+HIDDEN = Evidence(0.0, 0.0, -2.2, 0.02, 0.9, 0.0, NOTHING, NOTHING)
+UNDECIDED = Evidence(0.5, 0.0, 0.0, 0.9, 0.0, 0.0, NOTHING, NOTHING)
+BY_DEPTH = Evidence(-2.5, -0.5, -7.0, 0.9, 0.0, 0.9, NOTHING, NOTHING)
+BY_COLOR = Evidence(0.5, -3.5, -7.0, 0.9, 0.0, 0.9, NOTHING, NOTHING)
+LOST_FRAMES = 3
+
+
+@pytest.fixture(scope="module")
+def cube():
+    return load_object("cube")
+
+
+@pytest.fixture(scope="module")
+def seen(cube):
+    """A frame, and the track after it has shown the object."""
+    frame, tracker = frame_of(cube, START), Tracker([cube], TrackerConfig(network="never", **OFFLINE))
+    tracker.start("cube", START)
+    tracker.step(frame)
+    return frame, tracker._tracks["cube"]
+
+
+def doubted(track, evidence, frame, search=None):
+    """The track after a frame of which only this is known."""
+    return track.unsupported_by(evidence, frame, LOST_FRAMES, search or SearchState())
+
+
+@pytest.mark.parametrize(
+    ("evidence", "state", "reason"),
+    [
+        (HIDDEN, TrackState.OCCLUDED, "hidden by something nearer"),
+        (UNDECIDED, TrackState.OCCLUDED, "cannot be told from what is around"),
+        (BY_DEPTH, TrackState.SEARCHING, "contradicted by depth"),
+        (BY_COLOR, TrackState.SEARCHING, "contradicted by colour"),
+        (None, TrackState.SEARCHING, "left the image"),
+    ],
+)
+def test_the_state_follows_from_the_evidence(seen, evidence, state, reason):
+    frame, track = seen
+    after = doubted(track, evidence, frame)
+    assert (after.state, after.reason) == (state, reason)
+    assert np.array_equal(after.camera_T_object, track.camera_T_object), "what is doubted is held"
+    assert np.all(np.diag(after.covariance) > np.diag(track.covariance))
+    assert not after.motion.velocity.any()
+    assert after.colors is track.colors and after.appearance is track.appearance, "nothing is learnt from a doubted frame"
+
+
+def test_without_depth_it_says_so(seen):
+    assert "no depth" in doubted(seen[1], UNDECIDED, blank_frame(0.03)).reason
+
+
+def test_lost_is_what_was_searched_for_in_vain_and_stays_so_until_it_is_seen(seen):
+    frame, track = seen
+    for number in range(LOST_FRAMES):
+        assert track.state is not TrackState.LOST, number
+        track = doubted(track, HIDDEN, frame)
+        track = doubted(track, BY_DEPTH, frame)
+    for evidence in (BY_DEPTH, HIDDEN, UNDECIDED, None):
+        track = doubted(track, evidence, frame)
+        assert track.state is TrackState.LOST
+
+
+def test_a_pose_found_elsewhere_is_told_but_not_believed_before_others_are_compared(seen):
+    frame, track = seen
+    elsewhere = apply_residual(START, np.array([0.2, 0, 0]), np.zeros(3))
+    after = doubted(track, BY_DEPTH, frame, SearchState(5, candidate=elsewhere))
+    assert after.state is TrackState.SEARCHING and after.turns == 5
+    assert np.array_equal(after.result({}).camera_T_object, elsewhere)
+    assert np.array_equal(after.camera_T_object, track.camera_T_object)
+
+
+def test_a_track_stays_what_it_was(cube, seen):
+    frame, track = seen
+    before = {item.name: getattr(track, item.name) for item in fields(track)}
+    copied = track.camera_T_object.copy(), track.covariance.copy(), track.motion.velocity.copy()
+    doubted(track, BY_DEPTH, frame)
+    track.expected_in(frame, cube, True)
+    track.result({}).camera_T_object[:] = 0
+    with pytest.raises(FrozenInstanceError):
+        track.state = TrackState.LOST
+    assert all(getattr(track, name) is value for name, value in before.items())
+    for array, copy in zip((track.camera_T_object, track.covariance, track.motion.velocity), copied):
+        assert np.array_equal(array, copy)
+
+
+def test_a_start_is_no_statement_about_the_image(cube):
+    track = Track.starting(START, cube, NoiseModel())
+    assert track.is_new and track.state is TrackState.SEARCHING and track.score == 0
+    given = START.copy()
+    track = Track.starting(given, cube, NoiseModel())
+    given[:] = 0
+    assert np.array_equal(track.camera_T_object, START)
