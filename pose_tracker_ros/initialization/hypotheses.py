@@ -59,7 +59,7 @@ class HypothesesConfig:
     in_plane: int = option(16, "Turns of every view about the optical axis", minimum=4, maximum=72)
     candidates: int = option(24, "Views that are aligned with the depth", minimum=1, maximum=500)
     finalists: int = option(5, "Aligned poses that are refined at full resolution", minimum=1, maximum=100)
-    accept_score: float = option(0.5, "Poses that are less likely right are refused", minimum=0.0, maximum=1.0)
+    accept_score: float = option(0.7, "Poses that are less likely right are refused; a wrong one costs more than another mask", minimum=0.0, maximum=1.0)
 
 
 class Aligned(NamedTuple):

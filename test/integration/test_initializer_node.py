@@ -156,7 +156,7 @@ def test_a_mask_of_labels_takes_every_label_but_0(group, sequence):
     ("kind", "said"),
     [
         ("empty", "expected a mask of at least"),
-        ("background", "explains the image"),
+        ("background", "what is around goes on"),
         ("encoding", "encoding"),
         ("size", "as large as"),
     ],
