@@ -26,6 +26,8 @@ GRAZING = 0.2
 NEAREST_M = 1e-3
 # Residuals are added up in groups of so many: their rows, 6 kB, stay in the fastest cache.
 BLOCK = 64
+# Neighbours in whose errors something may be common: points of a patch, both ways, and lines.
+PATCH, RUN = 7, 12
 # Types of a factor's arrays, and of where it is added up.
 PRIOR = "float64[:, ::1], float64[::1]"
 DEPTH = "float32[:, ::1], float32[:, ::1], float32[:, ::1], float64[::1], float64[:, ::1], float64[::1], float32[::1]"
@@ -96,13 +98,16 @@ def _add_rows(rows, count, hessian, gradient):
 def choose_points(mask, depth, normal, camera, step, points, normals):
     """Every ``step``-th pixel of a rendering both ways: fills points and normals (., 3) in its camera; returns how many.
 
-    mask, depth (h, w), metres; normal (h, w, 3); camera fx, fy, cx, cy (4,). What does not fit is left out.
+    mask, depth (h, w), metres; normal (h, w, 3); camera fx, fy, cx, cy (4,). What does not fit is left out. They come
+    in square patches, see :func:`spread_depth`.
     """
-    count = 0
-    for row in range(0, mask.shape[0], step):
-        for column in range(0, mask.shape[1], step):
-            if not mask[row, column] or count == len(points):
-                continue
+    count, patch = 0, PATCH * step
+    across = -(-mask.shape[1] // patch)
+    for place in range(across * -(-mask.shape[0] // patch) * PATCH * PATCH):
+        tile, inside = place // (PATCH * PATCH), place % (PATCH * PATCH)
+        row = tile // across * patch + inside // PATCH * step
+        column = tile % across * patch + inside % PATCH * step
+        if row < mask.shape[0] and column < mask.shape[1] and mask[row, column] and count < len(points):
             z = depth[row, column]
             points[count, 0], points[count, 1] = (column - camera[2]) / camera[0] * z, (row - camera[3]) / camera[1] * z
             points[count, 2] = z
@@ -206,6 +211,45 @@ def add_contour(points, lines, camera, limit, shared, weights, center, state, he
             count = 0
     _add_rows(rows, count, hessian, gradient)
     return cost
+
+
+@helper
+def _add_outer(score, spread):
+    for a in range(STATE):
+        for b in range(STATE):
+            spread[a, b] += score[a] * score[b]
+
+
+@kernel(f"int64(Tuple(({DEPTH})), float64[::1], float64[::1], float64[:, ::1])")
+def spread_depth(factor, center, state, spread):
+    """Add to ``spread`` (10, 10) the outer products of the gradients of groups of neighbours; returns how many there are.
+
+    How far the gradient of :func:`add_depth`, whose first arguments are ``factor``, spreads as residuals show it, whatever
+    the errors within a group have in common (Liang and Zeger, Biometrika 1986).
+    """
+    points, normals, depth, camera, depth_T_color, noise, weights = factor
+    groups, size = 0, PATCH * PATCH
+    for first in range(0, len(points), size):
+        group, score = slice(first, first + size), np.zeros(STATE)
+        place = (center, state, np.zeros((STATE, STATE)), score)
+        add_depth(points[group], normals[group], depth, camera, depth_T_color, noise, weights[group], *place)
+        _add_outer(score, spread)
+        groups += score.any()
+    return groups
+
+
+@kernel(f"int64(Tuple(({CONTOUR})), float64[::1], float64[::1], float64[:, ::1])")
+def spread_contour(factor, center, state, spread):
+    """As :func:`spread_depth`, of :func:`add_contour`; groups are neighbours along the outline."""
+    points, lines, camera, limit, shared, weights = factor
+    groups = 0
+    for first in range(0, len(points), RUN):
+        group, score = slice(first, first + RUN), np.zeros(STATE)
+        place = (center, state, np.zeros((STATE, STATE)), score)
+        add_contour(points[group], lines[group], camera, limit, shared, weights[group], *place)
+        _add_outer(score, spread)
+        groups += score.any()
+    return groups
 
 
 @kernel("boolean(float64[:, ::1], float64[::1], float64[::1])")

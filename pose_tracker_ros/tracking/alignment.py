@@ -11,7 +11,7 @@ import numpy as np
 
 from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.geometry import make_pose
-from pose_tracker_ros.kernels.alignment import OFFSET, SHIFT, STATE, TURN, move_state, rotate
+from pose_tracker_ros.kernels.alignment import BIAS, OFFSET, SHIFT, STATE, TURN, move_state, rotate
 from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.rendering.raster import RasterRenderer
 from pose_tracker_ros.tracking.factors.contour import ColorStatistics, ContourFactor
@@ -84,9 +84,10 @@ class Expectation(NamedTuple):
 
 
 class Alignment(NamedTuple):
-    """The most likely pose (4, 4), its covariance (6, 6), the common errors, and the last view with its solution."""
+    """The most likely pose (4, 4), the information (6, 6) that it was weighed with, its covariance (6, 6), the common errors, and the last view with its solution."""
 
     camera_T_object: np.ndarray
+    information: np.ndarray
     covariance: np.ndarray
     errors: CommonErrors
     view: View
@@ -128,10 +129,17 @@ def align(
         pose = _moved(expected.camera_T_object, state, model.center_m)
         if level == levels[-1] and _moved_px(view, solution.state) < SETTLED_PX:
             break
-    covariance = np.linalg.inv(solution.information)
-    return Alignment(
-        pose, covariance[:6, :6], CommonErrors(state[COMMON], covariance[COMMON, COMMON]), *found
-    )
+    posterior = np.linalg.inv(solution.information)
+    covariance = solution.covariance(view.center, _spread(prior.information, noise))
+    errors = CommonErrors(state[COMMON], posterior[COMMON, COMMON])
+    return Alignment(pose, np.linalg.inv(posterior[:SHIFT, :SHIFT]), covariance[:SHIFT, :SHIFT], errors, *found)
+
+
+def _spread(information: np.ndarray, noise: NoiseModel) -> np.ndarray:
+    """Of the prior's gradient (10, 10): its information, but for a camera that is less accurate than the bias's prior says."""
+    spread = information.copy()
+    spread[BIAS, BIAS] *= spread[BIAS, BIAS] * noise.depth_accuracy**2
+    return spread
 
 
 def _information(expected: Expectation) -> np.ndarray:

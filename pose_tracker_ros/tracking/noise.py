@@ -36,7 +36,12 @@ class NoiseModel:
         0.3, "Of how much too large the outline is seen (blur; seen: 0.25 px)", minimum=0.0, maximum=5.0
     )
     outline_offset_mean_px: float = option(0.3, "Its mean", minimum=0.0, maximum=5.0)
-    depth_bias: float = option(0.001, "Of what the depth camera reads too much, at 0.6 m", minimum=0.0, maximum=0.1)
+    depth_bias: float = option(
+        0.001, "Of what the depth camera is taken to read too much, at 0.6 m, against the outline's size", minimum=0.0, maximum=0.1
+    )
+    depth_accuracy: float = option(
+        0.0025, "Of what depth cameras do read too much, for which covariances allow (0.4 % at 0.6 m)", minimum=0.0, maximum=0.1
+    )
     shift_kept: float = option(
         0.98, "Share of the shift's departure from zero that a frame keeps (it moves with the place in the image)", minimum=0.0, maximum=1.0
     )

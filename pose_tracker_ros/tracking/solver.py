@@ -11,6 +11,9 @@ from pose_tracker_ros.tracking.factors.contour import ContourFactor
 from pose_tracker_ros.tracking.factors.depth import DepthFactor
 from pose_tracker_ros.tracking.factors.gaussian import Gaussian
 
+# A motion is fitted to the residuals, which makes them smaller.
+DETERMINED = 6
+
 
 class Solution(NamedTuple):
     """The most likely state (10,), its information (10, 10), the cost there up to a constant, and what was compared."""
@@ -20,6 +23,19 @@ class Solution(NamedTuple):
     cost: float
     depth: DepthFactor
     contour: ContourFactor
+
+    def covariance(self, center: np.ndarray, spread: np.ndarray) -> np.ndarray:
+        """(10, 10) of the state, honest where the factors' noise is not: the "sandwich" of White (Econometrica 1982).
+
+        What factors weigh decides the estimate; how far that may be off, the spread that residuals of neighbours show.
+        ``center`` (3,): of the object; ``spread`` (10, 10): of the prior's gradient.
+        """
+        shown = spread.copy()
+        for spread_of, factor in ((alignment.spread_depth, self.depth), (alignment.spread_contour, self.contour)):
+            groups = spread_of(tuple(factor), center, self.state, part := np.zeros_like(spread))
+            shown += part * groups / max(groups - DETERMINED, 1)
+        inverse = np.linalg.inv(self.information)
+        return inverse @ shown @ inverse
 
 
 def solve(

@@ -160,7 +160,7 @@ class Track:
         motion = Motion()
         if expected.motion is not None:
             correction = np.concatenate(residual_between(expected.camera_T_object, alignment.camera_T_object, model.center_m))
-            of_image = np.linalg.inv(alignment.covariance) - expected.information
+            of_image = alignment.information - expected.information
             motion = expected.motion.corrected(correction, (of_image + of_image.T) / 2)
         seen = ColorStatistics.seen_in(alignment.view)
         return replace(

@@ -237,7 +237,7 @@ class Tracker:
         network = self._networks.get(name)
         if network is None or found.evidence.is_hidden:
             return False
-        pose, covariance = found.camera_T_object, found.alignment.covariance
+        pose, covariance = found.camera_T_object, np.linalg.inv(found.alignment.information)
         return not found.evidence.is_present or network.may_add(self.models[name], pose, covariance)
 
     def _follow(

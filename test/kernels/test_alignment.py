@@ -237,6 +237,25 @@ def test_steps_lower_the_cost_where_the_plain_ones_would_not():
     assert np.all(np.diff(costs) <= 0) and costs[-1] < costs[0]
 
 
+def test_the_spread_of_gradients_is_that_of_groups_of_neighbours():
+    _, of_depth, of_contour = scene_of_solve()
+    state = np.full(STATE, 1e-3)
+    for spread, add, factor, alike, size in (
+        (alignment.spread_depth, alignment.add_depth, of_depth, (0, 1, 6), alignment.PATCH**2),
+        (alignment.spread_contour, alignment.add_contour, of_contour, (0, 1, 5), alignment.RUN),
+    ):
+        found, expected, count = np.zeros((STATE, STATE)), np.zeros((STATE, STATE)), 0
+        groups = spread(factor, CENTER, state, found)
+        for first in range(0, len(factor[0]), size):
+            part = [array[first : first + size] if i in alike else array for i, array in enumerate(factor)]
+            score = np.zeros(STATE)
+            add(*part, CENTER, state, np.zeros((STATE, STATE)), score)
+            expected += np.outer(score, score)
+            count += bool(part[-1].any())
+        assert groups == count > 1
+        assert found == pytest.approx(expected, rel=1e-9)
+
+
 @pytest.mark.parametrize("step", [1, 3])
 def test_points_are_every_few_pixels_of_the_surface(step):
     generator = np.random.default_rng(0)
@@ -245,7 +264,8 @@ def test_points_are_every_few_pixels_of_the_surface(step):
     points, normals = np.empty((620, 3), np.float32), np.empty((620, 3), np.float32)
     count = alignment.choose_points(mask, depth, normal, CAMERA, step, points, normals)
     rows, columns = np.nonzero(mask[::step, ::step])
-    rows, columns = step * rows, step * columns
+    in_patches = np.lexsort([columns, rows, columns // alignment.PATCH, rows // alignment.PATCH])
+    rows, columns = step * rows[in_patches], step * columns[in_patches]
     rays = np.column_stack([(columns - CAMERA[2]) / CAMERA[0], (rows - CAMERA[3]) / CAMERA[1], np.ones(len(rows))])
     assert points[:count] == pytest.approx(depth[rows, columns, None] * rays, rel=1e-6)
     assert np.array_equal(normals[:count], normal[rows, columns])

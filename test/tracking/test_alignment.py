@@ -111,6 +111,19 @@ def test_lines_that_a_finger_covers_are_left_out_and_round_things_do_not_cover_t
     assert np.sum(~under) > 0.8 * np.sum(everything[:, 0] <= column + 3)
 
 
+def test_a_covariance_allows_for_what_the_camera_may_be_off_and_for_what_residuals_show(models):
+    model = models["carton"]
+    frame = scene_frame(model, 1)
+    claims = {}
+    for accuracy in (0.0, 0.003):
+        noise = replace(NOISE, depth_accuracy=accuracy)
+        claims[accuracy] = np.sqrt(np.diag(aligned(frame, model, frame.truth["carton"], noise).covariance))
+    assert claims[0.0][2] < 0.001 and 0.002 < claims[0.003][2] < 0.0035
+    noisy = scene_frame(model, 1, depth_noise_mm=4.0)
+    rough = np.sqrt(np.diag(aligned(noisy, model, frame.truth["carton"]).covariance))
+    assert np.all(rough[4:] > 1.3 * claims[0.003][4:])
+
+
 def test_without_depth_the_outline_goes_on(models):
     model = models["drill"]
     frame = scene_frame(model, 3)
@@ -121,7 +134,7 @@ def test_without_depth_the_outline_goes_on(models):
         model, start, frame.truth["drill"]
     )
     with_depth = aligned(frame, model, start)
-    assert np.sqrt(found.covariance[2, 2]) > 2 * np.sqrt(with_depth.covariance[2, 2])
+    assert found.information[2, 2] < with_depth.information[2, 2] / 4
 
 
 def test_an_object_that_is_out_of_sight_is_nowhere(models):
