@@ -177,7 +177,7 @@ class Tracker:
         held = {
             name: self._evidence(frame, name, track, expected[name].camera_T_object, track.errors)
             for name, track in self._tracks.items()
-            if not _is_sure(found[name])
+            if not self._is_believed(track, found[name])
         }
         hidden = {name for name, evidence in held.items() if evidence is not None and evidence.is_hidden}
         elsewhere = [name for name in held if not (found[name] and found[name].evidence.is_hidden)]
@@ -185,12 +185,16 @@ class Tracker:
         for name, track in self._tracks.items():
             search = searches.get(name, SearchState(track.turns, track.candidate))
             best = search.found or found[name]
-            if _is_sure(best):
+            if self._is_believed(track, best):
                 self._tracks[name] = track.supported_by(best, frame, self.models[name])
             else:
                 self._tracks[name] = track.unsupported_by(held[name], frame, self.config.lost_frames, search)
         seconds = {"total": time.perf_counter() - begin}
         return {name: track.result(seconds) for name, track in self._tracks.items()}
+
+    def _is_believed(self, track: Track, found: Hypothesis | None) -> bool:
+        """Whether an image shows the object there; nobody has seen yet that a first pose has the right turn."""
+        return _is_sure(found) and (not track.is_new or found.evidence.log_odds >= NEEDED_LOG_ODDS)
 
     @property
     def _asks_always(self) -> bool:
