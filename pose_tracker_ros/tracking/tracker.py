@@ -177,7 +177,7 @@ class Tracker:
         held = {
             name: self._evidence(frame, name, track, expected[name].camera_T_object, track.errors)
             for name, track in self._tracks.items()
-            if not self._is_believed(track, found[name])
+            if not self._is_believed(track, found[name], track.turns)
         }
         hidden = {name for name, evidence in held.items() if evidence is not None and evidence.is_hidden}
         elsewhere = [name for name in held if not (found[name] and found[name].evidence.is_hidden)]
@@ -185,16 +185,18 @@ class Tracker:
         for name, track in self._tracks.items():
             search = searches.get(name, SearchState(track.turns, track.candidate))
             best = search.found or found[name]
-            if self._is_believed(track, best):
+            if self._is_believed(track, best, search.turns):
                 self._tracks[name] = track.supported_by(best, frame, self.models[name])
             else:
                 self._tracks[name] = track.unsupported_by(held[name], frame, self.config.lost_frames, search)
         seconds = {"total": time.perf_counter() - begin}
         return {name: track.result(seconds) for name, track in self._tracks.items()}
 
-    def _is_believed(self, track: Track, found: Hypothesis | None) -> bool:
-        """Whether an image shows the object there; nobody has seen yet that a first pose has the right turn."""
-        return _is_sure(found) and (not track.is_new or found.evidence.log_odds >= NEEDED_LOG_ODDS)
+    def _is_believed(self, track: Track, found: Hypothesis | None, turns_tried: int) -> bool:
+        """Whether an image shows the object there; a first pose has to be clear, or compared with its rivals."""
+        if not _is_sure(found) or not (track.is_new and self.config.search):
+            return _is_sure(found)
+        return found.evidence.log_odds >= NEEDED_LOG_ODDS or turns_tried >= RIVALS
 
     @property
     def _asks_always(self) -> bool:
@@ -314,6 +316,9 @@ class Tracker:
                 break
             turns_tried = 0 if name in hidden else max(1, self.config.search_turns // share)
             poses = 1 if name in hidden else max(1, self.config.search_poses // share)
+            if self._tracks[name].is_new and self._tracks[name].turns == 0:
+                # Whoever starts waits for an answer: all rivals at once, whatever the frame costs.
+                turns_tried, poses = RIVALS, 2 * self.config.search_poses
             searches[name] = self._search(frame, name, self._tracks[name], turns_tried, poses, begin)
         return searches
 
