@@ -22,7 +22,7 @@ from pose_tracker_ros.geometry import apply_residual, invert, make_pose, rotatio
 from pose_tracker_ros.initialization.observation import InitialPose, Observation
 from pose_tracker_ros.initialization.template_ranking import Patch, Ranking
 from pose_tracker_ros.initialization.templates import MARGIN, SIZE, make_templates
-from pose_tracker_ros.initialization.verification import Verdict, Verifier
+from pose_tracker_ros.initialization.verification import MASK_BLEED_PX, Verdict, Verifier
 from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.rendering.raster import RasterRenderer
 from pose_tracker_ros.tracking.alignment import COARSE_TO_FINE, CommonErrors, Expectation, Level, align
@@ -35,8 +35,6 @@ VIEW_DEVIATION_D, VIEW_DEVIATION_RAD = 0.1, 0.3
 COARSE_PX, FINE_PX = 64, 128
 # Views are farther off than a tracked pose: depth reaches farther.
 COARSE = (Level(0.15, 5.0, 4), Level(0.08, 5.0, 4))
-# Beyond the mask, pixels, depth is something else's.
-MASK_BLEED_PX = 2
 # Between poses that explain the image, what their residuals cost decides too, as of so many independent pixels.
 RESIDUAL_PIXELS = 120
 # Poses within so many degrees are one.
@@ -128,7 +126,7 @@ class HypothesisInitializer:
         """The best poses that differ, aligned as well as can be."""
         near, colors = _near_mask(observation), _colors(observation)
         aligned = [self._aligned(observation, near, pose, colors, COARSE) for pose in self._candidates(observation)]
-        aligned.sort(key=lambda item: -item.merit)
+        aligned.sort(key=lambda item: -item.verdict.log_odds)
         poses = _different((item.camera_T_object for item in aligned), self.config.finalists, SAME_POSE_DEG)
         if self.model.mesh.has_color:
             poses[:MAX_SEARCHED] = [self._turned(observation, pose) for pose in poses[:MAX_SEARCHED]]
