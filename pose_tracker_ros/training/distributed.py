@@ -82,6 +82,7 @@ def joined_processes(device: str) -> Iterator[Processes]:
     """The processes that torchrun started, connected while the context lasts; one process where it did not.
 
     ``device`` auto or cuda gives each its own GPU. Raises ValueError when there are too few, or one is named for all.
+    Inside another such context the processes stay connected as they are: torchrun's store connects them once.
     """
     size = int(os.environ.get("WORLD_SIZE", 1))
     if size == 1:
@@ -96,11 +97,14 @@ def joined_processes(device: str) -> Iterator[Processes]:
     chosen = choose_device(device)
     if chosen.type == "cuda":
         torch.cuda.set_device(chosen)
-    distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+    connects = not distributed.is_initialized()
+    if connects:
+        distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
     try:
         yield Processes(distributed.get_rank(), size, chosen)
     finally:
-        distributed.destroy_process_group()
+        if connects:
+            distributed.destroy_process_group()
 
 
 class ShareOfBatches(IterableDataset):

@@ -60,15 +60,15 @@ def difference_of(dataset, network_name, loss_name, processes):
 
 def main(dataset, options, output, *networks_and_losses):
     torch.set_num_threads(1)
+    options = yaml.safe_load(Path(options).read_text())
+    scene, config = SceneConfig(resolution=options.pop("resolution")), TrainConfig(**options)
     with joined_processes("cpu") as processes:
         for pair in networks_and_losses:
             differences = difference_of(dataset, *pair.split("/"), processes)
             if processes.is_first:
                 print("of", pair, *differences)
-    options = yaml.safe_load(Path(options).read_text())
-    scene, config = SceneConfig(resolution=options.pop("resolution")), TrainConfig(**options)
-    for steps in (config.steps // 2, config.steps):
-        train([load_object("cube")], scene, replace(config, steps=steps), Path(output), dataset=Path(dataset))
+        for steps in (config.steps // 2, config.steps):
+            train([load_object("cube")], scene, replace(config, steps=steps), Path(output), dataset=Path(dataset))
 
 
 if __name__ == "__main__":

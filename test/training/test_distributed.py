@@ -72,7 +72,7 @@ def shared(dataset, tmp_path_factory):
     folder = tmp_path_factory.mktemp("shared")
     options = write_options(CONFIG, folder / "options.yaml")
     process = start_two_processes(SHARED_TRAINING, dataset, options, folder / "run", *GRADIENTS)
-    stdout, stderr = process.communicate(timeout=400)
+    stdout, stderr = process.communicate(timeout=150)
     assert process.returncode == 0, stderr
     return stdout, folder / "run"
 
