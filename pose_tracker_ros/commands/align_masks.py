@@ -16,6 +16,7 @@ from rich.table import Table
 from pose_tracker_ros.camera import crop_camera
 from pose_tracker_ros.commands.errors import reported_errors
 from pose_tracker_ros.commands.overrides import parse_overrides
+from pose_tracker_ros.commands.tables import print_table
 from pose_tracker_ros.commands.track import parse_pose
 from pose_tracker_ros.configuration import load_config
 from pose_tracker_ros.datasets.mask_view_files import (
@@ -282,13 +283,13 @@ def _write(output: Path, model: ObjectModel, given: MaskViewSet, result: MaskAli
 def _benchmark(trials: int, settings: MaskAlignmentConfig, seed: int) -> None:
     for title, given in BENCHMARKS.items():
         summaries = [run_trials(model, trials, given, default_aligner(settings), seed) for model in trial_objects()]
-        console.print(trial_table(title, summaries))
+        print_table(trial_table(title, summaries))
     for title, (given, soft) in SOFT_BENCHMARKS.items():
         count = min(trials, SOFT_TRIALS)
         # The jug's thousands of faces would take half a minute each.
         models = [model for model in trial_objects() if len(model.mesh.faces) < 1000]
         summaries = [run_trials(model, count, given, soft_aligner(soft), seed) for model in models]
-        console.print(trial_table(title, summaries))
+        print_table(trial_table(title, summaries))
 
 
 def trial_table(title: str, summaries: list[TrialSummary]) -> Table:

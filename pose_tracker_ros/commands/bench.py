@@ -17,6 +17,7 @@ from rich.table import Table
 from pose_tracker_ros.commands.bench_scenes import bench_scenes
 from pose_tracker_ros.commands.errors import reported_errors
 from pose_tracker_ros.commands.overrides import parse_overrides
+from pose_tracker_ros.commands.tables import print_table
 from pose_tracker_ros.commands.variants import check_names, knows, named_path
 from pose_tracker_ros.configuration import load_config
 from pose_tracker_ros.datasets import FrameSequence
@@ -234,7 +235,7 @@ def report(runs: Sequence[Run], variants: Sequence[Variant], output: Path) -> No
             rows[variant.name, "ALL"] = summarize(mine, variant.name)
     timed = {variant.name for variant in variants if variant.times_only}
     rows = {key: only_times(row) if key[0] in timed else row for key, row in rows.items()}
-    console.print(benchmark_table(rows, [variant.name for variant in variants], [*cases, "ALL"]))
+    print_table(benchmark_table(rows, [variant.name for variant in variants], [*cases, "ALL"]))
     with (output / "benchmark.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["sequence", "variant", *summary_fields()[1:]])

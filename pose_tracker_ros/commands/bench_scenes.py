@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from pose_tracker_ros.commands.interruption import exit_when_interrupted
+from pose_tracker_ros.commands.tables import print_table
 from pose_tracker_ros.commands.variants import knows
 from pose_tracker_ros.evaluation.frozen_sets import FROZEN_SETS, SceneCase, frozen_cases
 from pose_tracker_ros.evaluation.plots import save_figures
@@ -23,8 +24,6 @@ console = Console()
 EVERY_SET = "all"
 # Sets differ in what their frames cost, so that the time left is estimated from minutes, not from moments.
 SPEED_PERIOD_S = 600.0
-# Characters a line, where what is printed goes into a file; tables take what they need.
-FILE_WIDTH = 200
 
 
 def bench_scenes(
@@ -113,9 +112,8 @@ def _figures(run: SceneRun) -> str:
 
 def _report(runs: Sequence[SceneRun], output: Path) -> None:
     rows = pooled_rows(runs)
-    wide = console if console.is_terminal else Console(width=FILE_WIDTH)
     for table in scene_tables(rows):
-        wide.print(table)
+        print_table(table)
     write_scenes_csv(output / "scenes.csv", runs, rows)
     save_figures(scene_figures(rows), output)
     if not all(run.alone for run in runs):

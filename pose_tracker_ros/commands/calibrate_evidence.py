@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 
 from pose_tracker_ros.commands.errors import reported_errors
+from pose_tracker_ros.commands.tables import print_table
 from pose_tracker_ros.datasets.object_models import load_tracked_object
 from pose_tracker_ros.datasets.reader_options import open_with_options
 from pose_tracker_ros.evaluation.benchmark_objects import benchmark_objects
@@ -47,7 +48,7 @@ def calibrate(
     object_name: Annotated[str, typer.Option("--object", help="Its object.")] = "",
 ) -> None:
     """Calibrate the evidence on simulated scenes; each half of the objects is judged by the numbers of the other."""
-    console = Console(soft_wrap=True, width=160)
+    console = Console(soft_wrap=True)
     with reported_errors():
         if sequence is None:
             _calibrate(console, seeds, output)
@@ -85,7 +86,7 @@ def _check(console: Console, sequence: Path, trajectory: Path, object_name: str)
 
 
 def _report(console: Console, title: str, samples: Sequence[Sample], probability: np.ndarray) -> None:
-    console.print(group_table(title, samples, probability))
+    print_table(group_table(title, samples, probability))
     for line in summary(samples, probability):
         console.print(line)
 

@@ -19,6 +19,7 @@ import pose_tracker_ros
 from pose_tracker_ros.commands.errors import reported_errors
 from pose_tracker_ros.commands.interruption import exit_when_interrupted
 from pose_tracker_ros.commands.overrides import parse_overrides
+from pose_tracker_ros.commands.tables import print_table
 from pose_tracker_ros.datasets.reader_options import with_absolute_paths
 from pose_tracker_ros.evaluation.benchmark_objects import benchmark_objects
 from pose_tracker_ros.evaluation.comparison_folder import Ask, ComparisonFolder, run_in_turn
@@ -43,8 +44,6 @@ from pose_tracker_ros.evaluation.revision_worker import (
 
 console = Console()
 EVERY_SET = "all"
-# Characters a line, where what is printed goes into a file.
-FILE_WIDTH = 200
 # Above this load average something else ran before, and times are longer than they need be.
 IDLE_LOAD = 0.2
 ACCURACY, RECOVERIES = MEASURES[:5], MEASURES[5:]
@@ -184,9 +183,8 @@ def _report(
     pairs: Sequence[Pair], revision: str, options: Sequence[dict[str, Any]], code: Sequence[str], load_before: float
 ) -> None:
     lines = compare(pairs)
-    wide = console if console.is_terminal else Console(width=FILE_WIDTH)
     for table in comparison_tables(lines) if lines else ():
-        wide.print(table)
+        print_table(table)
     for side, name, checksum, some in zip(("old", "new"), (revision, "working tree"), code, options):
         console.print(f"{side}: {name} (code {checksum}), options {some or 'the default ones'}", soft_wrap=True)
     console.print(

@@ -23,6 +23,7 @@ from rich.progress import track as progress
 from rich.table import Table
 
 from pose_tracker_ros.commands.errors import reported_errors
+from pose_tracker_ros.commands.tables import print_table
 from pose_tracker_ros.evaluation import report
 from pose_tracker_ros.evaluation.plots import save_figures, track_figures
 from pose_tracker_ros.evaluation.protocol import ScoredObject, TrackErrors, evaluate_track, summarize
@@ -131,9 +132,9 @@ def demo(
         all_processed_have_poses = counts["processed"] == counts["poses received"]
         answered = {e.index for e in estimates if e.camera_T_object is not None} if all_processed_have_poses else None
         live = score(estimates, sequence, model, answered)
-        console.print(report.summary_table([summarize([live], "live, over ROS 2")], "demo"))
-        console.print(counts_table(counts))
-        console.print(stages_table(stages))
+        print_table(report.summary_table([summarize([live], "live, over ROS 2")], "demo"))
+        print_table(counts_table(counts))
+        print_table(stages_table(stages))
         if compare:
             compare_parts(model, simulate(model, replace(config, speed_mm=FAST_MM, speed_deg=FAST_DEG)))
         write_trajectory(output / "trajectory.csv", estimates)
@@ -279,6 +280,6 @@ def compare_parts(model: ObjectModel, sequence: SceneSequence) -> None:
         steps = track_frames(Tracker.load([model], config), model.name, sequence, first)
         estimates = list(progress(steps, name, total=len(sequence), console=console, transient=True))
         rows.append(summarize([score(estimates, sequence, model)], name))
-    console.print(
+    print_table(
         report.summary_table(rows, f"fast motion ({FAST_MM:g} mm, {FAST_DEG:g} deg a frame), offline, every frame")
     )

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from pose_tracker_ros.commands.errors import reported_errors
+from pose_tracker_ros.commands.tables import print_table
 from pose_tracker_ros.datasets import DatasetError, FrameSequence
 from pose_tracker_ros.datasets.bop import find_scenes
 from pose_tracker_ros.datasets.reader_options import open_with_options
@@ -125,8 +126,8 @@ def _keyframe_results(results: Path, methods: Sequence[str] | None, output: Path
             tracks[name] = benchmarks.evaluate_keyframe_results(results, name)
     ours = {name: summarize_by_object(errors) for name, errors in tracks.items()}
     for name, rows in ours.items():
-        console.print(report.summary_table(rows, f"YCB-Video keyframes: {name}"))
-    console.print(report.comparison_table(ours, published))
+        print_table(report.summary_table(rows, f"YCB-Video keyframes: {name}"))
+    print_table(report.comparison_table(ours, published))
     if output is None:
         return
     for name, rows in ours.items():
@@ -142,12 +143,20 @@ def _video_results(results: Path, against: Path, models: Path | None, output: Pa
     """Results of whole videos: YCB-Video (0048_025_mug.csv) or YCBInEOAT (a file or folder a video)."""
     if any(results.glob("[0-9][0-9][0-9][0-9]_*.csv")):
         root = against.parent if against.name == "data" else against
-        tracks = benchmarks.evaluate_ycb_video(results, root / "data", models or root / "models")
+        tracks = benchmarks.evaluate_ycb_video(results, root / "data", _models_folder(models, root))
         published = load_published()["ycb_video"]
     else:
-        tracks = benchmarks.evaluate_ycbineoat(results, against, models)
+        tracks = benchmarks.evaluate_ycbineoat(results, against, _models_folder(models, against))
         published = load_published()["ycbineoat"]
     _report_tracks(tracks, published.title, output, published=published)
+
+
+def _models_folder(given: Path | None, root: Path) -> Path:
+    """The given folder of models, else that of a data set."""
+    folder = given or root / "models"
+    if not folder.is_dir():
+        raise DatasetError(f"expected the data set's models in {folder}, but there is no such folder; name theirs with --models")
+    return folder
 
 
 def _bop_results(results: Path, against: Path, models: Path | None, vsd: bool, output: Path | None) -> None:
@@ -155,7 +164,7 @@ def _bop_results(results: Path, against: Path, models: Path | None, vsd: bool, o
     errors = ("vsd", "mssd", "mspd") if vsd else ("mssd", "mspd")
     with console.status("scoring"):
         scores = evaluate_bop(read_bop_results(results), BopGroundTruth(against, models_folder=models), errors)
-    console.print(report.bop_table(scores, f"{results.name}: {scores.target_count} targets"))
+    print_table(report.bop_table(scores, f"{results.name}: {scores.target_count} targets"))
     if scores.average_recall is not None:
         console.print(f"AR {scores.average_recall:.4f}")
     if output is not None:
@@ -197,7 +206,7 @@ def _images(track: _Track, outlines: Path, color_shift: tuple[float, float], out
     with console.status("comparing with the images"):
         agreement = judge_track(judge, track.estimates, track.sequence)
     title = f"{track.name} in the images of {track.sequence.name}"
-    console.print(agreement_report.agreement_table(agreement, title))
+    print_table(agreement_report.agreement_table(agreement, title))
     for note in agreement_report.agreement_notes(agreement):
         console.print(note, soft_wrap=True)
     if output is not None:
@@ -215,9 +224,9 @@ def _report_tracks(
 ) -> None:
     rows = summarize_by_object(tracks)
     one_object = len(rows) == 2
-    console.print(report.summary_table(rows[:1] if one_object else rows, title))
+    print_table(report.summary_table(rows[:1] if one_object else rows, title))
     if published is not None:
-        console.print(report.comparison_table({"this run": rows}, published))
+        print_table(report.comparison_table({"this run": rows}, published))
     if output is None:
         return
     report.write_summary_csv(output / "summary.csv", rows)
@@ -273,4 +282,7 @@ def _model_of(sequence: FrameSequence, name: str) -> ObjectModel:
         try:
             return load_object(name)
         except FileNotFoundError:
-            raise DatasetError(f"{error}; give the object's mesh with --mesh") from error
+            raise DatasetError(
+                f"{error}; name the folder of the data set's models with --models, an object of models/ with --model, or "
+                "a mesh with --mesh"
+            ) from error

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from pose_tracker_ros.commands.errors import reported_errors
 from pose_tracker_ros.commands.overrides import parse_overrides
+from pose_tracker_ros.commands.tables import print_table
 from pose_tracker_ros.commands.track import name_object
 from pose_tracker_ros.configuration import load_config
 from pose_tracker_ros.datasets.object_models import load_tracked_object
@@ -160,5 +161,5 @@ def run_benchmark(
             wrong_mask_scenes(model, others, count, seed=1), f"{model.name}, wrong masks", total=count, console=console
         )
         wrong = [before + new for before, new in zip(wrong, false_accepts(estimate, scenes))]
-    console.print(table)
+    print_table(table)
     console.print(f"wrong masks (background, other objects) believed: {wrong[0]} of {wrong[1]}")

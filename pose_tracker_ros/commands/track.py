@@ -14,6 +14,7 @@ from rich.progress import track as progress
 
 from pose_tracker_ros.commands.errors import reported_errors
 from pose_tracker_ros.commands.overrides import parse_overrides
+from pose_tracker_ros.commands.tables import print_table
 from pose_tracker_ros.configuration import load_config
 from pose_tracker_ros.datasets import FrameSequence
 from pose_tracker_ros.datasets.bop import BopSequence
@@ -137,7 +138,7 @@ def report_errors(
     """Print the table, write plots and errors."""
     errors = evaluate_track(estimates, sequence.annotations(), scored, sequence_name=sequence.name)
     rows = summarize_by_object([errors])[:1]
-    console.print(report.summary_table(rows, f"{scored.name} in {sequence.name}"))
+    print_table(report.summary_table(rows, f"{scored.name} in {sequence.name}"))
     report.write_summary_csv(output / "summary.csv", rows)
     report.write_errors_csv(output / "errors.csv", [errors])
     save_figures(track_figures([errors]), output)

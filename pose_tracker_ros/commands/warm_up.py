@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pose_tracker_ros.commands.errors import reported_errors
+from pose_tracker_ros.commands.tables import print_table
 
 console = Console()
 
@@ -51,5 +52,5 @@ def measure_renderers() -> None:
     for mesh in renderer_times():
         for resolution, times in mesh.microseconds.items():
             table.add_row(mesh.name, str(mesh.faces), str(resolution), *(f"{value:.0f}" for value in times))
-    console.print(table)
+    print_table(table)
     console.print("microseconds on one thread, a quarter of the runs were quicker", soft_wrap=True)

@@ -126,7 +126,7 @@ class BopSequence(IndexedSequence):
     def models(self) -> BopModels:
         """Models of the data set; raises DatasetError where there are none."""
         if self._models_folder is None:
-            raise DatasetError(f"expected a models folder beside the splits of {self.folder}, found none; name one")
+            raise DatasetError(f"expected a models folder beside the splits of {self.folder}, found none")
         return BopModels(self._models_folder, self._names)
 
     @cached_property

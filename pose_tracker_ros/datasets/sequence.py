@@ -75,7 +75,7 @@ class FrameSequence(ABC):
 
         Raises DatasetError where it does not.
         """
-        raise DatasetError(f"sequence {self.name!r} comes without a model of {name!r}; give the object's mesh yourself")
+        raise DatasetError(f"sequence {self.name!r} comes without a model of {name!r}")
 
     @cached_property
     def camera(self) -> PinholeCamera:

@@ -78,7 +78,7 @@ class TwoCameraSequence(NumberedSequence):
         if len(chosen) != 1 or (self.object_name is not None and name != self.object_name):
             raise DatasetError(
                 f"expected a mesh of {name!r} in {self._models_folder}, which holds "
-                f"{', '.join(path.name for path in meshes) or 'none'}; give the object's mesh yourself"
+                f"{', '.join(path.name for path in meshes) or 'none'}"
             )
         try:
             return ObjectModel.from_mesh(name, load_mesh(chosen[0]))

@@ -111,7 +111,10 @@ class BopGroundTruth:
                 return self.root / name
         found = find_models_folder(next(iter(self.scenes.values())))
         if found is None:
-            raise DatasetError(f"expected models in {self.root / EVALUATION_FOLDERS[0]}, found none")
+            raise DatasetError(
+                f"expected models in {self.root / EVALUATION_FOLDERS[0]}, found none; name their folder (--models on the "
+                "command line)"
+            )
         return found
 
     def _scene(self, target: Target) -> Path:

@@ -54,8 +54,15 @@ def summary_cells(row: Summary) -> list[str]:
 
 
 def summary_table(rows: Sequence[Summary], title: str) -> Table:
-    """The results as a rich table; AUC (VOC-style, to 0.1 m) and accuracies in percent."""
+    """The results as a rich table, one row stood on end; AUC (VOC-style, to 0.1 m) and accuracies in percent."""
     table = Table(title=title)
+    if len(rows) == 1:
+        heading, name = SUMMARY_COLUMNS[0].heading, rows[0].name
+        table.add_column(heading)
+        table.add_column(name, justify="right")
+        for column in SUMMARY_COLUMNS[1:]:
+            table.add_row(column.heading, column.text(rows[0]))
+        return table
     for number, column in enumerate(SUMMARY_COLUMNS):
         table.add_column(column.heading, justify="left" if number == 0 else "right")
     for row in rows:

@@ -17,7 +17,7 @@ from pose_tracker_ros.rendering import create_renderer
 def run(*arguments):
     app = typer.Typer()
     app.command()(evaluate)
-    return CliRunner(env={"COLUMNS": "220"}).invoke(app, [str(argument) for argument in arguments])
+    return CliRunner(env={"COLUMNS": "80"}).invoke(app, [str(argument) for argument in arguments])
 
 
 @pytest.fixture
@@ -41,6 +41,7 @@ def test_a_trajectory_is_scored_and_reported(tmp_path, bop_scene, trajectory):
     result = run(trajectory, "--against", bop_scene, "--object", "box", "--output", tmp_path / "out")
     assert result.exit_code == 0, result.output
     assert "box" in result.output and "10.00" in result.output
+    assert "ADD median / max mm" in result.output and "…" not in result.output
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert names == {"summary.csv", "errors.csv", "report.html", "accuracy.png", "errors_000007_box.png"}
     row = read_rows(tmp_path / "out" / "summary.csv")[0]
@@ -63,6 +64,19 @@ def test_another_model_replaces_that_of_the_data_set(tmp_path, bop_scene, trajec
         assert float(read_rows(tmp_path / "out" / "summary.csv")[0]["add_01d"]) == 0
 
 
+def test_whoever_has_no_models_reads_which_options_name_them(tmp_path, bop_scene, trajectory):
+    (bop_scene.parent.parent / "models").rename(tmp_path / "elsewhere")
+    result = run(trajectory, "--against", bop_scene, "--object", "obj_000001")
+    assert result.exit_code == 1
+    assert all(option in result.output for option in ("--models,", "--model,", "--mesh")), result.output
+    named = run(trajectory, "--against", bop_scene, "--object", "box", "--models", tmp_path / "elsewhere")
+    assert named.exit_code == 0, named.output
+    videos = tmp_path / "results"
+    videos.mkdir()
+    (videos / "0048_025_mug.csv").write_text("")
+    assert "with --models" in " ".join(run(videos, "--against", bop_scene).output.split())
+
+
 def test_bop_results_are_scored_as_track_and_as_challenge(tmp_path, bop_scene):
     path = tmp_path / "bop.csv"
     write_bop_results(path, [BopEstimate(7, index, 1, 1.0, pose_of(index, 0.1), 0.01) for index in (3, 4, 5)])
@@ -83,6 +97,7 @@ def test_keyframe_results_stand_beside_published_ones(tmp_path):
     result = run(tmp_path, "--output", tmp_path / "out")
     assert result.exit_code == 0, result.output
     assert "93.05" in result.output and "this run" in result.output
+    assert "…" not in result.output, "tables are whole, be the terminal ever so narrow"
     page = (tmp_path / "out" / "report.html").read_text()
     assert "100.00 / 100.00" in page and "91.53 / 96.88" in page
     assert "expected methods among mine" in run(tmp_path, "--method", "yours").output

@@ -161,6 +161,15 @@ def test_a_track_is_judged_where_there_are_outlines(tmp_path, renderer):
         judge_track(judge, [PoseEstimate(0, 1, POSE)], video)
 
 
+@pytest.mark.parametrize(("dx", "doubted"), [(6, False), (8, True), (25, True)])
+def test_outlines_of_something_else_are_doubted(tmp_path, renderer, dx, doubted):
+    """Of 20 columns 14 are common to both (overlap 0.54), 12 (0.43), or none."""
+    write_outline(tmp_path, 0, dx=dx)
+    judge = OutlineJudge(find_outlines(tmp_path), renderer)
+    notes = agreement_notes(judge_track(judge, [PoseEstimate(0, 0, POSE)], Video([frame_of()])))
+    assert any("of this object" in note for note in notes) == doubted
+
+
 def test_the_picture_shows_the_worst_first(tmp_path, renderer):
     for index, dx in ((0, 1), (1, 6)):
         write_outline(tmp_path, index, dx=dx)
