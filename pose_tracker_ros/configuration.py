@@ -91,15 +91,23 @@ def load_config(
 
     ``defaults``: of options that neither says, where they differ from the class's.
     """
-    values: dict[str, Any] = {}
-    if path is not None:
-        try:
-            values = yaml.safe_load(Path(path).read_text()) or {}
-        except yaml.YAMLError as error:
-            raise ValueError(f"expected valid YAML in {path}: {error}") from error
-        if not isinstance(values, dict):
-            raise ValueError(f"expected {path} to map option names to values, got {type(values).__name__}")
-    return make_config(config_class, {**(defaults or {}), **values, **overrides})
+    return make_config(config_class, {**(defaults or {}), **read_options(path), **overrides})
+
+
+def read_options(path: str | Path | None) -> dict[str, Any]:
+    """The options of a YAML file, none without a file; errors as in ``parse_options``."""
+    return {} if path is None else parse_options(Path(path).read_text(), str(path))
+
+
+def parse_options(text: str, place: str) -> dict[str, Any]:
+    """The options that a YAML text maps to values; raises ValueError, which names the ``place``, for any other text."""
+    try:
+        values = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise ValueError(f"expected valid YAML in {place}: {' '.join(str(error).split())}") from error
+    if not isinstance(values, dict):
+        raise ValueError(f"expected {place} to map option names to values, got {type(values).__name__}")
+    return values
 
 
 def _grouped(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ def shared_data():
     pytest.skip(f"needs the real data at {places[0]} (set POSE_TRACKER_SHARED_DATA to where they are)")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def one_thread():
     """Small batches are faster on one thread, and many times faster where other programs run."""
     threads = torch.get_num_threads()

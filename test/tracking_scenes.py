@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from pose_tracker_ros.camera import PinholeCamera, crop_camera
+from pose_tracker_ros.camera import PinholeCamera
 from pose_tracker_ros.datasets import Frame
 from pose_tracker_ros.geometry import make_pose, so3_exp
-from pose_tracker_ros.networks.crop import Crop, cut
 from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.rendering.raycast import RaycastRenderer
 
@@ -33,11 +32,3 @@ def blank_frame(stamp: float) -> Frame:
     """A frame in which nothing was seen."""
     size = (CAMERA.height, CAMERA.width)
     return Frame(np.zeros((*size, 3), np.uint8), np.zeros(size, np.float32), CAMERA, stamp)
-
-
-def crop_at(model: ObjectModel, frame: Frame, pose: np.ndarray) -> Crop:
-    """What the tracker looks at when it believes the object at ``pose``."""
-    center = pose[:3, :3] @ model.center_m + pose[:3, 3]
-    camera = crop_camera(center, 1.5 * model.diameter_m, 128)
-    rendering = RaycastRenderer(model.mesh).render(camera, pose)
-    return Crop(camera, rendering, *cut(frame.color, frame.depth, frame.camera, camera), center, model.diameter_m)

@@ -26,7 +26,7 @@ from pose_tracker_ros.datasets.files import DatasetError
 from pose_tracker_ros.datasets.object_models import load_tracked_object
 from pose_tracker_ros.datasets.reader_options import open_with_options
 from pose_tracker_ros.evaluation.benchmark_objects import benchmark_objects
-from pose_tracker_ros.evaluation.frozen_sets import FROZEN_SETS
+from pose_tracker_ros.evaluation.frozen_sets import ANGLE_DEG, FROZEN_SETS, OFFSET_M
 from pose_tracker_ros.evaluation.plots import error_figure, grouped_bars, save_figures
 from pose_tracker_ros.evaluation.protocol import Summary, summarize, summary_fields
 from pose_tracker_ros.evaluation.report import NOT_KNOWN
@@ -46,7 +46,6 @@ from pose_tracker_ros.tracking import TrackerConfig
 from pose_tracker_ros.tracking.config import OFFLINE
 
 console = Console()
-OFFSET_M, ANGLE_DEG = 0.02, 10.0
 FRAMES = 240
 
 

@@ -6,11 +6,11 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -25,6 +25,7 @@ from rich.table import Table
 from pose_tracker_ros.commands.errors import reported_errors
 from pose_tracker_ros.commands.tables import print_table
 from pose_tracker_ros.evaluation import report
+from pose_tracker_ros.evaluation.frozen_sets import ANGLE_DEG, OFFSET_M
 from pose_tracker_ros.evaluation.plots import save_figures, track_figures
 from pose_tracker_ros.evaluation.protocol import ScoredObject, TrackErrors, evaluate_track, summarize
 from pose_tracker_ros.evaluation.track import perturbed, track_frames
@@ -40,74 +41,12 @@ from pose_tracker_ros.tracking import Tracker, TrackerConfig
 from pose_tracker_ros.tracking.config import OFFLINE
 
 if TYPE_CHECKING:
-    from diagnostic_msgs.msg import DiagnosticArray
-    from geometry_msgs.msg import PoseStamped
-    from rclpy.node import Node
-    from rclpy.qos import QoSProfile
-    from std_msgs.msg import Float32MultiArray, UInt32
+    from pose_tracker_ros.nodes.demo_listener import DemoListener
 
 console = Console()
 CAMERA = "/demo/camera"
-OFFSET_M, ANGLE_DEG = 0.02, 10.0
 SETTLE_S = 1.0
 FAST_MM, FAST_DEG = 22.0, 9.5
-# How the tracker's diagnostics end the names of times.
-IN_MS = ", median / 95 % in ms"
-
-
-class Recorder:
-    """Listens to /object_pose and to the camera's truth; everything is kept by the stamp of its image."""
-
-    def __init__(self, node: Node, camera: str) -> None:
-        from diagnostic_msgs.msg import DiagnosticArray
-        from geometry_msgs.msg import PoseStamped
-        from std_msgs.msg import Bool, Float32MultiArray, UInt32
-
-        self.poses: dict[int, np.ndarray] = {}
-        self.latency_ms: dict[int, float] = {}
-        self.published: list[int] = []
-        self.camera_ms: list[float] = []
-        self.stages: dict[str, str] = {}
-        self.prerendered = 0
-        self.finished = threading.Event()
-        self._clock = node.get_clock()
-        latched = _latched()
-        node.create_subscription(PoseStamped, "/object_pose", self._on_pose, 100)
-        node.create_subscription(PoseStamped, f"{camera}/camera/ground_truth", self._on_truth, 100)
-        node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
-        node.create_subscription(Float32MultiArray, f"{camera}/camera/publishing_s", self._on_publishing, latched)
-        node.create_subscription(UInt32, f"{camera}/camera/prerendered", self._on_prerendered, latched)
-        node.create_subscription(Bool, f"{camera}/camera/finished", lambda _: self.finished.set(), latched)
-
-    def _on_pose(self, message: PoseStamped) -> None:
-        from pose_tracker_ros.nodes.messages import pose_from_message
-
-        stamp = _nanoseconds(message)
-        self.latency_ms[stamp] = (self._clock.now().nanoseconds - stamp) * 1e-6
-        self.poses[stamp] = pose_from_message(message.pose)
-
-    def _on_truth(self, message: PoseStamped) -> None:
-        self.published.append(_nanoseconds(message))
-
-    def _on_diagnostics(self, message: DiagnosticArray) -> None:
-        values = {one.key: one.value for status in message.status for one in status.values}
-        self.stages |= {key.removesuffix(IN_MS): value for key, value in values.items() if key.endswith(IN_MS)}
-
-    def _on_publishing(self, message: Float32MultiArray) -> None:
-        self.camera_ms = [1e3 * seconds for seconds in message.data]
-
-    def _on_prerendered(self, message: UInt32) -> None:
-        self.prerendered = message.data
-
-
-def _nanoseconds(message: PoseStamped) -> int:
-    return message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
-
-
-def _latched() -> QoSProfile:
-    from rclpy.qos import DurabilityPolicy, QoSProfile
-
-    return QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 def demo(
@@ -161,8 +100,7 @@ def run_live(object_name: str, config: SimulationConfig, folder: Path) -> Live:
 
     Raises OSError when the camera process ends before its time.
     """
-    from rclpy.node import Node
-
+    from pose_tracker_ros.nodes.demo_listener import DemoListener
     from pose_tracker_ros.nodes.single_process import NodeGroup, command_line, tracker_remappings
     from pose_tracker_ros.nodes.tracker_node import TrackerNode
 
@@ -171,26 +109,24 @@ def run_live(object_name: str, config: SimulationConfig, folder: Path) -> Live:
     remappings = [*tracker_remappings(CAMERA), ("~/initial_pose", f"{CAMERA}/camera/initial_pose")]
     tracker_arguments = command_line(remappings, [share_folder("config") / "tracker.yaml"])
     with NodeGroup() as group:
-        tracker = group.start(
-            TrackerNode, tracker_arguments, {"object": object_name}
-        )
-        recorder = Recorder(group.start(lambda **options: Node("demo_listener", **options)), CAMERA)
+        tracker = group.start(TrackerNode, tracker_arguments, {"object": object_name})
+        listener = group.start(partial(DemoListener, CAMERA))
         with camera_process(object_name, config, folder) as camera:
-            _watch(camera, recorder, config.frames)
+            _watch(camera, listener, config.frames)
         stages = {
-            "camera (stamp to images out)": _median_and_95(recorder.camera_ms),
-            **recorder.stages,
-            "stamp to listener": _median_and_95(recorder.latency_ms.values()),
+            "camera (stamp to images out)": _median_and_95(listener.camera_ms),
+            **listener.stages,
+            "stamp to listener": _median_and_95(listener.latency_ms.values()),
         }
-        counts = {"published": len(recorder.published), **tracker.frame_counts(), "poses received": len(recorder.poses)}
+        counts = {"published": len(listener.published), **tracker.frame_counts(), "poses received": len(listener.poses)}
     estimates = [
         PoseEstimate(
             number / config.rate_hz,
             number,
-            recorder.poses.get(stamp),
-            latency_ms=recorder.latency_ms.get(stamp, float("nan")),
+            listener.poses.get(stamp),
+            latency_ms=listener.latency_ms.get(stamp, float("nan")),
         )
-        for number, stamp in enumerate(recorder.published)
+        for number, stamp in enumerate(listener.published)
     ]
     return Live(estimates, counts, stages)
 
@@ -227,13 +163,13 @@ def camera_process(object_name: str, config: SimulationConfig, folder: Path) -> 
             process.kill()
 
 
-def _watch(camera: subprocess.Popen, recorder: Recorder, total: int) -> None:
+def _watch(camera: subprocess.Popen, listener: DemoListener, total: int) -> None:
     """Show progress until the camera has finished and the last pose has had time to arrive."""
     # Rarely drawn, since that takes time from the tracker in this process.
     with Progress(console=console, transient=True, refresh_per_second=2) as bar:
         rendering, tracking = (bar.add_task(name, total=total, start=False) for name in ("rendering first", "tracking"))
-        while not recorder.finished.wait(0.5):
-            for task, completed in ((rendering, recorder.prerendered), (tracking, len(recorder.published))):
+        while not listener.finished.wait(0.5):
+            for task, completed in ((rendering, listener.prerendered), (tracking, len(listener.published))):
                 if completed:
                     bar.start_task(task)
                     bar.update(task, completed=completed)

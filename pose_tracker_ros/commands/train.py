@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 from rich.console import Console
 
 from pose_tracker_ros.commands.errors import reported_errors
 from pose_tracker_ros.commands.overrides import parse_overrides, split_by_config
-from pose_tracker_ros.configuration import make_config
+from pose_tracker_ros.configuration import make_config, read_options
 from pose_tracker_ros.networks.weights import load_weights
 from pose_tracker_ros.objects import generic_weights_path, load_object, models_folders
 from pose_tracker_ros.resources import share_folder
@@ -75,7 +74,7 @@ def train(
         values = {
             **load_recipe(recipe),
             **network_values(initial_weights),
-            **load_config_values(config),
+            **read_options(config),
             **parse_overrides(set_option),
         }
         scene_values, train_values = split_by_config(values, SceneConfig, TrainConfig)
@@ -106,7 +105,7 @@ def load_recipe(name: str | None) -> dict[str, Any]:
         raise ValueError(
             f"expected a recipe of {folder} ({', '.join(known)}), got {name!r}; name your own file with --config"
         )
-    return load_config_values(folder / f"{name}.yaml")
+    return read_options(folder / f"{name}.yaml")
 
 
 def network_values(weights: Path | None) -> dict[str, Any]:
@@ -122,19 +121,6 @@ def network_values(weights: Path | None) -> dict[str, Any]:
         "max_rotation_deg": round(math.degrees(info.max_rotation), 6),
         "fill_depth_holes": info.fill_depth_holes,
     }
-
-
-def load_config_values(path: Path | None) -> dict[str, Any]:
-    """Options of a YAML file for scenes and training together; an empty mapping without a file."""
-    if path is None:
-        return {}
-    try:
-        values = yaml.safe_load(path.read_text()) or {}
-    except yaml.YAMLError as error:
-        raise ValueError(f"expected valid YAML in {path}: {error}") from error
-    if not isinstance(values, dict):
-        raise ValueError(f"expected {path} to map option names to values, got {type(values).__name__}")
-    return values
 
 
 def _split_mesh(text: str) -> tuple[str, str]:

@@ -42,7 +42,6 @@ YCB_VIDEO_OBJECTS = (
     "052_extra_large_clamp",
     "061_foam_brick",
 )
-TEST_VIDEOS = tuple(f"{number:04d}" for number in range(48, 60))
 _META_VARIABLES = ("cls_indexes", "factor_depth", "intrinsic_matrix", "poses")
 
 

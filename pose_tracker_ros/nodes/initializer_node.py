@@ -17,7 +17,7 @@ from lifecycle_msgs.srv import ChangeState
 from rclpy._rclpy_pybind11 import RCLError
 from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from std_srvs.srv import Trigger
@@ -30,10 +30,10 @@ from pose_tracker_ros.initialization.observation import InitialPose, mask_from_b
 from pose_tracker_ros.nodes import messages
 from pose_tracker_ros.nodes.camera_subscriber import CameraSubscriber, RgbdMessages
 from pose_tracker_ros.nodes.newest import NewestFirstWorker
+from pose_tracker_ros.nodes.object_topics import LATCHED
 from pose_tracker_ros.nodes.parameters import config_from_parameters, declare, declare_config
 from pose_tracker_ros.objects import load_object
 
-LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 MOST_BOXES = 3
 # A latched mask of long ago has no images any more, so that only new ones are asked for.
 MASKS = QoSProfile(depth=1)

@@ -68,11 +68,6 @@ def image_message(pixels: np.ndarray, encoding: str, header: Header) -> Image:
     return message
 
 
-def depth_message(depth: np.ndarray, encoding: str, header: Header) -> Image:
-    """Depth (H, W) float32 metres as ``16UC1`` millimetres or ``32FC1`` metres; raises ValueError for others."""
-    return image_message(depth_pixels(depth, encoding), encoding, header)
-
-
 def depth_pixels(depth: np.ndarray, encoding: str) -> np.ndarray:
     """Depth (H, W) float32 metres as the pixels of an encoding: of ``16UC1`` uint16 millimetres, of ``32FC1`` itself.
 

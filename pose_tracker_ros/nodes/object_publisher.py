@@ -13,12 +13,11 @@ from visualization_msgs.msg import Marker
 
 from pose_tracker_ros.nodes import messages
 from pose_tracker_ros.nodes.object_topics import LATCHED
-from pose_tracker_ros.objects import ObjectModel, read_object_description
+from pose_tracker_ros.objects import METRES_PER_UNIT, ObjectModel, read_object_description
 from pose_tracker_ros.tracking import TrackResult, TrackState
 
 # In the others there is no pose to act on.
 STATES_WITH_POSE = (TrackState.TRACKING, TrackState.OCCLUDED, TrackState.SEARCHING)
-METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 
 
 class ObjectPublisher:
@@ -77,7 +76,7 @@ def mesh_marker(model: ObjectModel, frame: str, mesh_path: str, mesh_unit: str) 
     marker.header.frame_id = frame
     marker.mesh_resource = f"file://{path}"
     marker.mesh_use_embedded_materials = model.mesh.has_color
-    marker.scale.x = marker.scale.y = marker.scale.z = METRES[mesh_unit or description.get("mesh_unit", "m")]
+    marker.scale.x = marker.scale.y = marker.scale.z = METRES_PER_UNIT[mesh_unit or description.get("mesh_unit", "m")]
     if "object_T_mesh" in description:
         marker.pose = messages.pose_message(np.array(description["object_T_mesh"], dtype=np.float64).reshape(4, 4))
     color = (0.0, 0.0, 0.0, 0.0) if model.mesh.has_color else (0.3, 0.8, 0.5, 1.0)

@@ -31,10 +31,6 @@ class TrackerNode(Node):
         """Frames that came synchronised, were processed, overtaken by newer ones, or failed."""
         return self.tracking.frame_counts()
 
-    def stage_times_ms(self) -> dict[str, tuple[float, float]]:
-        """Median and 95 % of the time that the last frames spent in each stage between their stamp and their pose."""
-        return self.tracking.times.summary_ms()
-
     def destroy_node(self) -> None:
         """Stop the threads, then the node."""
         self.tracking.stop()

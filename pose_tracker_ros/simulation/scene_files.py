@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from pose_tracker_ros.configuration import make_config
+from pose_tracker_ros.configuration import make_config, parse_options
 from pose_tracker_ros.resources import share_folder
 from pose_tracker_ros.simulation.config import ObjectConfig, SceneConfig
 
@@ -50,12 +50,7 @@ def _find(path: Path) -> Path:
 
 
 def _parsed(text: str, place: str) -> SceneConfig:
-    try:
-        values = yaml.safe_load(text) or {}
-    except yaml.YAMLError as error:
-        raise ValueError(f"expected valid YAML in {place}: {' '.join(str(error).split())}") from error
-    if not isinstance(values, dict):
-        raise ValueError(f"expected {place} to map option names to values, got {type(values).__name__}")
+    values = parse_options(text, place)
     try:
         return make_config(SceneConfig, values)
     except ValueError as error:

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 from pose_tracker_ros.camera import PinholeCamera
 from pose_tracker_ros.evaluation.initialization import masked_scenes
@@ -22,13 +21,7 @@ RESOLUTION, MARGIN, POINTS = 64, 1.3, 200
 CAMERA = PinholeCamera(320, 240, 310.0, 300.0, 158.0, 121.0)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Small networks are faster so, and much faster where other programs run."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -36,13 +36,7 @@ EACH_OBJECT = pytest.mark.parametrize("model", OBJECTS.values(), ids=OBJECTS)
 SMALL = MaskAlignmentConfig(crop_px=72)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Threads that wait for each other are slow on a machine that does other things too."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def scene(name="drill", seed=0, **settings):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,8 +11,8 @@ import numpy as np
 import pytest
 import yaml
 from geometry_msgs.msg import PoseStamped
+from live_nodes import LATCHED, wait_until
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import Image
 from std_msgs.msg import Float32MultiArray, UInt32
 from tf2_msgs.msg import TFMessage
@@ -29,7 +28,6 @@ from pose_tracker_ros.nodes.single_process import NodeGroup, command_line
 from pose_tracker_ros.objects import load_object
 from pose_tracker_ros.simulation.scene import SceneSequence
 
-LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 OPTICAL_FRAME = "camera_color_optical_frame"
 # Topics and frames of the cube, and of an object whose name is none for ROS.
 CUBE, BALL = "cube", "object_2nd_ball"
@@ -76,16 +74,6 @@ class ImageListener(Node):
         self.create_subscription(
             UInt32, "/alone/camera/prerendered", lambda message: self.prerendered.append(message.data), LATCHED
         )
-
-
-def wait_until(condition, seconds=30.0):
-    """True as soon as the condition holds."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return False
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import PoseStamped
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
+from live_nodes import LATCHED, depth_message, wait_until
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 from std_srvs.srv import Trigger
@@ -25,7 +25,6 @@ from pose_tracker_ros.nodes.tracker_node import TrackerNode
 from pose_tracker_ros.objects import load_object
 from pose_tracker_ros.simulation.demo import SimulationConfig, simulate
 
-LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 # Few templates: the tests are about the node.
 QUICK = {"subdivisions": 1, "in_plane": 12, "candidates": 12, "finalists": 3}
 
@@ -60,7 +59,7 @@ class Partner(Node):
     def send_images(self, frame):
         header = Header(stamp=self.get_clock().now().to_msg(), frame_id="camera_color_optical_frame")
         self.info.publish(messages.info_message(frame.camera, header))
-        self.depth.publish(messages.depth_message(frame.depth, "16UC1", header))
+        self.depth.publish(depth_message(frame.depth, header))
         self.color.publish(messages.image_message(frame.color, "rgb8", header))
         return header
 
@@ -79,15 +78,6 @@ def wait(future, seconds=30.0):
     future.add_done_callback(lambda _: done.set())
     assert done.wait(seconds), "no answer from the service"
     return future.result()
-
-
-def wait_until(condition, seconds=40.0):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return False
 
 
 @pytest.fixture(scope="module")

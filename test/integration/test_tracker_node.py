@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
+from live_nodes import LATCHED, depth_message, wait_until
 from rcl_interfaces.srv import SetParameters
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header, String
 from std_srvs.srv import Trigger
@@ -29,7 +29,6 @@ from pose_tracker_ros.tracking import TrackerConfig
 from pose_tracker_ros.tracking.noise import NoiseModel
 
 OPTICAL_FRAME = "camera_color_optical_frame"
-LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 class Partner(Node):
@@ -65,7 +64,7 @@ class Partner(Node):
 
     def send_frame(self, frame):
         color = messages.image_message(frame.color, "rgb8", Header())
-        return self.send(color, messages.depth_message(frame.depth, "16UC1", Header()))
+        return self.send(color, depth_message(frame.depth))
 
     def states(self):
         """States and reasons, in their order."""
@@ -81,16 +80,6 @@ class Partner(Node):
         """Values of the newest diagnostics by name."""
         newest = self.received["/diagnostics"][-1:]
         return {item.key: item.value for message in newest for item in message.status[0].values}
-
-
-def wait_until(condition, seconds=20.0):
-    """True as soon as the condition holds."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return False
 
 
 @pytest.fixture(scope="module")
@@ -241,12 +230,12 @@ def test_lives_on_after_every_kind_of_bad_frame(robot, cube):
     good = frame_of(cube, START)
     nan_depth = messages.image_message(np.full(good.depth.shape, np.nan, np.float32), "32FC1", Header())
     good_color = messages.image_message(good.color, "rgb8", Header())
-    good_depth = messages.depth_message(good.depth, "16UC1", Header())
+    good_depth = depth_message(good.depth)
     zero_color = messages.image_message(np.zeros_like(good.color), "rgb8", Header())
-    zero_depth = messages.depth_message(np.zeros_like(good.depth), "16UC1", Header())
+    zero_depth = depth_message(np.zeros_like(good.depth))
     failures = [
         (good_color, messages.image_message(np.zeros(good.depth.shape, np.uint8), "mono8", Header())),
-        (good_color, messages.depth_message(good.depth[:100], "16UC1", Header())),
+        (good_color, depth_message(good.depth[:100])),
         (messages.image_message(good.color, "yuv422", Header()), good_depth),
     ]
     for number, (color, depth) in enumerate(failures, start=1):
@@ -311,13 +300,13 @@ def test_what_is_published_goes_by_the_state(robot, cube):
 def test_diagnostics_say_how_it_is_and_where_the_time_goes(robot, cube):
     tracker, partner = robot
     start_tracking(partner, cube)
-    assert wait_until(lambda: partner.diagnostics().get("state") == "tracking" and tracker.stage_times_ms())
+    assert wait_until(lambda: partner.diagnostics().get("state") == "tracking" and tracker.tracking.times.summary_ms())
     values = partner.diagnostics()
     assert values["reason"] == "seen"
     assert abs(float(values["depth bias (mm)"])) < 1.0
     assert abs(float(values["colour shift x (px)"])) < 1.0
     assert "outline offset (px)" in values
-    times = tracker.stage_times_ms()
+    times = tracker.tracking.times.summary_ms()
     parts = ["pairing", "waiting", "conversion", "step", "publishing"]
     assert list(times) == [*parts, "image to pose"]
     # All of one frame: the parts are the whole.

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from live_nodes import depth_message
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
@@ -25,8 +26,8 @@ def color_message(width=8, height=6, encoding="rgb8"):
     return messages.image_message(np.full((height, width, 3), 7, np.uint8), encoding, Header())
 
 
-def depth_message(width=8, height=6, encoding="16UC1"):
-    return messages.depth_message(np.full((height, width), 0.5, np.float32), encoding, Header())
+def flat_depth(width=8, height=6):
+    return depth_message(np.full((height, width), 0.5, np.float32))
 
 
 @given(arrays(np.float64, 3, elements=FINITE), arrays(np.float64, 3, elements=FINITE))
@@ -43,7 +44,7 @@ def test_depth_survives_in_both_encodings(encoding):
     camera = PinholeCamera(2, 2, 1.0, 1.0, 0.5, 0.5)
     color = messages.image_message(np.zeros((2, 2, 3), np.uint8), "rgb8", Header())
     frame = messages.frame_from_messages(
-        color, messages.depth_message(depth, encoding, Header()), messages.info_message(camera, Header())
+        color, depth_message(depth, encoding=encoding), messages.info_message(camera, Header())
     )
     assert np.allclose(frame.depth, depth, atol=5e-4)
     assert frame.camera == camera
@@ -72,7 +73,7 @@ def test_frames_are_as_kernels_need_them(color_encoding, depth_encoding, padding
     color = messages.image_message(pixels if color_encoding == "rgb8" else pixels[..., ::-1], color_encoding, Header())
     frame = messages.frame_from_messages(
         padded(color, padding),
-        padded(messages.depth_message(depth, depth_encoding, Header()), padding * 4),
+        padded(depth_message(depth, encoding=depth_encoding), padding * 4),
         messages.info_message(CAMERA, Header()),
     )
     assert np.array_equal(frame.color, pixels)
@@ -98,10 +99,10 @@ def test_infinite_and_negative_depth_is_no_measurement():
 @pytest.mark.parametrize(
     ("color", "depth", "camera", "words"),
     [
-        (color_message(), depth_message(width=4), CAMERA, "register depth"),
-        (color_message(encoding="yuv422"), depth_message(), CAMERA, "yuv422"),
+        (color_message(), flat_depth(width=4), CAMERA, "register depth"),
+        (color_message(encoding="yuv422"), flat_depth(), CAMERA, "yuv422"),
         (color_message(), messages.image_message(np.zeros((6, 8), np.uint8), "8UC1", Header()), CAMERA, "8UC1"),
-        (color_message(), depth_message(), PinholeCamera(16, 12, 9.0, 9.0, 8.0, 6.0), "CameraInfo"),
+        (color_message(), flat_depth(), PinholeCamera(16, 12, 9.0, 9.0, 8.0, 6.0), "CameraInfo"),
     ],
 )
 def test_what_does_not_fit_is_said_in_one_sentence(color, depth, camera, words):
