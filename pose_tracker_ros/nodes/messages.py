@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import array
 from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Time
+from cv_bridge import CvBridge
 from geometry_msgs.msg import Pose, PoseStamped, PoseWithCovarianceStamped, TransformStamped
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
@@ -57,15 +57,8 @@ def seconds(stamp: Time) -> float:
 
 
 def image_message(pixels: np.ndarray, encoding: str, header: Header) -> Image:
-    """Image of contiguous pixels (H, W[, C]); the caller names the encoding that fits them."""
-    pixels = np.ascontiguousarray(pixels)
-    message = Image(header=header, height=pixels.shape[0], width=pixels.shape[1], encoding=encoding)
-    message.is_bigendian = 0
-    message.step = pixels.strides[0]
-    # rclpy copies an array.array as a whole but checks other sequences byte by byte.
-    message.data = array.array("B")
-    message.data.frombytes(pixels.reshape(-1).view(np.uint8))
-    return message
+    """Image of pixels (H, W[, C]); raises TypeError for an encoding that does not fit them."""
+    return CvBridge().cv2_to_imgmsg(np.ascontiguousarray(pixels), encoding, header)
 
 
 def depth_pixels(depth: np.ndarray, encoding: str) -> np.ndarray:

@@ -233,10 +233,12 @@ def test_lives_on_after_every_kind_of_bad_frame(robot, cube):
     good_depth = depth_message(good.depth)
     zero_color = messages.image_message(np.zeros_like(good.color), "rgb8", Header())
     zero_depth = depth_message(np.zeros_like(good.depth))
+    strange_color = messages.image_message(good.color, "rgb8", Header())
+    strange_color.encoding = "yuv422"
     failures = [
         (good_color, messages.image_message(np.zeros(good.depth.shape, np.uint8), "mono8", Header())),
         (good_color, depth_message(good.depth[:100])),
-        (messages.image_message(good.color, "yuv422", Header()), good_depth),
+        (strange_color, good_depth),
     ]
     for number, (color, depth) in enumerate(failures, start=1):
         assert wait_until(

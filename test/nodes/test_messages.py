@@ -23,7 +23,9 @@ FINITE = st.floats(-3, 3)
 
 
 def color_message(width=8, height=6, encoding="rgb8"):
-    return messages.image_message(np.full((height, width, 3), 7, np.uint8), encoding, Header())
+    message = messages.image_message(np.full((height, width, 3), 7, np.uint8), "rgb8", Header())
+    message.encoding = encoding
+    return message
 
 
 def flat_depth(width=8, height=6):
