@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
 from pose_tracker_ros.camera import PinholeCamera, crop_camera
 from pose_tracker_ros.evaluation.frozen_sets import frozen_cases
 from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.geometry import apply_residual, invert, random_unit_vector
+from pose_tracker_ros.networks.crop import cut
 from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.rendering.raster import RasterRenderer
 from pose_tracker_ros.simulation.config import (
@@ -133,15 +133,8 @@ class Weigher:
 
 def observed(frame: Frame, crop: PinholeCamera) -> Observation:
     """A frame as a crop's camera sees it."""
-    camera = frame.camera
-    scale_x, scale_y = camera.fx / crop.fx, camera.fy / crop.fy
-    image_from_crop = np.array(
-        [[scale_x, 0, camera.cx - scale_x * crop.cx], [0, scale_y, camera.cy - scale_y * crop.cy]]
-    )
-    size, inverse = (crop.width, crop.height), cv2.WARP_INVERSE_MAP
-    color = cv2.warpAffine(frame.color, image_from_crop, size, flags=cv2.INTER_LINEAR | inverse)
-    depth = cv2.warpAffine(frame.depth, image_from_crop, size, flags=cv2.INTER_NEAREST | inverse)
-    return Observation(color, depth, image_window(camera, crop))
+    color, depth = cut(frame.color, frame.depth, frame.camera, crop)
+    return Observation(color, depth, image_window(frame.camera, crop))
 
 
 def simulated_samples(

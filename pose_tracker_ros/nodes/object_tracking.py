@@ -7,8 +7,6 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped
 from rclpy.clock import JumpThreshold, TimeJump
@@ -17,12 +15,12 @@ from rclpy.node import Node
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from std_srvs.srv import Trigger
-from tf2_ros import Buffer, TransformException, TransformListener
 
 from pose_tracker_ros.evaluation.overlay import draw_overlay
 from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.nodes import messages
 from pose_tracker_ros.nodes.camera_subscriber import CameraSubscriber, RgbdMessages
+from pose_tracker_ros.nodes.first_poses import FirstPoses
 from pose_tracker_ros.nodes.newest import NewestFirstWorker
 from pose_tracker_ros.nodes.object_publisher import STATES_WITH_POSE, ObjectPublisher, mesh_marker
 from pose_tracker_ros.nodes.parameters import apply_changes, config_from_parameters, declare, declare_config
@@ -32,7 +30,6 @@ from pose_tracker_ros.tracking import Tracker, TrackerConfig, TrackResult, Track
 from pose_tracker_ros.tracking.handover import FrameBuffer
 
 ERROR_PERIOD_S = 5.0
-TF_TIMEOUT_S = 0.2
 
 
 class Arrival(NamedTuple):
@@ -61,7 +58,6 @@ class ObjectTracking:
         self.tracker = Tracker.load([self._model], config, {self._name: Path(weights)} if weights else {})
         self.times = StageTimes()
         self._lock = threading.Lock()
-        self._pending_pose: PoseStamped | None = self._initial_pose_parameter()
         self._last_start = "none yet"
         self._recent = FrameBuffer(config.catch_up_s)
         self._failures = 0
@@ -113,18 +109,6 @@ class ObjectTracking:
     def _load_model(self) -> ObjectModel:
         return load_object(self._value("object"), self._value("mesh_path") or None, self._value("mesh_unit") or None)
 
-    def _initial_pose_parameter(self) -> PoseStamped | None:
-        numbers = np.array(self._value("initial_pose"), dtype=np.float64)
-        if len(numbers) != 7:
-            raise ValueError(f"expected parameter initial_pose as 7 numbers x y z qx qy qz qw, got {len(numbers)}")
-        if not numbers.any():
-            return None
-        message = PoseStamped()
-        position, orientation = message.pose.position, message.pose.orientation
-        position.x, position.y, position.z = numbers[:3]
-        orientation.x, orientation.y, orientation.z, orientation.w = numbers[3:]
-        return message
-
     def _create_interfaces(self) -> None:
         node = self._node
         frame = self._value("object_frame") or self._name
@@ -132,14 +116,12 @@ class ObjectTracking:
         self._publisher = ObjectPublisher(node, frame, self._value("publish_tf"), marker)
         self._overlays = node.create_publisher(Image, "~/overlay", 1)
         self._diagnostics = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        self._tf_buffer = Buffer()
-        self._tf_listener = TransformListener(self._tf_buffer, node)
+        self._first_poses = FirstPoses(node, self._value("initial_pose"))
         self._worker = NewestFirstWorker(self._track, "tracking")
         self._drawer = NewestFirstWorker(self._draw, "drawing")
         self.camera = CameraSubscriber(
             node, self._value("sync_slop"), self._value("queue_size"), self._value("reliable"), self._on_frame
         )
-        node.create_subscription(PoseStamped, "~/initial_pose", self._on_initial_pose, 1)
         node.create_service(Trigger, "~/reset", self._on_reset)
         node.create_timer(1.0, self._publish_diagnostics)
         threshold = JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True)
@@ -149,19 +131,10 @@ class ObjectTracking:
         with self._lock:
             self.tracker.reconfigure(config)
 
-    def _on_initial_pose(self, message: PoseStamped) -> None:
-        try:
-            messages.pose_from_message(message.pose)
-        except ValueError as error:
-            self._node.get_logger().error(f"initial pose refused: {error}")
-            return
-        with self._lock:
-            self._pending_pose = message
-
     def _on_reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         with self._lock:
             self.tracker.stop(self._name)
-            self._pending_pose = None
+            self._first_poses.take()
             self._publisher.publish_forgotten("reset; waiting for a first pose")
         response.success, response.message = True, "pose forgotten; waiting for an initial pose"
         return response
@@ -212,7 +185,7 @@ class ObjectTracking:
     def _step(self, frame: Frame, header: Header) -> dict[str, TrackResult]:
         """What is known of the object after a frame; nothing before a first pose was taken."""
         self._keep(frame)
-        pending, self._pending_pose = self._pending_pose, None
+        pending = self._first_poses.take()
         started = None if pending is None else self._start(pending, frame, header)
         if started is not None:
             return {self._name: started}
@@ -232,7 +205,7 @@ class ObjectTracking:
         frames = frames or [frame]
         age = f"{frame.stamp - stamp:.2f} s old, followed over {len(frames)} frames" if stamp else "without a stamp"
         try:
-            pose = self._in_camera_frame(pending, header)
+            pose = self._first_poses.in_camera_frame(pending, header)
             result = self.tracker.start_checked(self._name, pose, frames)
         except ValueError as error:
             self._refuse(f"{error} ({age})")
@@ -252,21 +225,6 @@ class ObjectTracking:
         )
         if self._publisher.state is TrackState.UNINITIALISED:
             self._publisher.publish_forgotten(f"first pose {self._last_start}")
-
-    def _in_camera_frame(self, pending: PoseStamped, header: Header) -> np.ndarray:
-        pose = messages.pose_from_message(pending.pose)
-        if pending.header.frame_id in ("", header.frame_id):
-            return pose
-        try:
-            transform = self._tf_buffer.lookup_transform(
-                header.frame_id, pending.header.frame_id, rclpy.time.Time(), Duration(seconds=TF_TIMEOUT_S)
-            )
-        except TransformException as error:
-            raise ValueError(
-                f"no transform from its frame {pending.header.frame_id!r} to the camera's {header.frame_id!r} ({error}); "
-                "publish one or give the pose in the camera's frame"
-            ) from error
-        return messages.transform_matrix(transform) @ pose
 
     def _draw(self, item: tuple[Frame, dict[str, TrackResult], Header]) -> None:
         frame, results, header = item
@@ -292,6 +250,7 @@ class ObjectTracking:
             "score (probability)": f"{0.0 if result is None else result.score:.2f}",
             "first pose": self._last_start,
             "network": self.tracker.config.network,
+            "device": self.tracker.device,
             "frame rate (Hz)": f"{rate:.1f}",
             "frames processed": self._frames,
             "frames dropped": self._worker.dropped,

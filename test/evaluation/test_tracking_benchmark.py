@@ -20,8 +20,9 @@ from pose_tracker_ros.evaluation.tracking_benchmark import (
 from pose_tracker_ros.networks.weights import load_weights, save_weights
 from pose_tracker_ros.objects import generic_weights_path
 from pose_tracker_ros.tracking import Tracker, TrackerConfig
+from pose_tracker_ros.tracking.config import OFFLINE
 
-GEOMETRY = TrackerConfig(network="never")
+GEOMETRY = TrackerConfig(network="never", **OFFLINE)
 FRAMES = 8
 
 
