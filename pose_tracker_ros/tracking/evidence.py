@@ -53,6 +53,7 @@ class Evidence(NamedTuple):
 
     depth_ratio, color_ratio: of "the object is here" to "what is around goes on", mean of the pixels that speak, natural
     logarithm. 0 where nothing is known.
+    log_likelihood: ratio of all pixels together, so many of which are independent as the noise says, natural logarithm.
     log_odds: that the pose is on the object, calibrated on as many right as wrong poses (docs/evidence_reliability.png).
     speaking_share: pixels of the silhouette with depth that is not nearer; hidden_share: with nearer depth. What they leave
     to 1 has no depth, or is outside of the image.
@@ -68,11 +69,17 @@ class Evidence(NamedTuple):
     color_share: float
     surface: np.ndarray
     occluder: np.ndarray
+    log_likelihood: float
 
     @property
     def log_ratio(self) -> float:
         """E, of depth and colour together."""
         return self.depth_ratio + self.color_ratio
+
+    @property
+    def seen_share(self) -> float:
+        """Pixels of the silhouette of which depth or colour says something."""
+        return max(self.speaking_share, self.color_share)
 
     @property
     def probability(self) -> float:
@@ -189,15 +196,18 @@ def weigh(
     )
     total = max(total, 1)
     is_blind = visible > 0 and speaking + hidden < HIDDEN_SPEAKING_SHARE * total and known != kernels.UNKNOWN
+    speaking_share, color_share = speaking / total, 0.0 if known == kernels.UNKNOWN else visible / total
+    of_depth, of_color = noise.independent_depths * speaking_share, noise.independent_colors * color_share
     return Evidence(
         depth_ratio=depth_ratio,
         color_ratio=color_ratio,
         log_odds=(COLOR_CALIBRATION if is_blind else CALIBRATION).log_odds(depth_ratio, color_ratio),
-        speaking_share=speaking / total,
+        speaking_share=speaking_share,
         hidden_share=hidden / total,
-        color_share=0.0 if known == kernels.UNKNOWN else visible / total,
+        color_share=color_share,
         surface=surface,
         occluder=occluder,
+        log_likelihood=of_depth * depth_ratio + of_color * color_ratio,
     )
 
 

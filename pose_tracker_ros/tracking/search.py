@@ -16,6 +16,10 @@ from pose_tracker_ros.rendering.raster import RasterRenderer
 from pose_tracker_ros.tracking.factors.contour import ColorStatistics
 from pose_tracker_ros.tracking.view import View, make_view
 
+# Where the last pose may be off, metres, as :data:`pose_tracker_ros.tracking.track.VAGUE` says.
+NEAR_M = 0.03
+# Log odds that a point's mean log ratio is worth, as :data:`pose_tracker_ros.tracking.evidence.CALIBRATION` has it for depth.
+SCORE_NATS = 3.27
 # The object is drawn so small, pixels; and looked at in so many points on it and beside it.
 SIDE_PX, POINTS, RING_POINTS = 48, 80, 32
 # Places are so far apart, and beside the silhouette is so far away, diameters.
@@ -58,6 +62,11 @@ def turns(first: int, count: int) -> np.ndarray:
     return so3_exp(axes * np.minimum(BASIN_RAD * np.cbrt(numbers), np.pi)[:, None])
 
 
+def moved_log_density(distance_m: np.ndarray) -> np.ndarray:
+    """Up to a constant, of a place so far from the last one: beyond a hand's breadth no order of size is likelier than another."""
+    return -1.5 * np.log1p((distance_m / NEAR_M) ** 2)
+
+
 def search(
     frame: Frame,
     model: ObjectModel,
@@ -70,7 +79,8 @@ def search(
 ) -> list[np.ndarray]:
     """The ``count`` best poses (4, 4), best first, of an object last seen at a pose (4, 4), turned by ``rotations`` (K, 3, 3).
 
-    ``colors``: None where they are not known; ``reach_m``: how far from the last place.
+    Best by points and :func:`moved_log_density`. ``colors``: None where they are not known; ``reach_m``: how far from the
+    last place.
     """
     rated = _Rater(frame, model, colors)
     center = camera_T_object[:3, :3] @ model.center_m + camera_T_object[:3, 3]
@@ -132,14 +142,16 @@ class _Rater:
         spacing_m = min(SPACING_D * self._diameter_m, outlook.radius_m)
         step = max(2, int(spacing_m * self._depth_fx / max(near[2], self._diameter_m)))
         scores, centers = self._rate(outlook, (0, 0), step, [-(-size // step) for size in self._frame.depth.shape])
-        if np.isfinite(reach_m):
-            scores[np.linalg.norm(centers - near, axis=2) > reach_m] = -np.inf
+        distance = np.linalg.norm(centers - near, axis=2)
+        scores += moved_log_density(distance) / SCORE_NATS
+        scores[distance > reach_m] = -np.inf
         found = []
         for _ in range(count):
             best = np.unravel_index(np.argmax(scores), scores.shape)
             if not np.isfinite(scores[best]):
                 break
-            found.append(self._refined(outlook, best, step))
+            place, score = self._refined(outlook, best, step)
+            found.append((place, score + float(moved_log_density(np.linalg.norm(place - near))) / SCORE_NATS))
             scores[np.linalg.norm(centers - centers[best], axis=2) < APART_D * self._diameter_m] = -np.inf
         return found
 

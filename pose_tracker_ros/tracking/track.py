@@ -23,8 +23,6 @@ from pose_tracker_ros.tracking.states import TrackResult, TrackState
 VAGUE = np.diag([0.03**-2] * 3 + [0.3**-2] * 3)
 # Frames farther apart than this, seconds, say nothing about the motion between them.
 MAX_FRAME_GAP_S = 0.5
-# Silhouettes are compared as if they had so many pixels: the most of which depth is compared.
-MISFIT_PIXELS = 1500
 # Share of the colours across the outline that a frame renews (of M3T: 0.2).
 RENEWAL = 0.1
 
@@ -68,13 +66,12 @@ class Hypothesis(NamedTuple):
     @property
     def seen_log_odds(self) -> float:
         """Log odds of presence as far as the object is seen: what counts where it was not expected."""
-        return self.evidence.speaking_share * self.evidence.log_odds if self.evidence.is_present else -math.inf
+        return -math.inf if self.evidence.is_hidden else self.evidence.seen_share * self.evidence.log_odds
 
     @property
     def merit(self) -> float:
-        """By which poses of one object are compared: log odds of presence, less what geometry is off a pixel."""
-        pixels = max(int(self.alignment.view.rendering.mask.sum()), 1)
-        return self.evidence.log_odds - MISFIT_PIXELS * self.alignment.solution.cost / pixels
+        """By which poses of one object are compared: how much likelier they make what is seen, natural logarithm."""
+        return self.evidence.log_likelihood
 
 
 class SearchState(NamedTuple):
@@ -143,6 +140,11 @@ class Track:
     def is_new(self) -> bool:
         """Whether no frame has supported it yet."""
         return self.colors is None
+
+    @property
+    def is_unsearched(self) -> bool:
+        """Whether it is new and nothing was looked for elsewhere yet."""
+        return self.is_new and self.turns == 0 and self.candidate is None
 
     def expected_in(self, frame: Frame, model: ObjectModel, moving: bool) -> Expectation:
         """Where the object is in a frame, if it moves on, or, not ``moving``, stays about where it was."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from pose_tracker_ros.camera import PinholeCamera
 from pose_tracker_ros.frame import Frame
-from pose_tracker_ros.geometry import rotation_angle
+from pose_tracker_ros.geometry import apply_residual, rotation_angle, so3_log
 from pose_tracker_ros.objects import ObjectModel, generic_weights_path, nearest_equivalent, symmetry_transforms
 from pose_tracker_ros.rendering import Renderer, Rendering, create_renderer
 from pose_tracker_ros.tracking.alignment import FACTORS, CommonErrors, align
@@ -20,6 +20,7 @@ from pose_tracker_ros.tracking.alignment import Expectation as AlignmentPrior
 from pose_tracker_ros.tracking.config import TrackerConfig
 from pose_tracker_ros.tracking.evidence import PRESENT_PROBABILITY, Evidence, weigh
 from pose_tracker_ros.tracking.observation import Observation, observe
+from pose_tracker_ros.tracking.rivals import alike_turns
 from pose_tracker_ros.tracking.search import BASIN_RAD, search, turns
 from pose_tracker_ros.tracking.states import TrackResult, TrackState
 from pose_tracker_ros.tracking.track import Expectation, Hypothesis, SearchState, Track
@@ -68,6 +69,7 @@ class Tracker:
         }
         self._networks = dict(networks or {})
         self._symmetries = {name: symmetry_transforms(model) for name, model in self.models.items()}
+        self._alike = {name: alike_turns(model) for name, model in self.models.items()}
         self._tracks: dict[str, Track] = {}
 
     @classmethod
@@ -316,7 +318,7 @@ class Tracker:
                 break
             turns_tried = 0 if name in hidden else max(1, self.config.search_turns // share)
             poses = 1 if name in hidden else max(1, self.config.search_poses // share)
-            if self._tracks[name].is_new and self._tracks[name].turns == 0:
+            if self._tracks[name].is_unsearched:
                 # Whoever starts waits for an answer: all rivals at once, whatever the frame costs.
                 turns_tried, poses = RIVALS, 2 * self.config.search_poses
             searches[name] = self._search(frame, name, self._tracks[name], turns_tried, poses, begin)
@@ -325,34 +327,45 @@ class Tracker:
     def _search(
         self, frame: Frame, name: str, track: Track, turns_tried: int, poses: int, begin: float
     ) -> SearchState:
-        """Try an object's last turn and some others at their best places, of equivalent poses the one nearest to the last."""
+        """Try an object's last turn and some others, at their best places and at the best pose so far, which is told, but
+        found only when it is sure and its rivals were tried; of equivalent poses the one nearest to the last."""
         model = self.models[name]
-        places = search(
+        others = turns(1 + track.turns % LAST_TURN, turns_tried)
+        starts = [] if track.candidate is None else [track.candidate, *_turned(track.candidate, others, model.center_m)]
+        starts += search(
             frame,
             model,
             self._renderers[name],
             track.camera_T_object,
-            np.concatenate([turns(0, 1), turns(1 + track.turns % LAST_TURN, turns_tried)]),
+            np.concatenate([turns(0, 1), others]),
             track.colors,
             poses,
             START_REACH_D * model.diameter_m if track.is_new else math.inf,
         )
         tried = track.turns + turns_tried
-        starts = places if track.candidate is None else [track.candidate, *places]
         hypotheses = []
         for pose in starts:
             if hypotheses and self._is_late(begin):
                 break
             nearest = nearest_equivalent(track.camera_T_object, pose, self._symmetries[name])
             hypotheses.append(self._hypothesis(frame, name, track, Expectation.near(nearest)))
-        present = [one for one in hypotheses if one is not None and one.seen_log_odds >= NEEDED_LOG_ODDS]
-        best = max(present, key=lambda one: one.merit, default=None)
+        likely = [one for one in hypotheses if one is not None and one.seen_log_odds > 0]
+        best = max(likely, key=lambda one: one.merit, default=None)
         if best is None:
             return SearchState(tried)
         turned = rotation_angle(best.camera_T_object[:3, :3] @ track.camera_T_object[:3, :3].T)
-        if tried >= RIVALS or turned < BASIN_RAD:
-            return SearchState(tried, found=best)
-        return SearchState(tried, candidate=best.camera_T_object)
+        if best.seen_log_odds >= NEEDED_LOG_ODDS and (tried >= RIVALS or turned < BASIN_RAD):
+            return SearchState(tried, found=self._best_of_alike(frame, name, track, best))
+        known = track.camera_T_object if track.candidate is None else track.candidate
+        is_same = rotation_angle(best.camera_T_object[:3, :3] @ known[:3, :3].T) < BASIN_RAD
+        return SearchState(tried if is_same else 0, candidate=best.camera_T_object)
+
+    def _best_of_alike(self, frame: Frame, name: str, track: Track, best: Hypothesis) -> Hypothesis:
+        """Of the poses that the object's shape hardly tells from a pose, the best."""
+        rivals = (
+            self._hypothesis(frame, name, track, Expectation.near(best.camera_T_object @ turn)) for turn in self._alike[name]
+        )
+        return max([best, *filter(_is_sure, rivals)], key=lambda one: one.merit)
 
     def _is_late(self, begin: float) -> bool:
         budget_s = self.config.frame_budget_ms * 1e-3
@@ -361,3 +374,8 @@ class Tracker:
 
 def _is_sure(found: Hypothesis | None) -> bool:
     return found is not None and found.evidence.is_present
+
+
+def _turned(camera_T_object: np.ndarray, turns: np.ndarray, center_m: np.ndarray) -> list[np.ndarray]:
+    """A pose (4, 4) turned in camera axes by each of ``turns`` (K, 3, 3) about the object's ``center_m`` (3,)."""
+    return [apply_residual(camera_T_object, np.zeros(3), so3_log(turn), center_m) for turn in turns]

@@ -98,8 +98,21 @@ def test_colours_decide_between_two_alike(models):
         color[nearer[1 - own]] = 255 - color[nearer[1 - own]]
         both = replace(frames[own], color=color, depth=np.minimum(frames[0].depth, frames[1].depth))
         view = make_view(both, RasterRenderer(model.mesh), model, places[own], 128)
-        poses = found_from(model, both, places[1 - own], colors=ColorStatistics.seen_in(view))
+        poses = found_from(model, both, START, colors=ColorStatistics.seen_in(view))
         assert pose_errors(poses[0], places[own])[0] < 0.12 * model.diameter_m
+
+
+def test_of_two_alike_the_nearer_to_the_last_place_is_rated_best(models):
+    model = models["cube"]
+    places = [START.copy(), START.copy()]
+    for pose, side in zip(places, (-1, 1)):
+        pose[0, 3] += side * 0.12
+    one, other = (frame_of(model, pose) for pose in places)
+    both = replace(one, depth=np.minimum(one.depth, other.depth))
+    for right in places:
+        expected = right.copy()
+        expected[1, 3] += 0.05
+        assert pose_errors(found_from(model, both, expected)[0], right)[0] < 0.12 * model.diameter_m
 
 
 def test_without_depth_there_are_no_places(models):

@@ -15,10 +15,10 @@ from pose_tracker_ros.tracking.noise import NoiseModel
 from pose_tracker_ros.tracking.track import SearchState, Track
 
 NOTHING = np.zeros((4, 4), np.float32)
-HIDDEN = Evidence(0.0, 0.0, -2.2, 0.02, 0.9, 0.0, NOTHING, NOTHING)
-UNDECIDED = Evidence(0.5, 0.0, 0.0, 0.9, 0.0, 0.0, NOTHING, NOTHING)
-BY_DEPTH = Evidence(-2.5, -0.5, -7.0, 0.9, 0.0, 0.9, NOTHING, NOTHING)
-BY_COLOR = Evidence(0.5, -3.5, -7.0, 0.9, 0.0, 0.9, NOTHING, NOTHING)
+HIDDEN = Evidence(0.0, 0.0, -2.2, 0.02, 0.9, 0.0, NOTHING, NOTHING, 0.0)
+UNDECIDED = Evidence(0.5, 0.0, 0.0, 0.9, 0.0, 0.0, NOTHING, NOTHING, 0.0)
+BY_DEPTH = Evidence(-2.5, -0.5, -7.0, 0.9, 0.0, 0.9, NOTHING, NOTHING, 0.0)
+BY_COLOR = Evidence(0.5, -3.5, -7.0, 0.9, 0.0, 0.9, NOTHING, NOTHING, 0.0)
 LOST_FRAMES = 3
 
 

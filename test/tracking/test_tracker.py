@@ -37,6 +37,11 @@ def jug():
 
 
 @pytest.fixture(scope="module")
+def carton():
+    return {model.name: model for model in benchmark_objects()}["carton"]
+
+
+@pytest.fixture(scope="module")
 def drill():
     return {model.name: model for model in benchmark_objects()}["drill"]
 
@@ -134,6 +139,16 @@ def test_a_start_that_is_turned_too_far_is_found_among_other_turns(drill):
             assert (last.state is TrackState.TRACKING) == is_right
             found[config.search] = found.get(config.search, 0) + is_right
     assert found[True] == 3 > found[False]
+
+
+def test_what_comes_back_the_other_way_round_is_not_taken_for_how_it_left(carton):
+    """A box looks the same from the other side, but for its print."""
+    back = apply_residual(START, np.array([0.1, 0.02, 0.05]), np.array([0.0, 0.0, np.pi]), carton.center_m)
+    gone = apply_residual(START, np.array([0, 0, 9.0]), np.zeros(3))
+    frames = [frame_of(carton, pose, 0.03 * number) for number, pose in enumerate([START, gone, gone, *[back] * 12])]
+    last = follow(carton, frames, START)[-1]
+    translation, rotation = pose_errors(last.camera_T_object, back)
+    assert last.state is TrackState.TRACKING and translation < 0.001 and np.degrees(rotation) < 1
 
 
 def test_what_was_never_there_is_not_believed_and_given_up(drill):
