@@ -90,13 +90,26 @@ def _slack(edge, right, bottom):
 
 
 @helper
-def _narrowed(edge, slack, right, row, low, high):
+def _border(edge, slack, right, bottom):
+    """Where an edge's function is zero in a row, slope * row + start, and on which side of it, 1 to the right, it is positive.
+
+    On side 0 the edge is parallel to rows, and the function itself is slope * row + start.
+    """
+    if abs(edge[0]) * right <= LEAST_SLOPE * (abs(edge[1]) * bottom + abs(edge[2])):
+        return 0, edge[1], edge[2] + slack
+    scale = -1.0 / edge[0]
+    return (1 if edge[0] > 0.0 else -1), edge[1] * scale, (edge[2] + slack) * scale
+
+
+@helper
+def _narrowed(border, row, low, high):
     """The span of columns in which an edge's function is positive in a row."""
-    value = edge[1] * row + edge[2] + slack
-    if abs(edge[0]) * right <= LEAST_SLOPE * (abs(edge[1] * row) + abs(edge[2])):
-        return (low, high) if value >= 0.0 else (low, low - 1.0)
-    crossing = -value / edge[0]
-    return (max(low, crossing), high) if edge[0] > 0.0 else (low, min(high, crossing))
+    side, value = border[0], border[1] * row + border[2]
+    if side > 0:
+        return max(low, value), high
+    if side < 0:
+        return low, min(high, value)
+    return (low, high) if value >= 0.0 else (low, low - 1.0)
 
 
 @kernel("void(float64[:, ::1], float64[:, ::1], uint32[:, ::1], int64, int64, float32[:, ::1], int32[:, ::1])")
@@ -127,16 +140,16 @@ def rasterize(points, pixels, faces, left, top, inverse_depth, face_ids):
         edge_0, edge_1, edge_2, drawable = _edges(points, one, two, three)
         if not drawable:
             continue
-        slack_0 = _slack(edge_0, right, bottom)
-        slack_1 = _slack(edge_1, right, bottom)
-        slack_2 = _slack(edge_2, right, bottom)
+        border_0 = _border(edge_0, _slack(edge_0, right, bottom), right, bottom)
+        border_1 = _border(edge_1, _slack(edge_1, right, bottom), right, bottom)
+        border_2 = _border(edge_2, _slack(edge_2, right, bottom), right, bottom)
         slope = edge_0[0] + edge_1[0] + edge_2[0]
         descent = edge_0[1] + edge_1[1] + edge_2[1]
         constant = edge_0[2] + edge_1[2] + edge_2[2]
         for row in range(int(ceil(low_row)), int(floor(high_row)) + 1):
-            low, high = _narrowed(edge_0, slack_0, right, row, low_column, high_column)
-            low, high = _narrowed(edge_1, slack_1, right, row, low, high)
-            low, high = _narrowed(edge_2, slack_2, right, row, low, high)
+            low, high = _narrowed(border_0, row, low_column, high_column)
+            low, high = _narrowed(border_1, row, low, high)
+            low, high = _narrowed(border_2, row, low, high)
             if low > high:
                 continue
             start = descent * row + constant

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,19 @@ from pose_tracker_ros.rendering.texture_level import pyramid_level, texels_per_m
 
 if TYPE_CHECKING:
     from pose_tracker_ros.rendering.baked_colors import BakedColors
+
+
+class _DrawnView(NamedTuple):
+    """What was drawn last, and what its colours need."""
+
+    camera: PinholeCamera
+    camera_T_object: np.ndarray
+    rendering: Rendering
+    drawing: Drawing | None
+    baked: BakedColors | None
+
+    def shows(self, camera: PinholeCamera, camera_T_object: np.ndarray) -> bool:
+        return self.camera == camera and np.array_equal(self.camera_T_object, camera_T_object)
 
 
 class RasterRenderer:
@@ -33,6 +46,7 @@ class RasterRenderer:
         self._extent = MeshExtent.of(self._full.vertices)
         self._levels = mesh_levels(mesh) if level_of_detail else []
         self._lock = threading.Lock()
+        self._last: _DrawnView | None = None
         if mesh.vertex_colors is not None:
             self._colors = np.array(mesh.vertex_colors, np.uint8, order="C")
         if mesh.texture is not None:
@@ -41,15 +55,26 @@ class RasterRenderer:
             self._texels_per_metre = texels_per_metre(mesh)
 
     def render(self, camera: PinholeCamera, camera_T_object: np.ndarray, color: bool = True) -> Rendering:
-        """See :class:`pose_tracker_ros.rendering.Renderer`; ``color=False`` leaves that image black, and saves its time."""
-        rendering = empty_rendering(camera)
+        """See :class:`pose_tracker_ros.rendering.Renderer`.
+
+        Asked for the colours of the view that was drawn last, without them, it paints that.
+        """
         with self._lock:
-            level, baked = self._level(camera, camera_T_object, color and self._mesh.has_color)
-            rasterizer = self._full if level is None else level.rasterizer
-            drawing = rasterizer.draw(camera, camera_T_object, rendering)
-            if color and drawing is not None and drawing.mean_depth_m > 0:
-                self._paint(rendering, drawing, baked, camera.fx)
-        return rendering
+            if not (color and self._last is not None and self._last.shows(camera, camera_T_object)):
+                self._last = self._drawn(camera, camera_T_object)
+            view = self._last
+            if color:
+                self._last = None
+                if view.drawing is not None and view.drawing.mean_depth_m > 0:
+                    self._paint(view.rendering, view.drawing, view.baked, camera.fx)
+        return view.rendering
+
+    def _drawn(self, camera: PinholeCamera, camera_T_object: np.ndarray) -> _DrawnView:
+        """A view without colours."""
+        level, baked = self._level(camera, camera_T_object, self._mesh.has_color)
+        rasterizer, rendering = self._full if level is None else level.rasterizer, empty_rendering(camera)
+        drawing = rasterizer.draw(camera, camera_T_object, rendering)
+        return _DrawnView(camera, camera_T_object.copy(), rendering, drawing, baked)
 
     def _level(
         self, camera: PinholeCamera, camera_T_object: np.ndarray, with_colors: bool

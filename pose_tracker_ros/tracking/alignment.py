@@ -84,7 +84,8 @@ class Expectation(NamedTuple):
 
 
 class Alignment(NamedTuple):
-    """The most likely pose (4, 4), the information (6, 6) that it was weighed with, its covariance (6, 6), the common errors, and the last view with its solution."""
+    """The most likely pose (4, 4), the information (6, 6) that it was weighed with, its covariance (6, 6), the common errors,
+    and the last view with its solution."""
 
     camera_T_object: np.ndarray
     information: np.ndarray
@@ -92,6 +93,11 @@ class Alignment(NamedTuple):
     errors: CommonErrors
     view: View
     solution: Solution
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether the last view shows the object where it is, to a pixel."""
+        return _moved_px(self.view, self.solution.state) < SETTLED_PX
 
 
 def align(
@@ -132,7 +138,8 @@ def align(
     posterior = np.linalg.inv(solution.information)
     covariance = solution.covariance(view.center, _spread(prior.information, noise))
     errors = CommonErrors(state[COMMON], posterior[COMMON, COMMON])
-    return Alignment(pose, np.linalg.inv(posterior[:SHIFT, :SHIFT]), covariance[:SHIFT, :SHIFT], errors, *found)
+    information = np.linalg.inv(posterior[:SHIFT, :SHIFT])
+    return Alignment(pose, information, covariance[:SHIFT, :SHIFT], errors, *found)
 
 
 def _spread(information: np.ndarray, noise: NoiseModel) -> np.ndarray:

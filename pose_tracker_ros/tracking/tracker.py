@@ -280,7 +280,8 @@ class Tracker:
         )
         if alignment is None:
             return None
-        weighed = self._weighed(frame, name, track, alignment.camera_T_object, alignment.errors)
+        drawn = alignment.view.camera_T_object if alignment.is_drawn else alignment.camera_T_object
+        weighed = self._weighed(frame, name, track, drawn, alignment.errors)
         return weighed and Hypothesis(expected, alignment, *weighed)
 
     def _evidence(
