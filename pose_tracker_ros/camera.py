@@ -6,6 +6,7 @@ REP-103 optical frame: x right, y down, z forward.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,7 +28,7 @@ class PinholeCamera:
 
     def __post_init__(self) -> None:
         numbers = (self.fx, self.fy, self.cx, self.cy)
-        if self.width <= 0 or self.height <= 0 or not np.all(np.isfinite(numbers)) or self.fx <= 0 or self.fy <= 0:
+        if self.width <= 0 or self.height <= 0 or not all(map(math.isfinite, numbers)) or self.fx <= 0 or self.fy <= 0:
             raise ValueError(
                 "expected camera intrinsics with positive size and focal lengths, got "
                 f"{self.width}x{self.height}, fx {self.fx}, fy {self.fy}, cx {self.cx}, cy {self.cy}; "

@@ -62,7 +62,7 @@ def seen_factors(frames: Sequence[Frame], model: ObjectModel, camera_T_object: n
             raise ValueError(f"expected {model.name} in frame {frame.index}, but nothing of it is seen; take others")
         observation = observe(view, alignment.errors.mean[:2])
         evidence = weigh(view, observation, track.appearance, noise, float(alignment.errors.mean[-1]))
-        track = track.supported_by(Hypothesis(expected, alignment, evidence, observation), frame, model)
+        track = track.supported_by(Hypothesis(expected, alignment, evidence, view, observation), frame, model)
     level, errors = COARSE_TO_FINE[-1], alignment.errors
     limit_m = level.depth_limit * model.diameter_m
     depth = DepthFactor.of(view, noise, limit_m, ANY_DEPTH_M)

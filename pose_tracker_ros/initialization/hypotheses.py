@@ -27,6 +27,7 @@ from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.rendering.raster import RasterRenderer
 from pose_tracker_ros.tracking.alignment import COARSE_TO_FINE, CommonErrors, Expectation, Level, align
 from pose_tracker_ros.tracking.factors.contour import ColorStatistics
+from pose_tracker_ros.tracking.view import distance_around
 from pose_tracker_ros.tracking.noise import NoiseModel
 
 # Of a view that looked like the object: what the grids of views and offsets leave open, diameters and radians.
@@ -240,4 +241,5 @@ def _near_mask(observation: Observation) -> Frame:
 def _colors(observation: Observation) -> ColorStatistics:
     """Colours of what is under the mask, and of what is around it."""
     stride = max(1, round(np.sqrt(observation.mask.sum()) / COARSE_PX))
-    return ColorStatistics.under(observation.mask[::stride, ::stride], observation.frame.color, 0, 0, stride)
+    mask = observation.mask[::stride, ::stride]
+    return ColorStatistics.under(mask, distance_around(mask), observation.frame.color, 0, 0, stride)

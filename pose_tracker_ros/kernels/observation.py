@@ -17,36 +17,6 @@ NEAREST_M = 1e-3
 OVERLAP = 1.2
 
 
-@kernel("void(Array(uint8, 3, 'A', True), int64, int64, int64, uint8[:, :, ::1])")
-def cut_color(image, left, top, scale, window):
-    """Fill a ``window`` (R, R, 3) from an image (H, W, 3)."""
-    window[:] = 0
-    for row in range(window.shape[0]):
-        image_row = top + scale * row
-        if not 0 <= image_row < image.shape[0]:
-            continue
-        for column in range(window.shape[1]):
-            image_column = left + scale * column
-            if 0 <= image_column < image.shape[1]:
-                for channel in range(3):
-                    window[row, column, channel] = image[image_row, image_column, channel]
-
-
-@kernel("void(Array(float32, 2, 'A', True), int64, int64, int64, float64, float64, float32[:, ::1])")
-def cut_depth(image, left, top, scale, nearest, farthest, window):
-    """Fill a ``window`` (R, R) from a depth image (H, W), 0 where it is not between the limits (m)."""
-    window[:] = 0
-    for row in range(window.shape[0]):
-        image_row = top + scale * row
-        if not 0 <= image_row < image.shape[0]:
-            continue
-        for column in range(window.shape[1]):
-            image_column = left + scale * column
-            if 0 <= image_column < image.shape[1]:
-                depth = image[image_row, image_column]
-                window[row, column] = depth if nearest <= depth <= farthest else 0
-
-
 @kernel(
     "void(Array(float32, 2, 'A', True), float64[::1], int64[::1], float64[:, ::1], float64[::1], float64, float64, float64, "
     "float64, float32[:, ::1])"

@@ -12,7 +12,6 @@ import math
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
 from pose_tracker_ros.camera import PinholeCamera
@@ -21,6 +20,7 @@ from pose_tracker_ros.kernels import surroundings
 from pose_tracker_ros.rendering.protocol import Rendering
 from pose_tracker_ros.tracking.noise import NoiseModel
 from pose_tracker_ros.tracking.observation import Observation
+from pose_tracker_ros.tracking.view import distance_around
 
 # A share of the silhouette below which what is seen says nothing about the object: as much seems to speak of 5 % of wholly hidden ones.
 HIDDEN_SPEAKING_SHARE = 0.08
@@ -46,6 +46,11 @@ class Drawn(NamedTuple):
     rendering: Rendering
     center: np.ndarray
     diameter_m: float
+
+    @property
+    def around_px(self) -> np.ndarray:
+        """(R, R) float32, how far each pixel is from the silhouette."""
+        return distance_around(self.rendering.mask)
 
 
 class Evidence(NamedTuple):
@@ -213,11 +218,9 @@ def weigh(
 
 def _surroundings(view: Drawn, observation: Observation, noise: NoiseModel) -> tuple[np.ndarray, np.ndarray]:
     """Planes (2, 4) and colours (4096,) of what is around the silhouette."""
-    outside = (~view.rendering.mask).view(np.uint8)
-    distance = cv2.distanceTransform(outside, cv2.DIST_L2, cv2.DIST_MASK_3)
     planes, around = np.empty((surroundings.MOST_PLANES, surroundings.PLANE_NUMBERS)), np.empty(surroundings.BINS**3, np.float32)
     surroundings.look_around(
-        distance,
+        view.around_px,
         view.camera.fx * view.diameter_m / view.center[2],
         observation.window,
         observation.depth,

@@ -18,6 +18,7 @@ from pose_tracker_ros.tracking.motion import Motion
 from pose_tracker_ros.tracking.noise import NoiseModel
 from pose_tracker_ros.tracking.observation import Observation
 from pose_tracker_ros.tracking.states import TrackResult, TrackState
+from pose_tracker_ros.tracking.view import View
 
 # Of a first pose, and of one that is looked for again: a hand's breadth, and what a glance tells of turns (metres, radians).
 VAGUE = np.diag([0.03**-2] * 3 + [0.3**-2] * 3)
@@ -56,6 +57,7 @@ class Hypothesis(NamedTuple):
     expected: Expectation
     alignment: Alignment
     evidence: Evidence
+    view: View
     observation: Observation
 
     @property
@@ -164,7 +166,7 @@ class Track:
             correction = np.concatenate(residual_between(expected.camera_T_object, alignment.camera_T_object, model.center_m))
             of_image = alignment.information - expected.information
             motion = expected.motion.corrected(correction, (of_image + of_image.T) / 2)
-        seen = ColorStatistics.seen_in(alignment.view)
+        seen = ColorStatistics.seen_in(found.view)
         return replace(
             self,
             state=TrackState.TRACKING,

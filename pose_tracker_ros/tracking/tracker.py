@@ -24,7 +24,7 @@ from pose_tracker_ros.tracking.rivals import alike_turns
 from pose_tracker_ros.tracking.search import BASIN_RAD, search, turns
 from pose_tracker_ros.tracking.states import TrackResult, TrackState
 from pose_tracker_ros.tracking.track import Expectation, Hypothesis, SearchState, Track
-from pose_tracker_ros.tracking.view import make_view
+from pose_tracker_ros.tracking.view import View, make_view
 
 if TYPE_CHECKING:
     from pose_tracker_ros.networks.motion_network import MotionNetwork
@@ -293,7 +293,7 @@ class Tracker:
 
     def _weighed(
         self, frame: Frame, name: str, track: Track, camera_T_object: np.ndarray, errors: CommonErrors
-    ) -> tuple[Evidence, Observation] | None:
+    ) -> tuple[Evidence, View, Observation] | None:
         config = self.config
         view = make_view(
             frame, self._renderers[name], self.models[name], camera_T_object, config.resolution, color=True
@@ -301,7 +301,8 @@ class Tracker:
         if view is None or np.count_nonzero(view.rendering.mask) < FEWEST_PIXELS:
             return None
         observation = observe(view, errors.mean[:2], (config.min_depth_m, config.max_depth_m))
-        return weigh(view, observation, track.appearance, config.noise, float(errors.mean[-1])), observation
+        evidence = weigh(view, observation, track.appearance, config.noise, float(errors.mean[-1]))
+        return evidence, view, observation
 
     def _search_for(
         self, frame: Frame, names: Sequence[str], hidden: set[str], begin: float

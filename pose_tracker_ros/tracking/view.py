@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
 
+import cv2
 import numpy as np
 
 from pose_tracker_ros.camera import PinholeCamera
@@ -20,7 +22,8 @@ WINDOW_DIAMETERS = 1.3
 NEAREST_M = 0.05
 
 
-class View(NamedTuple):
+@dataclass(frozen=True)
+class View:
     """The object rendered at ``camera_T_object`` (4, 4), and the frame that it is compared with.
 
     camera: of the window, whose pixel (row, column) is the image's (top + scale row, left + scale column); center (3,): of
@@ -37,12 +40,17 @@ class View(NamedTuple):
     center: np.ndarray
     diameter_m: float
 
-    @property
+    @cached_property
     def depth_camera(self) -> PinholeCamera:
         """Intrinsics of the depth image."""
         return self.frame.depth_camera or self.frame.camera
 
-    @property
+    @cached_property
+    def around_px(self) -> np.ndarray:
+        """(R, R) float32, how far each pixel is from the silhouette."""
+        return distance_around(self.rendering.mask)
+
+    @cached_property
     def depth_T_color(self) -> np.ndarray:
         """(4, 4), takes points of the colour camera to the depth camera."""
         return np.eye(4) if self.frame.color_T_depth is None else np.ascontiguousarray(invert(self.frame.color_T_depth))
@@ -52,6 +60,11 @@ class View(NamedTuple):
         x = (pixels[:, 0] - self.camera.cx) / self.camera.fx
         y = (pixels[:, 1] - self.camera.cy) / self.camera.fy
         return np.column_stack([x * depth, y * depth, depth])
+
+
+def distance_around(mask: np.ndarray) -> np.ndarray:
+    """How far pixels are from a mask (R, R) bool: (R, R) float32."""
+    return cv2.distanceTransform((~mask).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
 
 
 def intrinsics(camera: PinholeCamera) -> np.ndarray:

@@ -28,15 +28,17 @@ class ColorStatistics(NamedTuple):
     @classmethod
     def seen_in(cls, view: View) -> ColorStatistics:
         """Those of a view whose rendering is where the object is."""
-        return cls.under(view.rendering.mask, view.frame.color, view.left, view.top, view.scale)
+        where = view.rendering.mask, view.around_px
+        return cls.under(*where, view.frame.color, view.left, view.top, view.scale)
 
     @classmethod
-    def under(cls, mask: np.ndarray, color: np.ndarray, left: int, top: int, scale: int) -> ColorStatistics:
+    def under(
+        cls, mask: np.ndarray, around_px: np.ndarray, color: np.ndarray, left: int, top: int, scale: int
+    ) -> ColorStatistics:
         """Those of a mask (R, R) bool whose pixel (row, column) is that of an image ``color`` (H, W, 3) at (top + scale row,
-        left + scale column)."""
-        mask = np.ascontiguousarray(mask).view(np.uint8)
-        inside = cv2.erode(mask, _square(INSIDE_PX))
-        beside = cv2.dilate(mask, _square(OUTSIDE_TO_PX)) - cv2.dilate(mask, _square(OUTSIDE_FROM_PX))
+        left + scale column); ``around_px`` (R, R): how far each is from the mask."""
+        inside = cv2.erode(np.ascontiguousarray(mask).view(np.uint8), np.ones((2 * INSIDE_PX + 1,) * 2, np.uint8))
+        beside = ((around_px > OUTSIDE_FROM_PX) & (around_px <= OUTSIDE_TO_PX)).view(np.uint8)
         counts = np.zeros((2, contour.BINS**3), np.float32)
         counted = np.ascontiguousarray(color), inside + 2 * beside, left, top, scale
         contour.count_colors(*counted, counts[0], counts[1])
@@ -120,7 +122,3 @@ def outline_lines(
         lines,
     )
     return points[:kept], lines[:kept]
-
-
-def _square(reach: int) -> np.ndarray:
-    return np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
