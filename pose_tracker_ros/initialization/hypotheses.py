@@ -27,8 +27,8 @@ from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.rendering.raster import RasterRenderer
 from pose_tracker_ros.tracking.alignment import COARSE_TO_FINE, CommonErrors, Expectation, Level, align
 from pose_tracker_ros.tracking.factors.contour import ColorStatistics
-from pose_tracker_ros.tracking.view import distance_around
 from pose_tracker_ros.tracking.noise import NoiseModel
+from pose_tracker_ros.tracking.view import distance_around
 
 # Of a view that looked like the object: what the grids of views and offsets leave open, diameters and radians.
 VIEW_DEVIATION_D, VIEW_DEVIATION_RAD = 0.1, 0.3

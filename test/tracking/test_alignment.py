@@ -104,7 +104,7 @@ def test_lines_that_a_finger_covers_are_left_out_and_round_things_do_not_cover_t
     column = int(np.median(everything[:, 0]))
     depth = frame.depth.copy()
     depth[:, column:] = view.rendering.depth[view.rendering.mask].min() - 0.01
-    held_view = view._replace(frame=replace(frame, depth=depth))
+    held_view = replace(view, frame=replace(frame, depth=depth))
     _, held = outline_lines(held_view, 200, np.zeros(2), ANY_DEPTH_M, 0.008)
     under = held[:, 0] > column + 3
     assert not under.any()
