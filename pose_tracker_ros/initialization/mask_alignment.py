@@ -65,11 +65,10 @@ class MaskAlignmentConfig:
 
 @dataclass(frozen=True)
 class AlternativePose:
-    """Another pose that was found: its transform, its mean overlap and by how much its cost is higher."""
+    """Another pose that was found: its transform and its mean overlap."""
 
     camera_T_object: np.ndarray
     overlap: float
-    extra_cost: float
 
 
 @dataclass(frozen=True)
@@ -267,7 +266,7 @@ def _result(
     camera_T_object = shape.uncentered(poses)
     overlaps = state.overlap.cpu().numpy()
     alternatives = tuple(
-        AlternativePose(camera_T_object[i], float(overlaps[i].mean()), float(state.cost[i] - state.cost[0]))
+        AlternativePose(camera_T_object[i], float(overlaps[i].mean()))
         for i in range(1, len(poses))
     )
     history = shape.uncentered(track.of(0))

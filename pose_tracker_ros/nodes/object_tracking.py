@@ -24,10 +24,10 @@ from pose_tracker_ros.nodes.first_poses import FirstPoses
 from pose_tracker_ros.nodes.newest import NewestFirstWorker
 from pose_tracker_ros.nodes.object_publisher import STATES_WITH_POSE, ObjectPublisher, mesh_marker
 from pose_tracker_ros.nodes.parameters import apply_changes, config_from_parameters, declare, declare_config
+from pose_tracker_ros.nodes.recent_frames import FrameBuffer
 from pose_tracker_ros.nodes.tracker_diagnostics import StageTimes, error_values, health, status
 from pose_tracker_ros.objects import ObjectModel, load_object
 from pose_tracker_ros.tracking import Tracker, TrackerConfig, TrackResult, TrackState
-from pose_tracker_ros.tracking.handover import FrameBuffer
 
 ERROR_PERIOD_S = 5.0
 

@@ -43,7 +43,7 @@ class OpenGLRenderer:
             )
         weakref.finalize(self, self._canvas.discard, self._nodes)
 
-    def render(self, camera: PinholeCamera, camera_T_object: np.ndarray) -> Rendering:
+    def render(self, camera: PinholeCamera, camera_T_object: np.ndarray, color: bool = True) -> Rendering:
         """See :class:`pose_tracker_ros.rendering.Renderer`."""
         near, far = self._near_and_far(camera_T_object)
         if far <= near:
@@ -55,9 +55,9 @@ class OpenGLRenderer:
             mask = depth > 0
             if self._texture is not None and mask.any():
                 self._texture.level = pyramid_level(self._texels_per_metre, camera.fx, float(depth[mask].mean()))
-            color, _ = self._canvas.draw(albedo, camera_T_object)
-        color[~mask] = 0
-        return Rendering(color, depth, _normals(normal_color, mask, camera, camera_T_object), mask)
+            albedo_color = self._canvas.draw(albedo, camera_T_object)[0] if color else np.zeros_like(normal_color)
+        albedo_color[~mask] = 0
+        return Rendering(albedo_color, depth, _normals(normal_color, mask, camera, camera_T_object), mask)
 
     def color_and_depth(self, camera: PinholeCamera, camera_T_object: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Colour and depth of :meth:`render` alone, drawn at once; the object's origin chooses the texture's level."""

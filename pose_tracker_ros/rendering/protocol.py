@@ -42,8 +42,11 @@ def empty_rendering(camera: PinholeCamera) -> Rendering:
 class Renderer(Protocol):
     """Draws one mesh from any pose with any pinhole camera."""
 
-    def render(self, camera: PinholeCamera, camera_T_object: np.ndarray) -> Rendering:
-        """Images of the mesh at ``camera_T_object`` (4, 4); an object out of sight gives an empty mask."""
+    def render(self, camera: PinholeCamera, camera_T_object: np.ndarray, color: bool = True) -> Rendering:
+        """Images of the mesh at ``camera_T_object`` (4, 4); an object out of sight gives an empty mask.
+
+        ``color=False`` leaves that image black, and saves its time.
+        """
         ...
 
 

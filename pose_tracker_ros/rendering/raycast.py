@@ -41,7 +41,7 @@ class RaycastRenderer:
             self._pyramid = texture_pyramid(mesh.texture)
             self._texels_per_metre = texels_per_metre(mesh)
 
-    def render(self, camera: PinholeCamera, camera_T_object: np.ndarray) -> Rendering:
+    def render(self, camera: PinholeCamera, camera_T_object: np.ndarray, color: bool = True) -> Rendering:
         """See :class:`pose_tracker_ros.rendering.Renderer`."""
         rendering = empty_rendering(camera)
         pixels = self._touched_pixels(camera, camera_T_object)
@@ -70,8 +70,9 @@ class RaycastRenderer:
         rendering.mask.reshape(-1)[pixels] = True
         rendering.depth.reshape(-1)[pixels] = depth
         rendering.normal.reshape(-1, 3)[pixels] = normal
-        color = self._albedo(triangles, barycentric, camera.fx, float(depth.mean()))
-        rendering.color.reshape(-1, 3)[pixels] = color
+        if color:
+            albedo = self._albedo(triangles, barycentric, camera.fx, float(depth.mean()))
+            rendering.color.reshape(-1, 3)[pixels] = albedo
         return rendering
 
     def _touched_pixels(self, camera: PinholeCamera, camera_T_object: np.ndarray) -> np.ndarray:

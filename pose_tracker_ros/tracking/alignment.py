@@ -13,7 +13,7 @@ from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.geometry import make_pose
 from pose_tracker_ros.kernels.alignment import BIAS, OFFSET, SHIFT, STATE, TURN, move_state, rotate
 from pose_tracker_ros.objects import ObjectModel
-from pose_tracker_ros.rendering.raster import RasterRenderer
+from pose_tracker_ros.rendering import Renderer
 from pose_tracker_ros.tracking.factors.contour import ColorStatistics, ContourFactor
 from pose_tracker_ros.tracking.factors.depth import DepthFactor
 from pose_tracker_ros.tracking.factors.gaussian import Gaussian
@@ -103,7 +103,7 @@ class Alignment(NamedTuple):
 def align(
     frame: Frame,
     model: ObjectModel,
-    renderer: RasterRenderer,
+    renderer: Renderer,
     expected: Expectation,
     noise: NoiseModel,
     largest_px: int = 128,

@@ -12,7 +12,7 @@ from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.geometry import invert, make_pose, so3_exp
 from pose_tracker_ros.kernels import places
 from pose_tracker_ros.objects import ObjectModel
-from pose_tracker_ros.rendering.raster import RasterRenderer
+from pose_tracker_ros.rendering import Renderer
 from pose_tracker_ros.tracking.factors.contour import ColorStatistics
 from pose_tracker_ros.tracking.view import View, make_view
 
@@ -70,7 +70,7 @@ def moved_log_density(distance_m: np.ndarray) -> np.ndarray:
 def search(
     frame: Frame,
     model: ObjectModel,
-    renderer: RasterRenderer,
+    renderer: Renderer,
     camera_T_object: np.ndarray,
     rotations: np.ndarray,
     colors: ColorStatistics | None,
@@ -108,7 +108,6 @@ def look(view: View) -> Outlook | None:
     chosen[0] = np.argmax(inside[rows, columns])
     points = view.back_project(np.column_stack([columns, rows])[chosen], view.rendering.depth[rows, columns][chosen])
     reach = max(2, round(BESIDE_D * view.diameter_m * view.camera.fx / view.center[2]))
-    grown = np.zeros_like(mask)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
     grown = cv2.dilate(mask, kernel) - cv2.dilate(mask, np.ones((2 * reach - 1, 2 * reach - 1), np.uint8))
     ring_rows, ring_columns = np.nonzero((grown > 0)[1:-1, 1:-1])

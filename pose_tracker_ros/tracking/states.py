@@ -31,7 +31,8 @@ class TrackResult:
 
     reason: why the state is what it is, in words. camera_T_object: (4, 4), in LOST the last one. covariance: (6, 6) of the
     translation (m) and rotation (rad) of the object's centre in camera axes. score: 0..1, probability that the object is
-    there. errors: of the camera, as far as this object shows them. seconds: time spent per stage.
+    there. errors: of the camera, as far as this object shows them. seconds: ``total`` is what the frame took, all objects
+    together.
     """
 
     state: TrackState

@@ -89,8 +89,9 @@ class SearchState(NamedTuple):
 class Track:
     """What is known of one object after a frame.
 
-    camera_T_object: (4, 4), the last supported pose, at first the one to start from; information: (6, 6) about it;
-    errors: of the camera; colors: across the outline, None before the first supported frame; stamp: of the last frame, s;
+    state, reason, covariance, score: see :class:`TrackResult`; camera_T_object: (4, 4), the last supported pose, at first the
+    one to start from; errors: of the camera; appearance: the object's colours; colors: those across the outline, None before
+    the first supported frame; motion: how the object goes on; stamp: of the last frame, s;
     unsupported: frames in a row that contradicted the pose; turns: of the object that were tried since it was supported;
     candidate: (4, 4), the best pose that was found elsewhere, while other turns are still to be compared with it.
     """

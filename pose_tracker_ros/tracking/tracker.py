@@ -152,12 +152,14 @@ class Tracker:
         camera = PinholeCamera(64, 48, 50.0, 50.0, 32.0, 24.0)
         blank = Frame(np.zeros((48, 64, 3), np.uint8), np.zeros((48, 64), np.float32), camera, 0.0)
         before, self._tracks = self._tracks, {}
-        for name, model in self.models.items():
-            pose = np.eye(4)
-            pose[:3, 3] = (0, 0, 4 * model.diameter_m) - model.center_m
-            self.start(name, pose)
-        self.step(blank)
-        self._tracks = before
+        try:
+            for name, model in self.models.items():
+                pose = np.eye(4)
+                pose[:3, 3] = (0, 0, 4 * model.diameter_m) - model.center_m
+                self.start(name, pose)
+            self.step(blank)
+        finally:
+            self._tracks = before
 
     def render(self, name: str, camera: PinholeCamera, camera_T_object: np.ndarray) -> Rendering:
         """An object in a full image, for overlays."""

@@ -13,8 +13,7 @@ from pose_tracker_ros.camera import PinholeCamera
 from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.geometry import invert
 from pose_tracker_ros.objects import ObjectModel
-from pose_tracker_ros.rendering import Rendering
-from pose_tracker_ros.rendering.raster import RasterRenderer
+from pose_tracker_ros.rendering import Renderer, Rendering
 
 # Side of the window, diameters: room for the outline's lines around the object.
 WINDOW_DIAMETERS = 1.3
@@ -74,7 +73,7 @@ def intrinsics(camera: PinholeCamera) -> np.ndarray:
 
 def make_view(
     frame: Frame,
-    renderer: RasterRenderer,
+    renderer: Renderer,
     model: ObjectModel,
     camera_T_object: np.ndarray,
     largest_px: int,

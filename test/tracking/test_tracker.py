@@ -1,5 +1,6 @@
 """The tracker on rendered frames: follows, holds, searches, loses, finds again, and refuses nonsense."""
 
+import ctypes.util
 import dataclasses
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from pose_tracker_ros.tracking import Tracker, TrackerConfig, TrackState
 from pose_tracker_ros.tracking.config import OFFLINE
 from pose_tracker_ros.tracking.tracker import MOST_LOOKS
 
+NEEDS_EGL = pytest.mark.skipif(ctypes.util.find_library("EGL") is None, reason="needs libegl1")
 STEP = np.array([0.004, 0.001, -0.002])
 TURN = np.radians([0.5, 1.5, -0.5])
 GEOMETRY = TrackerConfig(network="never", **OFFLINE)
@@ -82,6 +84,16 @@ def test_each_factor_follows_alone(jug, alone):
     frames = list(moving(jug, 8))
     result = follow(jug, frames, START, config)[-1]
     assert pose_errors(result.camera_T_object, frames[-1].truth["demo_jug"])[0] < {"depth": 0.002, "contour": 0.01}[alone]
+
+
+@pytest.mark.parametrize("renderer", ["raycast", pytest.param("opengl", marks=NEEDS_EGL)])
+def test_other_renderers_do_as_well(jug, renderer):
+    frames = list(moving(jug, 4))
+    one, other = (
+        follow(jug, frames, START, dataclasses.replace(GEOMETRY, renderer=name))[-1] for name in ("raster", renderer)
+    )
+    assert other.state is TrackState.TRACKING
+    assert pose_errors(one.camera_T_object, other.camera_T_object)[0] < 0.0005
 
 
 def test_many_objects_are_followed_as_each_alone(cube, jug):

@@ -7,10 +7,10 @@ import pytest
 from tracking_scenes import START, blank_frame, frame_of
 
 from pose_tracker_ros.geometry import apply_residual, pose_errors
+from pose_tracker_ros.nodes.recent_frames import FrameBuffer
 from pose_tracker_ros.objects import load_object
 from pose_tracker_ros.tracking import Tracker, TrackerConfig, TrackState
 from pose_tracker_ros.tracking.config import OFFLINE
-from pose_tracker_ros.tracking.handover import FrameBuffer
 
 
 @pytest.fixture(scope="module")
