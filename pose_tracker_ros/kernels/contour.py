@@ -163,9 +163,12 @@ def place_lines(
         if seen_z > 0:
             column = int(np.rint(depth_camera[0] * seen_x / seen_z + depth_camera[2] - shift[0]))
             row = int(np.rint(depth_camera[1] * seen_y / seen_z + depth_camera[3] - shift[1]))
-            covering = _nearest(rendered, pixels[i, 0], pixels[i, 1], reach) - occluder + seen_z - z
-            if _is_measured(depth, row, column, depth_range[0], min(depth_range[1], covering)):
-                continue
+            # First what covers the pixel itself, since that there is nothing is soon seen.
+            least, most, before = depth_range[0], depth_range[1], seen_z - z - occluder
+            if _is_measured(depth, row, column, least, min(most, z + before)):
+                nearest = _nearest(rendered, pixels[i, 0], pixels[i, 1], reach)
+                if _is_measured(depth, row, column, least, min(most, nearest + before)):
+                    continue
         points[kept, 0], points[kept, 1], points[kept, 2] = x, y, z
         lines[kept, 0], lines[kept, 1] = window[0] + window[2] * borders[i, 0], window[1] + window[2] * borders[i, 1]
         lines[kept, 2], lines[kept, 3] = borders[i, 2], borders[i, 3]
@@ -207,15 +210,16 @@ def sample_colors(color, posterior, lines, segment_px, samples):
     pixel counts as independent. What is outside of the image says nothing.
     """
     steps = max(1, int(np.rint(segment_px)))
+    rows, columns = color.shape[0], color.shape[1]
     for line in range(lines.shape[0]):
+        x, y, across, down = lines[line, 0], lines[line, 1], lines[line, 2], lines[line, 3]
         for segment in range(SEGMENTS):
             on, off = 1.0, 1.0
             for step in range(steps):
                 along = ((segment - (SEGMENTS - 1) / 2) + (step - (steps - 1) / 2) / steps) * segment_px
-                column = int(np.rint(lines[line, 0] + along * lines[line, 2]))
-                row = int(np.rint(lines[line, 1] + along * lines[line, 3]))
-                if 0 <= column < color.shape[1] and 0 <= row < color.shape[0]:
-                    value = posterior[_bin(color, row, column)]
+                column, row = int(np.rint(x + along * across)), int(np.rint(y + along * down))
+                if 0 <= column < columns and 0 <= row < rows:
+                    value = float(posterior[_bin(color, np.uint64(row), np.uint64(column))])
                     on *= value
                     off *= 1 - value
             samples[line, segment] = on / (on + off) if on + off > 0 else UNKNOWN

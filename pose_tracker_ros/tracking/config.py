@@ -44,7 +44,7 @@ class TrackerConfig:
     search_turns: int = option(4, "Turns of searched objects that a frame tries, all together", minimum=1, maximum=100)
     search_poses: int = option(4, "Poses of searched objects that a frame weighs, all together", minimum=1, maximum=100)
     frame_budget_ms: float = option(
-        33.0, "Searching goes on in the next frame when a frame has taken so long; 0 = never", minimum=0.0, maximum=1e4
+        33.0, "What can wait, searches and looks of a network, is left to the next frame unless it fits; 0 = without limit", minimum=0.0, maximum=1e4
     )
     lost_frames: int = option(30, "Frames in a row that are searched in vain until the object is lost", minimum=1, maximum=1000)
     min_depth_m: float = option(0.1, "Depth below this is taken for no measurement", minimum=0.0, maximum=10.0)

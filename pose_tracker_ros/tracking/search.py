@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import cv2
@@ -38,6 +38,13 @@ MOST_COLOR = 1.0
 BASIN_RAD = 0.35
 # Irrational steps that fill a square evenly (Roberts, "The unreasonable effectiveness of quasirandom sequences", 2018).
 EVEN_STEPS = 1 / 1.32471795724474602596 ** np.arange(1, 3)
+
+
+class Places(NamedTuple):
+    """Poses (4, 4) to look at, best first, of so many turns that were tried."""
+
+    poses: list[np.ndarray]
+    tried: int
 
 
 class Outlook(NamedTuple):
@@ -76,23 +83,28 @@ def search(
     colors: ColorStatistics | None,
     count: int,
     reach_m: float = np.inf,
-) -> list[np.ndarray]:
-    """The ``count`` best poses (4, 4), best first, of an object last seen at a pose (4, 4), turned by ``rotations`` (K, 3, 3).
+    goes_on: Callable[[], bool] = lambda: True,
+) -> Places:
+    """The ``count`` best poses (4, 4) of an object last seen at a pose (4, 4), turned by ``rotations`` (K, 3, 3).
 
     Best by points and :func:`moved_log_density`. ``colors``: None where they are not known; ``reach_m``: how far from the
-    last place.
+    last place; ``goes_on``: asked before each turn but the first two whether there is time for it.
     """
     rated = _Rater(frame, model, colors)
     center = camera_T_object[:3, :3] @ model.center_m + camera_T_object[:3, 3]
     found: list[tuple[float, np.ndarray]] = []
+    tried = 0
     for rotation in rotations:
+        if tried > 1 and not goes_on():
+            break
+        tried += 1
         turned = rotation @ camera_T_object[:3, :3]
         view = make_view(frame, renderer, model, _posed(model, turned, _in_view(frame, model, center)), SIDE_PX)
         outlook = view and look(view)
         if outlook is not None:
             best = rated.best(outlook, center, count, reach_m)
             found += [(score, _posed(model, turned, place)) for place, score in best]
-    return [pose for _, pose in sorted(found, key=lambda rated_pose: -rated_pose[0])[:count]]
+    return Places([pose for _, pose in sorted(found, key=lambda rated_pose: -rated_pose[0])[:count]], tried)
 
 
 def look(view: View) -> Outlook | None:

@@ -193,6 +193,8 @@ class Track:
         ``evidence``: for the expected pose, None where it would not be seen.
         """
         state, reason = _doubt(evidence, frame)
+        if self.is_new and evidence is not None and evidence.is_present:
+            state, reason = TrackState.SEARCHING, "a first pose that is still compared with others"
         unsupported = self.unsupported + (state is TrackState.SEARCHING)
         if self.state is TrackState.LOST or unsupported >= lost_frames:
             state = TrackState.LOST

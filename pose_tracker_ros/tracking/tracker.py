@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from pose_tracker_ros.objects import ObjectModel, generic_weights_path, nearest_
 from pose_tracker_ros.rendering import Renderer, Rendering, create_renderer
 from pose_tracker_ros.tracking.alignment import FACTORS, CommonErrors, align
 from pose_tracker_ros.tracking.alignment import Expectation as AlignmentPrior
+from pose_tracker_ros.tracking.budget import Budget
 from pose_tracker_ros.tracking.config import TrackerConfig
 from pose_tracker_ros.tracking.evidence import PRESENT_PROBABILITY, Evidence, weigh
 from pose_tracker_ros.tracking.observation import Observation, observe
@@ -71,6 +73,7 @@ class Tracker:
         self._symmetries = {name: symmetry_transforms(model) for name, model in self.models.items()}
         self._alike = {name: alike_turns(model) for name, model in self.models.items()}
         self._tracks: dict[str, Track] = {}
+        self._budget = Budget()
 
     @classmethod
     def load(
@@ -168,6 +171,7 @@ class Tracker:
     def step(self, frame: Frame) -> dict[str, TrackResult]:
         """Every started object in the next frame."""
         begin = time.perf_counter()
+        self._budget.begin(self.config.frame_budget_ms)
         expected = {
             name: track.expected_in(frame, self.models[name], self.config.motion) for name, track in self._tracks.items()
         }
@@ -177,7 +181,7 @@ class Tracker:
             for name, track in self._tracks.items()
         }
         if self._networks:
-            self._ask_where_needed(frame, expected, found, begin)
+            self._ask_where_needed(frame, expected, found)
         held = {
             name: self._evidence(frame, name, track, expected[name].camera_T_object, track.errors)
             for name, track in self._tracks.items()
@@ -185,7 +189,7 @@ class Tracker:
         }
         hidden = {name for name, evidence in held.items() if evidence is not None and evidence.is_hidden}
         elsewhere = [name for name in held if not (found[name] and found[name].evidence.is_hidden)]
-        searches = self._search_for(frame, elsewhere, hidden, begin)
+        searches = self._search_for(frame, elsewhere, hidden)
         for name, track in self._tracks.items():
             search = searches.get(name, SearchState(track.turns, track.candidate))
             best = search.found or found[name]
@@ -214,12 +218,13 @@ class Tracker:
         for network in set(self._networks.values()):
             names = [name for name in expected if self._networks.get(name) is network]
             questions = [(self.models[name], self._renderers[name], expected[name].camera_T_object) for name in names]
-            for name, opinion in zip(names, network.predict(frame, questions, depth_range)):
+            opinions = self._budget.spend((id(network), len(names)), partial(network.predict, frame, questions, depth_range))
+            for name, opinion in zip(names, opinions):
                 informed[name] = expected[name].informed(*opinion, self.models[name])
         return informed
 
     def _ask_where_needed(
-        self, frame: Frame, expected: Mapping[str, Expectation], found: dict[str, Hypothesis | None], begin: float
+        self, frame: Frame, expected: Mapping[str, Expectation], found: dict[str, Hypothesis | None]
     ) -> None:
         """Ask networks about objects that geometry leaves in doubt, or less sure than a network can be.
 
@@ -231,9 +236,8 @@ class Tracker:
             for name, one in found.items()
             if one is not None and self._is_unsure(name, one)
         }
-        for look in range(MOST_LOOKS):
-            if not asked or (look > 0 and self._is_late(begin)):
-                return
+        for _ in range(MOST_LOOKS):
+            asked = self._affordable(asked)
             again = {}
             for name, informed in self._informed(frame, asked).items():
                 other = self._hypothesis(frame, name, self._tracks[name], asked[name], informed)
@@ -241,6 +245,15 @@ class Tracker:
                 if other is not None and not found[name].evidence.is_present:
                     again[name] = Expectation.near(other.camera_T_object)
             asked = again
+
+    def _affordable(self, asked: Mapping[str, Expectation]) -> dict[str, Expectation]:
+        """Those of whom networks can be asked in the time that is left."""
+        affordable = {}
+        for network in set(self._networks.values()):
+            names = [name for name in asked if self._networks.get(name) is network]
+            if names and self._budget.fits((id(network), len(names))):
+                affordable |= {name: asked[name] for name in names}
+        return affordable
 
     def _is_unsure(self, name: str, found: Hypothesis) -> bool:
         """Whether a network may add to what geometry found; it does not see through what hides an object."""
@@ -257,6 +270,8 @@ class Tracker:
         moved_on = self._hypothesis(frame, name, track, expected, informed)
         if not self.config.stop or expected.motion is None or _is_sure(moved_on):
             return moved_on
+        if not self._budget.fits("hypothesis"):
+            return moved_on
         stopped = self._hypothesis(frame, name, track, Expectation.near(track.camera_T_object))
         return max((moved_on, stopped), key=lambda one: one.evidence.probability if one else -1.0)
 
@@ -267,6 +282,11 @@ class Tracker:
 
         ``informed``: the expectation with what a network said.
         """
+        return self._budget.spend("hypothesis", lambda: self._aligned(frame, name, track, expected, informed))
+
+    def _aligned(
+        self, frame: Frame, name: str, track: Track, expected: Expectation, informed: Expectation | None
+    ) -> Hypothesis | None:
         model, renderer, config = self.models[name], self._renderers[name], self.config
         prior = informed or expected
         errors = track.errors.predicted(config.noise)
@@ -307,9 +327,11 @@ class Tracker:
         return evidence, view, observation
 
     def _search_for(
-        self, frame: Frame, names: Sequence[str], hidden: set[str], begin: float
+        self, frame: Frame, names: Sequence[str], hidden: set[str]
     ) -> dict[str, SearchState]:
         """Look elsewhere for objects, one after the other as long as there is time; those left out come first next time.
+
+        One turn of one object is tried, and one pose weighed, however late it is: else what is lost would stay it.
 
         Something that is ``hidden`` where it is expected may still have jumped: its last turn is tried in one place.
         """
@@ -318,26 +340,26 @@ class Tracker:
         share = len(names)
         searches: dict[str, SearchState] = {}
         for name in sorted(names, key=lambda name: self._tracks[name].turns):
-            if searches and self._is_late(begin):
+            if searches and not self._budget.fits("turn"):
                 break
             turns_tried = 0 if name in hidden else max(1, self.config.search_turns // share)
             poses = 1 if name in hidden else max(1, self.config.search_poses // share)
             if self._tracks[name].is_unsearched:
-                # Whoever starts waits for an answer: all rivals at once, whatever the frame costs.
+                # Whoever starts waits for an answer: of all rivals, as many as there is time for.
                 turns_tried, poses = RIVALS, 2 * self.config.search_poses
-            searches[name] = self._search(frame, name, self._tracks[name], turns_tried, poses, begin)
+            searches[name] = self._search(frame, name, self._tracks[name], turns_tried, poses)
         return searches
 
     def _search(
-        self, frame: Frame, name: str, track: Track, turns_tried: int, poses: int, begin: float
+        self, frame: Frame, name: str, track: Track, turns_tried: int, poses: int
     ) -> SearchState:
         """Try an object's last turn and some others, at their best places and at the best pose so far, which is told, but
         found only when it is sure and its rivals were tried; of equivalent poses the one nearest to the last."""
         model = self.models[name]
         others = turns(1 + track.turns % LAST_TURN, turns_tried)
-        starts = [] if track.candidate is None else [track.candidate, *_turned(track.candidate, others, model.center_m)]
-        starts += search(
-            frame,
+        # Places take half of the time that is left, what is weighed there the other half.
+        half_s = self._budget.left_s / 2
+        asked = (
             model,
             self._renderers[name],
             track.camera_T_object,
@@ -345,11 +367,16 @@ class Tracker:
             track.colors,
             poses,
             START_REACH_D * model.diameter_m if track.is_new else math.inf,
+            lambda: self._budget.fits("turn", reserve_s=half_s),
         )
-        tried = track.turns + turns_tried
+        places = self._budget.spend("turn", lambda: search(frame, *asked), lambda places: places.tried)
+        others, starts = others[: places.tried - 1], places.poses
+        if track.candidate is not None:
+            starts = [track.candidate, *_turned(track.candidate, others, model.center_m), *starts]
+        tried = track.turns + len(others)
         hypotheses = []
         for pose in starts:
-            if hypotheses and self._is_late(begin):
+            if hypotheses and not self._budget.fits("hypothesis", 1 + len(self._alike[name])):
                 break
             nearest = nearest_equivalent(track.camera_T_object, pose, self._symmetries[name])
             hypotheses.append(self._hypothesis(frame, name, track, Expectation.near(nearest)))
@@ -370,11 +397,6 @@ class Tracker:
             self._hypothesis(frame, name, track, Expectation.near(best.camera_T_object @ turn)) for turn in self._alike[name]
         )
         return max([best, *filter(_is_sure, rivals)], key=lambda one: one.merit)
-
-    def _is_late(self, begin: float) -> bool:
-        budget_s = self.config.frame_budget_ms * 1e-3
-        return budget_s > 0 and time.perf_counter() - begin > budget_s
-
 
 def _is_sure(found: Hypothesis | None) -> bool:
     return found is not None and found.evidence.is_present

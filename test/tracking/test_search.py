@@ -49,7 +49,7 @@ def test_turns_leave_no_turn_out(count):
 
 
 def found_from(model, frame, expected, rotations=NO_TURN, **options):
-    return search(frame, model, RasterRenderer(model.mesh), expected, rotations, options.pop("colors", None), 4, **options)
+    return search(frame, model, RasterRenderer(model.mesh), expected, rotations, options.pop("colors", None), 4, **options).poses
 
 
 @pytest.mark.parametrize(("name", "pose"), [("cube", START), ("drill", START), ("spanner", FROM_ABOVE)])

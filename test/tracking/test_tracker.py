@@ -269,3 +269,24 @@ def test_without_network_nothing_heavy_is_imported():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_first_pose_is_compared_within_the_frames_time(drill, monkeypatch):
+    """Time passes by what is done: a frame that has none does the least, and the next ones go on from there."""
+    frame = next(iter(scene(drill, 1)))
+    first = perturbed(drill, frame.truth["drill"], 0.01, 60.0, 0)
+    frames = [dataclasses.replace(frame, stamp=0.03 * number) for number in range(90)]
+    tracker = Tracker.load([drill], dataclasses.replace(GEOMETRY, frame_budget_ms=1e-6))
+    tracker.start("drill", first)
+    weighed = []
+    monkeypatch.setattr(tracker, "_aligned", lambda *asked, of=tracker._aligned: weighed.append(asked) or of(*asked))
+    counts = []
+    for frame in frames:
+        weighed.clear()
+        result = tracker.step(frame)["drill"]
+        counts.append(len(weighed))
+        if result.state is TrackState.TRACKING:
+            break
+    # The expected pose, and one other: the best so far, or the better of two turns.
+    assert max(counts) <= 2 and len(counts) > 5
+    assert pose_errors(result.camera_T_object, frame.truth["drill"])[0] < 0.002
