@@ -74,14 +74,14 @@ def _tukey(residual, deviation, limit, shared):
 def _add_rows(rows, count, hessian, gradient):
     """Add the first ``count`` columns of rows (STATE + 2, BLOCK): Jacobian, residual, and weight, which is zeroed after them.
 
-    Blocks, since sums along a row are what compilers do several of at once.
+    Blocks, since sums along a row are what compilers do several of at once. Where ``hessian`` is empty, the gradient alone.
     """
     weighted = np.empty(BLOCK)
     rows[STATE + 1, count:] = 0.0
     for a in range(STATE):
         for i in range(BLOCK):
             weighted[i] = rows[a, i] * rows[STATE + 1, i]
-        for b in range(a + 1):
+        for b in range(min(a + 1, hessian.shape[0])):
             total = 0.0
             for i in range(BLOCK):
                 total += weighted[i] * rows[b, i]
@@ -228,10 +228,10 @@ def spread_depth(factor, center, state, spread):
     the errors within a group have in common (Liang and Zeger, Biometrika 1986).
     """
     points, normals, depth, camera, depth_T_color, noise, weights = factor
-    groups, size = 0, PATCH * PATCH
+    groups, size, no_hessian = 0, PATCH * PATCH, np.zeros((0, STATE))
     for first in range(0, len(points), size):
         group, score = slice(first, first + size), np.zeros(STATE)
-        place = (center, state, np.zeros((STATE, STATE)), score)
+        place = (center, state, no_hessian, score)
         add_depth(points[group], normals[group], depth, camera, depth_T_color, noise, weights[group], *place)
         _add_outer(score, spread)
         groups += score.any()
@@ -242,10 +242,10 @@ def spread_depth(factor, center, state, spread):
 def spread_contour(factor, center, state, spread):
     """As :func:`spread_depth`, of :func:`add_contour`; groups are neighbours along the outline."""
     points, lines, camera, limit, shared, weights = factor
-    groups = 0
+    groups, no_hessian = 0, np.zeros((0, STATE))
     for first in range(0, len(points), RUN):
         group, score = slice(first, first + RUN), np.zeros(STATE)
-        place = (center, state, np.zeros((STATE, STATE)), score)
+        place = (center, state, no_hessian, score)
         add_contour(points[group], lines[group], camera, limit, shared, weights[group], *place)
         _add_outer(score, spread)
         groups += score.any()

@@ -136,7 +136,7 @@ def align(
         if level == levels[-1] and _moved_px(view, solution.state) < SETTLED_PX:
             break
     posterior = np.linalg.inv(solution.information)
-    covariance = solution.covariance(view.center, _spread(prior.information, noise))
+    covariance = solution.covariance(posterior, view.center, _spread(prior.information, noise))
     errors = CommonErrors(state[COMMON], posterior[COMMON, COMMON])
     information = np.linalg.inv(posterior[:SHIFT, :SHIFT])
     return Alignment(pose, information, covariance[:SHIFT, :SHIFT], errors, *found)

@@ -24,18 +24,17 @@ class Solution(NamedTuple):
     depth: DepthFactor
     contour: ContourFactor
 
-    def covariance(self, center: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    def covariance(self, posterior: np.ndarray, center: np.ndarray, spread: np.ndarray) -> np.ndarray:
         """(10, 10) of the state, honest where the factors' noise is not: the "sandwich" of White (Econometrica 1982).
 
         What factors weigh decides the estimate; how far that may be off, the spread that residuals of neighbours show.
-        ``center`` (3,): of the object; ``spread`` (10, 10): of the prior's gradient.
+        ``posterior`` (10, 10): the information's inverse; ``center`` (3,): of the object; ``spread`` (10, 10): of the prior's gradient.
         """
         shown = spread.copy()
         for spread_of, factor in ((alignment.spread_depth, self.depth), (alignment.spread_contour, self.contour)):
             groups = spread_of(tuple(factor), center, self.state, part := np.zeros_like(spread))
             shown += part * groups / max(groups - DETERMINED, 1)
-        inverse = np.linalg.inv(self.information)
-        return inverse @ shown @ inverse
+        return posterior @ shown @ posterior
 
 
 def solve(
