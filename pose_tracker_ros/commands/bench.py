@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Iterator, Sequence
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -40,6 +41,7 @@ from pose_tracker_ros.evaluation.tracking_benchmark import (
     standard_variants,
     track_side_by_side,
 )
+from pose_tracker_ros.evaluation.tracking_speed import tracking_times
 from pose_tracker_ros.object_files import write_object
 from pose_tracker_ros.objects import ObjectModel, load_mesh
 from pose_tracker_ros.tracking import TrackerConfig
@@ -90,6 +92,12 @@ def bench(
         bool,
         typer.Option("--published-time", help="Also se(3)-TrackNet's pipeline with a random network, for its times."),
     ] = False,
+    times: Annotated[
+        bool,
+        typer.Option(
+            "--times", help="Only how long frames take, geometry alone: each object, one of many triangles, ten at once."
+        ),
+    ] = False,
     factors: Annotated[bool, typer.Option("--factors", hidden=True)] = False,
     scene: Annotated[
         list[str] | None,
@@ -136,6 +144,9 @@ def bench(
             return
         if factors:
             raise ValueError("--factors is no more: the tracker is the one on factors and evidence now; leave it out")
+        if times:
+            bench_times(objects, load_config(TrackerConfig, config, parse_overrides(set_option)), frames or FRAMES, seed)
+            return
         tracker_config = load_config(TrackerConfig, config, parse_overrides(set_option), OFFLINE)
         others, alone = ([named_path(text) for text in texts or ()] for texts in (compare, compare_alone))
         with_ablations = not scene if ablations is None else ablations
@@ -166,15 +177,21 @@ def bench(
         report(runs, variants, output)
 
 
-def simulated_cases(
-    names: Sequence[str] | None, frames: int, seed: int, moved: Sequence[tuple[str, Path]], speed: float
-) -> Iterator[Case]:
-    """The benchmark's objects, all or the named ones, and meshes along recorded motions."""
+def known_objects(names: Sequence[str] | None) -> list[ObjectModel]:
+    """All of the benchmark's objects. Raises ValueError where ``names`` has others."""
     models = benchmark_objects()
     unknown = set(names or ()) - {model.name for model in models}
     if unknown:
         known = ", ".join(model.name for model in models)
         raise ValueError(f"expected objects of the benchmark ({known}), got {', '.join(sorted(unknown))}")
+    return models
+
+
+def simulated_cases(
+    names: Sequence[str] | None, frames: int, seed: int, moved: Sequence[tuple[str, Path]], speed: float
+) -> Iterator[Case]:
+    """The benchmark's objects, all or the named ones, and meshes along recorded motions."""
+    models = known_objects(names)
     for number, model in enumerate(models):
         if not names or model.name in names:
             yield _simulated_case(
@@ -190,6 +207,19 @@ def simulated_cases(
 def _simulated_case(name: str, model: ObjectModel, sequence: FrameSequence, seed: int) -> Case:
     truth = next(iter(sequence.annotations())).truth[model.name]
     return Case(name, model, sequence, perturbed(model, truth, OFFSET_M, ANGLE_DEG, seed), model.name)
+
+
+def bench_times(names: Sequence[str] | None, config: TrackerConfig, frames: int, seed: int) -> None:
+    """A table of how long frames take without a network, with how busy the machine was before."""
+    models = [model for model in known_objects(names) if not names or model.name in names]
+    load = os.getloadavg()[0]
+    table = Table("objects", "faces", "frames", "tracked %", "median ms", "95 %", "longest")
+    for one in tracking_times(models, replace(config, network="never"), frames, seed):
+        median, most = np.percentile(one.milliseconds, (50, 95))
+        shown = [f"{100 * one.tracked:.1f}", *(f"{ms:.2f}" for ms in (median, most, one.milliseconds.max()))]
+        table.add_row(one.name, f"{one.faces:,}", str(len(one.milliseconds)), *shown)
+    table.caption = f"one thread, no network; load before: {load:.2f}"
+    print_table(table)
 
 
 def real_cases(

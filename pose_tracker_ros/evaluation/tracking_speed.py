@@ -1,0 +1,103 @@
+"""How long the tracker takes for a frame, geometry alone: single objects, many at once, and a finely triangulated one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import trimesh
+
+from pose_tracker_ros.datasets import FrameSequence
+from pose_tracker_ros.evaluation.frozen_sets import ANGLE_DEG, OFFSET_M
+from pose_tracker_ros.evaluation.track import perturbed
+from pose_tracker_ros.evaluation.tracking_benchmark import benchmark_sequence
+from pose_tracker_ros.objects import Mesh, ObjectModel
+from pose_tracker_ros.simulation.config import ObjectConfig, SceneConfig
+from pose_tracker_ros.simulation.scene import SceneSequence
+from pose_tracker_ros.tracking import Tracker, TrackerConfig, TrackState
+
+# Each subdivision makes four triangles of one: 3,948 of the jug become 252,672.
+SUBDIVISIONS = 3
+# So many objects at once, in rows of five, metres apart.
+OBJECTS, ROW, APART_M = 10, 5, 0.2
+# Slow, so that they stay in the image: millimetres and degrees from frame to frame.
+SLOW = {"speed_mm": 1.8, "speed_deg": 0.7}
+
+
+class StepTimes(NamedTuple):
+    """Milliseconds of each frame (N,) with ``faces`` triangles in all, and the share of poses that are tracked."""
+
+    name: str
+    faces: int
+    milliseconds: np.ndarray
+    tracked: float
+
+
+def tracking_times(models: Sequence[ObjectModel], config: TrackerConfig, frames: int, seed: int) -> Iterator[StepTimes]:
+    """Of each object, of the first one subdivided, and of ten objects in one scene."""
+    for model in models:
+        yield step_times(model.name, [model], benchmark_sequence(model, seed, frames), config)
+    first = models[0]
+    fine = replace(first, mesh=subdivided(first.mesh, SUBDIVISIONS))
+    # Levels of detail show what the object itself does: its own frames will do.
+    yield step_times(f"{first.name}, subdivided", [fine], benchmark_sequence(first, seed, frames), config)
+    many = {f"{model.name} {number}": model for number, model in zip(range(OBJECTS), _repeated(models))}
+    many = {name: replace(model, name=name) for name, model in many.items()}
+    yield step_times(f"{OBJECTS} objects", list(many.values()), _scene_of(many, frames, seed), config)
+
+
+def step_times(
+    name: str, models: Sequence[ObjectModel], sequence: FrameSequence, config: TrackerConfig
+) -> StepTimes:
+    """Of one tracker that starts a little off the truth in the first frame."""
+    tracker = Tracker.load(models, config)
+    tracker.warm_up()
+    truth = next(iter(sequence.annotations())).truth
+    for model in models:
+        tracker.start(model.name, perturbed(model, truth[model.name], OFFSET_M, ANGLE_DEG))
+    times, states = [], []
+    for frame in sequence:
+        begin = time.perf_counter()
+        results = tracker.step(frame)
+        times.append(1e3 * (time.perf_counter() - begin))
+        states += [result.state for result in results.values()]
+    faces = sum(len(model.mesh.faces) for model in models)
+    return StepTimes(name, faces, np.array(times), float(np.mean([state is TrackState.TRACKING for state in states])))
+
+
+def subdivided(mesh: Mesh, times: int) -> Mesh:
+    """The same surface of four triangles for each one, so many times; of a mesh with texture, or without colours."""
+    known = {"normal": mesh.normals} if mesh.uv is None else {"normal": mesh.normals, "uv": mesh.uv}
+    vertices, faces = mesh.vertices, mesh.faces
+    for _ in range(times):
+        vertices, faces, known = trimesh.remesh.subdivide(vertices, faces, vertex_attributes=known)
+    normals = known["normal"] / np.linalg.norm(known["normal"], axis=1, keepdims=True)
+    uv = known["uv"].astype(np.float32) if "uv" in known else None
+    return Mesh(
+        vertices.astype(np.float32), faces.astype(np.int32), normals.astype(np.float32), uv=uv, texture=mesh.texture
+    )
+
+
+def _repeated(models: Iterable[ObjectModel]) -> Iterator[ObjectModel]:
+    while True:
+        yield from models
+
+
+def _scene_of(models: Mapping[str, ObjectModel], frames: int, seed: int) -> SceneSequence:
+    """Objects in rows before the camera, each moved by a slow hand."""
+    rows = -(-len(models) // ROW)
+    objects = tuple(
+        ObjectConfig(
+            model=name,
+            name=name,
+            offset_x=APART_M * (number % ROW - (ROW - 1) / 2),
+            offset_y=APART_M * (number // ROW - (rows - 1) / 2),
+            offset_z=0.4,
+            **SLOW,
+        )
+        for number, name in enumerate(models)
+    )
+    return SceneSequence(SceneConfig(frames=frames, seed=seed, objects=objects), models)
