@@ -2,34 +2,53 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
+import click
 import typer
+from typer.core import TyperGroup
 
-from pose_tracker_ros.commands.add_object import add_object
-from pose_tracker_ros.commands.align_masks import align_masks_command
-from pose_tracker_ros.commands.bench import bench
-from pose_tracker_ros.commands.demo import demo
-from pose_tracker_ros.commands.evaluate import evaluate
-from pose_tracker_ros.commands.initialize import initialize_command
-from pose_tracker_ros.commands.render import render
-from pose_tracker_ros.commands.run import run
-from pose_tracker_ros.commands.simulate import simulate
-from pose_tracker_ros.commands.track import track
-from pose_tracker_ros.commands.train import train
-from pose_tracker_ros.commands.train_initializer import train_initializer
-from pose_tracker_ros.commands.warm_up import warm_up
+# Sub-commands, in the order of the help: the function of each in a module of commands/.
+COMMANDS = {
+    "track": "track.track",
+    "train": "train.train",
+    "render": "render.render",
+    "evaluate": "evaluate.evaluate",
+    "bench": "bench.bench",
+    "simulate": "simulate.simulate",
+    "run": "run.run",
+    "demo": "demo.demo",
+    "add-object": "add_object.add_object",
+    "align-masks": "align_masks.align_masks_command",
+    "initialize": "initialize.initialize_command",
+    "train-initializer": "train_initializer.train_initializer",
+    "warm-up": "warm_up.warm_up",
+}
 
-app = typer.Typer(
-    help="RGB-D 6D object pose tracking: follow a known object, train its network, score the result.",
-    no_args_is_help=True,
-    pretty_exceptions_show_locals=False,
-)
-for command in (track, train, render, evaluate, bench, simulate, run, demo):
-    app.command(command.__name__)(command)
-app.command("add-object")(add_object)
-app.command("align-masks")(align_masks_command)
-app.command("initialize")(initialize_command)
-app.command("train-initializer")(train_initializer)
-app.command("warm-up")(warm_up)
+
+class LateCommands(TyperGroup):
+    """Imports a sub-command when it is called: all of them take seconds, and compile kernels without a word."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of all sub-commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """The sub-command of a name, None where there is none."""
+        if name not in COMMANDS:
+            return None
+        module, _, function = COMMANDS[name].partition(".")
+        single = typer.Typer(add_completion=False, pretty_exceptions_show_locals=False)
+        single.command(name)(getattr(import_module(f"pose_tracker_ros.commands.{module}"), function))
+        return typer.main.get_command(single)
+
+
+app = typer.Typer(cls=LateCommands, no_args_is_help=True, pretty_exceptions_show_locals=False)
+
+
+@app.callback()
+def pose_tracker() -> None:
+    """RGB-D 6D object pose tracking: follow a known object, train its network, score the result."""
 
 
 def main() -> None:
