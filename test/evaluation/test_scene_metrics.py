@@ -92,7 +92,7 @@ def test_false_lost_leaves_out_the_start_what_is_hidden_and_the_time_to_recover(
     expected[10:HIDDEN] = True
     expected[REAPPEARED + 30 :] = True
     assert np.array_equal(due, expected)
-    spans = {"lost": (0, 15), "coasting": (REAPPEARED + 28, REAPPEARED + 33)}
+    spans = {"lost": (0, 15), "occluded": (REAPPEARED + 28, REAPPEARED + 33)}
     row = summarize_scenes([track_of(visibility=hidden_visibility(), state=states(**spans))])
     assert (row.false_lost_frames, row.due_frames) == (5 + 3, expected.sum())
 
@@ -139,7 +139,7 @@ def test_recovered_is_tracking_with_a_right_pose(right_from, expected):
     error = np.full(FRAMES, 0.001)
     error[HIDDEN:right_from] = 0.03
     wrong = track_of(visibility=hidden_visibility(), error=error)
-    silent = track_of(visibility=hidden_visibility(), state=states(coasting=(HIDDEN, right_from)))
+    silent = track_of(visibility=hidden_visibility(), state=states(occluded=(HIDDEN, right_from)))
     for track in (wrong, silent):
         row = summarize_scenes([track])
         assert (row.events, row.recovered_15, row.recovered_30) == (1, *expected)
@@ -264,7 +264,7 @@ def test_claims_count_where_tracking_is_reported_of_what_is_seen():
     values[HIDDEN : HIDDEN + 20] = 1000.0
     values[100:110] = 500.0
     values[110:] = 25.0
-    track = track_of(visibility=hidden_visibility(), error_squared=values, state=states(coasting=(100, 110)))
+    track = track_of(visibility=hidden_visibility(), error_squared=values, state=states(occluded=(100, 110)))
     row = summarize_scenes([track])
     assert row.claimed_frames == FRAMES - 30
     assert row.error_squared == pytest.approx((80 * 5 + 10 * 25) / 90)
