@@ -29,7 +29,8 @@ from pose_tracker_ros.evaluation.evidence_calibration import (
     reliability_figure,
     summary,
 )
-from pose_tracker_ros.evaluation.evidence_samples import Sample, real_samples, simulated_samples
+from pose_tracker_ros.evaluation.evidence_samples import Sample, real_samples
+from pose_tracker_ros.evaluation.evidence_scenes import simulated_samples
 from pose_tracker_ros.evaluation.plots import save_figures
 from pose_tracker_ros.evaluation.trajectory import read_trajectory
 from pose_tracker_ros.tracking.evidence import CALIBRATION

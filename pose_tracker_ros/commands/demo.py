@@ -82,9 +82,7 @@ def demo(
         shown = progress(sequence, "drawing the video", total=len(sequence), console=console)
         renderer = create_renderer("raycast", model.mesh)
         write_overlay_video(output / "overlay.mp4", shown, estimates, renderer, model.diameter_m, config.rate_hz)
-        console.print(
-            f"look at {output / 'overlay.mp4'} and {output / 'errors_simulation_demo_jug.png'}", soft_wrap=True
-        )
+        console.print(f"look at {output / 'overlay.mp4'} and the plots beside it", soft_wrap=True)
 
 
 class Live(NamedTuple):

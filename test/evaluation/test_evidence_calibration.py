@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from pose_tracker_ros.evaluation import evidence_calibration as calibration
+from pose_tracker_ros.evaluation.benchmark_objects import benchmark_objects
 from pose_tracker_ros.evaluation.evidence_samples import EXTREME, Sample, Weigher, near, real_samples, shifted
+from pose_tracker_ros.evaluation.evidence_scenes import simulated_samples
 from pose_tracker_ros.geometry import pose_errors
 from pose_tracker_ros.objects import load_object
 from pose_tracker_ros.simulation.config import ObjectConfig, SceneConfig
@@ -158,3 +162,16 @@ def test_the_command_says_what_it_needs(tmp_path):
     result = CliRunner().invoke(app, ["--sequence", str(tmp_path)])
     assert result.exit_code == 1
     assert "expected --trajectory and --object with --sequence" in result.stderr
+
+
+def test_simulated_scenes_have_right_and_wrong_poses():
+    models = {model.name: model for model in benchmark_objects()}
+    drill = models["drill"]
+    samples = list(islice(simulated_samples([drill], [drill, models["bowl"]], [0], NoiseModel()), 4))
+    assert [(one.object_name, one.group, one.is_right) for one in samples[:3]] == [
+        ("drill", "clear", True),
+        ("drill", "clear", True),
+        ("drill", "shifted", False),
+    ]
+    ratios = {kind: [one.evidence.log_ratio for one in samples if one.is_right == kind] for kind in (True, False)}
+    assert min(ratios[True]) > max(ratios[False])
