@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Iterator, Sequence
-from dataclasses import astuple, replace
+from dataclasses import astuple
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -16,6 +15,7 @@ from rich.progress import track as progress
 from rich.table import Table
 
 from pose_tracker_ros.commands.bench_scenes import bench_scenes
+from pose_tracker_ros.commands.bench_times import bench_times, known_objects
 from pose_tracker_ros.commands.errors import reported_errors
 from pose_tracker_ros.commands.overrides import parse_overrides
 from pose_tracker_ros.commands.tables import print_table
@@ -41,7 +41,6 @@ from pose_tracker_ros.evaluation.tracking_benchmark import (
     standard_variants,
     track_side_by_side,
 )
-from pose_tracker_ros.evaluation.tracking_speed import tracking_times
 from pose_tracker_ros.object_files import write_object
 from pose_tracker_ros.objects import ObjectModel, load_mesh
 from pose_tracker_ros.tracking import TrackerConfig
@@ -177,16 +176,6 @@ def bench(
         report(runs, variants, output)
 
 
-def known_objects(names: Sequence[str] | None) -> list[ObjectModel]:
-    """All of the benchmark's objects. Raises ValueError where ``names`` has others."""
-    models = benchmark_objects()
-    unknown = set(names or ()) - {model.name for model in models}
-    if unknown:
-        known = ", ".join(model.name for model in models)
-        raise ValueError(f"expected objects of the benchmark ({known}), got {', '.join(sorted(unknown))}")
-    return models
-
-
 def simulated_cases(
     names: Sequence[str] | None, frames: int, seed: int, moved: Sequence[tuple[str, Path]], speed: float
 ) -> Iterator[Case]:
@@ -207,19 +196,6 @@ def simulated_cases(
 def _simulated_case(name: str, model: ObjectModel, sequence: FrameSequence, seed: int) -> Case:
     truth = next(iter(sequence.annotations())).truth[model.name]
     return Case(name, model, sequence, perturbed(model, truth, OFFSET_M, ANGLE_DEG, seed), model.name)
-
-
-def bench_times(names: Sequence[str] | None, config: TrackerConfig, frames: int, seed: int) -> None:
-    """A table of how long frames take without a network, with how busy the machine was before."""
-    models = [model for model in known_objects(names) if not names or model.name in names]
-    load = os.getloadavg()[0]
-    table = Table("objects", "faces", "frames", "tracked %", "median ms", "95 %", "longest")
-    for one in tracking_times(models, replace(config, network="never"), frames, seed):
-        median, most = np.percentile(one.milliseconds, (50, 95))
-        shown = [f"{100 * one.tracked:.1f}", *(f"{ms:.2f}" for ms in (median, most, one.milliseconds.max()))]
-        table.add_row(one.name, f"{one.faces:,}", str(len(one.milliseconds)), *shown)
-    table.caption = f"one thread, no network; load before: {load:.2f}"
-    print_table(table)
 
 
 def real_cases(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import cycle
 from typing import NamedTuple
 
 import numpy as np
@@ -44,7 +45,7 @@ def tracking_times(models: Sequence[ObjectModel], config: TrackerConfig, frames:
     fine = replace(first, mesh=subdivided(first.mesh, SUBDIVISIONS))
     # Levels of detail show what the object itself does: its own frames will do.
     yield step_times(f"{first.name}, subdivided", [fine], benchmark_sequence(first, seed, frames), config)
-    many = {f"{model.name} {number}": model for number, model in zip(range(OBJECTS), _repeated(models))}
+    many = {f"{model.name} {number}": model for number, model in zip(range(OBJECTS), cycle(models))}
     many = {name: replace(model, name=name) for name, model in many.items()}
     yield step_times(f"{OBJECTS} objects", list(many.values()), _scene_of(many, frames, seed), config)
 
@@ -79,11 +80,6 @@ def subdivided(mesh: Mesh, times: int) -> Mesh:
     return Mesh(
         vertices.astype(np.float32), faces.astype(np.int32), normals.astype(np.float32), uv=uv, texture=mesh.texture
     )
-
-
-def _repeated(models: Iterable[ObjectModel]) -> Iterator[ObjectModel]:
-    while True:
-        yield from models
 
 
 def _scene_of(models: Mapping[str, ObjectModel], frames: int, seed: int) -> SceneSequence:
