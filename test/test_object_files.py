@@ -7,8 +7,9 @@ from pose_tracker_ros.camera import PinholeCamera
 from pose_tracker_ros.evaluation.benchmark_objects import benchmark_objects
 from pose_tracker_ros.geometry import make_pose, so3_exp
 from pose_tracker_ros.object_files import write_object
-from pose_tracker_ros.objects import load_object, symmetry_transforms
+from pose_tracker_ros.objects import load_object
 from pose_tracker_ros.rendering.raycast import RaycastRenderer
+from pose_tracker_ros.symmetries import symmetry_transforms
 
 CAMERA = PinholeCamera(160, 120, 150.0, 150.0, 79.5, 59.5)
 

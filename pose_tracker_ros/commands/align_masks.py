@@ -43,8 +43,9 @@ from pose_tracker_ros.evaluation.soft_pictures import rendering_sheet
 from pose_tracker_ros.geometry import make_pose, so3_exp
 from pose_tracker_ros.initialization.mask_alignment import MaskAlignment, MaskAlignmentConfig, align_masks
 from pose_tracker_ros.initialization.soft_alignment import SoftAlignmentSettings
-from pose_tracker_ros.objects import Mesh, ObjectModel, load_mesh, load_object, symmetry_transforms
+from pose_tracker_ros.objects import Mesh, ObjectModel, load_mesh, load_object
 from pose_tracker_ros.rendering import create_renderer
+from pose_tracker_ros.symmetries import symmetry_transforms
 
 console = Console()
 SMALLEST_AREA_SHARE = 1e-6

@@ -35,8 +35,9 @@ from pose_tracker_ros.geometry import quaternion_from_matrix
 from pose_tracker_ros.initialization.hypotheses import HypothesesConfig
 from pose_tracker_ros.initialization.initializer import METHODS, Initializer, create_initializer, initialize
 from pose_tracker_ros.initialization.observation import InitialPose
-from pose_tracker_ros.objects import ObjectModel, load_object, symmetry_transforms
+from pose_tracker_ros.objects import ObjectModel, load_object
 from pose_tracker_ros.rendering import create_renderer
+from pose_tracker_ros.symmetries import symmetry_transforms
 
 console = Console()
 OCCLUSIONS = (0.0, 0.3, 0.5)

@@ -21,7 +21,8 @@ from pose_tracker_ros.datasets.pose_files import rigid
 from pose_tracker_ros.datasets.sequence import Annotation, IndexedSequence, make_frame
 from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.geometry import invert, make_pose
-from pose_tracker_ros.objects import ObjectModel, load_mesh, parse_symmetries
+from pose_tracker_ros.objects import ObjectModel, load_mesh
+from pose_tracker_ros.symmetries import parse_symmetries
 
 METRES_PER_MM = 0.001
 MODEL_FOLDERS = ("models", "models_eval", "models_cad", "models_reconst")

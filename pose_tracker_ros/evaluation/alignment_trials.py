@@ -24,15 +24,9 @@ from pose_tracker_ros.geometry import (
 from pose_tracker_ros.initialization.mask_alignment import MaskAlignmentConfig, align_masks
 from pose_tracker_ros.initialization.mask_views import MaskView
 from pose_tracker_ros.initialization.soft_alignment import SoftAlignmentSettings, align_soft_silhouettes
-from pose_tracker_ros.objects import (
-    ContinuousSymmetry,
-    Mesh,
-    ObjectModel,
-    load_object,
-    mesh_with_normals,
-    symmetry_transforms,
-)
+from pose_tracker_ros.objects import Mesh, ObjectModel, load_object, mesh_with_normals
 from pose_tracker_ros.rendering import create_renderer
+from pose_tracker_ros.symmetries import ContinuousSymmetry, symmetry_transforms
 
 CAMERA = PinholeCamera(640, 480, 600.0, 600.0, 319.5, 239.5)
 DISTANCE_M = 0.6

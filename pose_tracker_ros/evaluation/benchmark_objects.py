@@ -7,7 +7,8 @@ import numpy as np
 import trimesh
 
 from pose_tracker_ros.geometry import make_pose, so3_exp
-from pose_tracker_ros.objects import ContinuousSymmetry, Mesh, ObjectModel, load_object, mesh_with_normals, painted_mesh
+from pose_tracker_ros.objects import Mesh, ObjectModel, load_object, mesh_with_normals, painted_mesh
+from pose_tracker_ros.symmetries import ContinuousSymmetry
 
 RED, YELLOW, DARK, STEEL, CREAM = (190, 40, 35), (225, 175, 40), (45, 48, 55), (150, 155, 160), (225, 215, 190)
 LABEL_PX = 256

@@ -15,7 +15,8 @@ from pose_tracker_ros.datasets.files import DatasetError, read_depth, read_json
 from pose_tracker_ros.evaluation import bop_errors
 from pose_tracker_ros.evaluation.bop_errors import MatchedTarget
 from pose_tracker_ros.evaluation.trajectory import BopEstimate
-from pose_tracker_ros.objects import ObjectModel, symmetry_transforms
+from pose_tracker_ros.objects import ObjectModel
+from pose_tracker_ros.symmetries import symmetry_transforms
 
 # Models made for evaluation are evenly meshed; the challenge measures on them.
 EVALUATION_FOLDERS = ("models_eval", "models", "models_cad")

@@ -1,7 +1,7 @@
 """Pose errors and average recalls of the BOP challenge (Hodan et al., ECCV Workshops 2020, arXiv 2009.07378).
 
 Lengths are metres, projections pixels. Poses are camera_T_object (4, 4); symmetries are transforms
-(K, 4, 4) from :func:`pose_tracker_ros.objects.symmetry_transforms`.
+(K, 4, 4) from :func:`pose_tracker_ros.symmetries.symmetry_transforms`.
 """
 
 from __future__ import annotations

@@ -6,7 +6,8 @@ import numpy as np
 from scipy.stats import chi2
 
 from pose_tracker_ros.geometry import residual_between
-from pose_tracker_ros.objects import ObjectModel, nearest_equivalent, observable_directions
+from pose_tracker_ros.objects import ObjectModel
+from pose_tracker_ros.symmetries import nearest_equivalent, observable_directions
 
 CONFIDENCE = 0.95
 TWIST_SIZE = 6
@@ -26,7 +27,7 @@ def normalized_errors_squared(
     axis of continuous symmetry, is projected out of e and P; :func:`degrees_of_freedom` says how many remain.
 
     Parameters: ``estimates``, ``truths`` (N, 4, 4); ``covariances`` (N, 6, 6), NaN where not known; ``symmetries``
-    (K, 4, 4) from :func:`pose_tracker_ros.objects.symmetry_transforms`. NaN without pose or covariance; infinite where
+    (K, 4, 4) from :func:`pose_tracker_ros.symmetries.symmetry_transforms`. NaN without pose or covariance; infinite where
     the covariance is none (not positive definite).
     """
     errors = np.full(len(estimates), np.nan)

@@ -12,9 +12,10 @@ import numpy as np
 from pose_tracker_ros.evaluation.metrics import adds_errors, pose_errors_with_symmetry
 from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.initialization.observation import InitializationError, InitialPose
-from pose_tracker_ros.objects import ObjectModel, symmetry_transforms
+from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.simulation.demo import SimulationConfig, simulate
 from pose_tracker_ros.simulation.occluders import covering_side
+from pose_tracker_ros.symmetries import symmetry_transforms
 
 LIMIT_M, LIMIT_DEG = 0.01, 5.0
 OCCLUDER_DEPTH_M = 0.1

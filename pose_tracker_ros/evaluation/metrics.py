@@ -67,7 +67,7 @@ def translation_errors(estimates: np.ndarray, truths: np.ndarray) -> np.ndarray:
 def rotation_errors(estimates: np.ndarray, truths: np.ndarray, symmetries: np.ndarray | None = None) -> np.ndarray:
     """Angles (N,) in radians, 0..pi, from the truth to the estimate.
 
-    ``symmetries``: transforms (K, 4, 4) from :func:`pose_tracker_ros.objects.symmetry_transforms`; the error is then that to the
+    ``symmetries``: transforms (K, 4, 4) from :func:`pose_tracker_ros.symmetries.symmetry_transforms`; the error is then that to the
     nearest of the K equivalent truths.
     """
     estimates, truths = _pair(estimates, truths)

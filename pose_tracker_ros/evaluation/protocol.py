@@ -10,7 +10,8 @@ import numpy as np
 from pose_tracker_ros.datasets.sequence import Annotation
 from pose_tracker_ros.evaluation import metrics
 from pose_tracker_ros.evaluation.trajectory import PoseEstimate
-from pose_tracker_ros.objects import ObjectModel, mesh_diameter, symmetry_transforms
+from pose_tracker_ros.objects import ObjectModel, mesh_diameter
+from pose_tracker_ros.symmetries import symmetry_transforms
 
 # Fewer vertices than this say little about the surface (a cube has 8), so points are sampled on it.
 FEWEST_VERTICES = 500

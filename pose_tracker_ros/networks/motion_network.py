@@ -16,8 +16,9 @@ from pose_tracker_ros.networks.depth_filling import fill_depth_holes
 from pose_tracker_ros.networks.device import choose_device
 from pose_tracker_ros.networks.residual import ResidualNetwork, folded_for_inference
 from pose_tracker_ros.networks.weights import WeightsInfo, load_weights
-from pose_tracker_ros.objects import ObjectModel, observable_directions
+from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.rendering import Renderer
+from pose_tracker_ros.symmetries import observable_directions
 
 # What all pixels of a prediction are off by together: standard deviation of places on the object, diameters. Of 930 motions
 # within the trained range, on seven of the frozen sets, the errors of 95 % lie in the 95 % ellipsoid.

@@ -8,7 +8,8 @@ import numpy as np
 from scipy.spatial.distance import cdist
 
 from pose_tracker_ros.geometry import make_pose, rotation_angle
-from pose_tracker_ros.objects import ObjectModel, symmetry_transforms
+from pose_tracker_ros.objects import ObjectModel
+from pose_tracker_ros.symmetries import symmetry_transforms
 
 # Points of the surface that are compared.
 POINTS = 400

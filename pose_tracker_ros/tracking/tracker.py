@@ -14,8 +14,9 @@ import numpy as np
 from pose_tracker_ros.camera import PinholeCamera
 from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.geometry import apply_residual, rotation_angle, so3_log
-from pose_tracker_ros.objects import ObjectModel, generic_weights_path, nearest_equivalent, symmetry_transforms
+from pose_tracker_ros.objects import ObjectModel, generic_weights_path
 from pose_tracker_ros.rendering import Renderer, Rendering, create_renderer
+from pose_tracker_ros.symmetries import nearest_equivalent, symmetry_transforms
 from pose_tracker_ros.tracking.alignment import FACTORS, CommonErrors, align
 from pose_tracker_ros.tracking.alignment import Expectation as AlignmentPrior
 from pose_tracker_ros.tracking.budget import Budget

@@ -13,9 +13,10 @@ from pose_tracker_ros.configuration import option
 from pose_tracker_ros.geometry import apply_residual, make_pose, random_rotation, residual_between
 from pose_tracker_ros.networks.crop import Crop
 from pose_tracker_ros.networks.depth_filling import fill_depth_holes
-from pose_tracker_ros.objects import ObjectModel, nearest_equivalent, symmetry_transforms
+from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.rendering import Rendering
 from pose_tracker_ros.rendering.raycast import RaycastRenderer
+from pose_tracker_ros.symmetries import nearest_equivalent, symmetry_transforms
 from pose_tracker_ros.training.augmentation import PRESETS, Observation, augment
 from pose_tracker_ros.training.augmentation.depth import NoDepth
 from pose_tracker_ros.training.backgrounds import ImageSource, background

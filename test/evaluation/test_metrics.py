@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from pose_tracker_ros.evaluation import metrics
-from pose_tracker_ros.objects import ContinuousSymmetry, Mesh, ObjectModel, symmetry_transforms
+from pose_tracker_ros.objects import Mesh, ObjectModel
+from pose_tracker_ros.symmetries import ContinuousSymmetry, symmetry_transforms
 
 
 def pose(rotation_vector=(0, 0, 0), translation=(0, 0, 0)):

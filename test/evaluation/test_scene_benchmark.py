@@ -28,8 +28,9 @@ from pose_tracker_ros.evaluation.scene_worker import serve
 from pose_tracker_ros.evaluation.track import track_frames
 from pose_tracker_ros.evaluation.tracking_benchmark import Variant
 from pose_tracker_ros.geometry import apply_residual
-from pose_tracker_ros.objects import load_object, symmetry_transforms
+from pose_tracker_ros.objects import load_object
 from pose_tracker_ros.simulation.config import SceneConfig
+from pose_tracker_ros.symmetries import symmetry_transforms
 from pose_tracker_ros.tracking import Tracker, TrackerConfig
 from pose_tracker_ros.tracking.config import OFFLINE
 

@@ -14,7 +14,8 @@ from pose_tracker_ros.evaluation.consistency import (
 from pose_tracker_ros.evaluation.scene_metrics import SceneTrack, due_frames, reappearances
 from pose_tracker_ros.evaluation.scene_summary import half_interval, summarize_scenes
 from pose_tracker_ros.geometry import apply_residual, make_pose, so3_exp
-from pose_tracker_ros.objects import ContinuousSymmetry, ObjectModel, load_object, symmetry_transforms
+from pose_tracker_ros.objects import ObjectModel, load_object
+from pose_tracker_ros.symmetries import ContinuousSymmetry, symmetry_transforms
 
 FRAMES = 120
 # Hidden from 40 to 59, half visible from 62 on.

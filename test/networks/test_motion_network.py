@@ -13,8 +13,9 @@ from pose_tracker_ros.evaluation.track import perturbed
 from pose_tracker_ros.geometry import make_pose, residual_between, so3_exp
 from pose_tracker_ros.networks.motion_network import PLACE_DEVIATION_D, MotionNetwork, shared_covariance
 from pose_tracker_ros.networks.weights import load_weights
-from pose_tracker_ros.objects import ContinuousSymmetry, ObjectModel, generic_weights_path, load_object
+from pose_tracker_ros.objects import ObjectModel, generic_weights_path, load_object
 from pose_tracker_ros.rendering.raster import RasterRenderer
+from pose_tracker_ros.symmetries import ContinuousSymmetry
 
 RANGE_M = (0.1, 4.0)
 

@@ -10,10 +10,11 @@ from simulated_scenes import SMALL
 
 from pose_tracker_ros.evaluation.benchmark_objects import benchmark_objects
 from pose_tracker_ros.geometry import make_pose, so3_exp
-from pose_tracker_ros.objects import ContinuousSymmetry, ObjectModel, mesh_diameter, mesh_with_normals, painted_mesh
+from pose_tracker_ros.objects import ObjectModel, mesh_diameter, mesh_with_normals, painted_mesh
 from pose_tracker_ros.rendering import create_renderer
 from pose_tracker_ros.simulation.config import ObjectConfig
 from pose_tracker_ros.simulation.props import BODIES, make_objects, mean_color
+from pose_tracker_ros.symmetries import ContinuousSymmetry
 
 OTHER = 110
 

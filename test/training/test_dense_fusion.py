@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 from pose_tracker_ros.cli import app
 from pose_tracker_ros.networks.dense_fusion import DenseFusion
 from pose_tracker_ros.networks.fusion_weights import load_fusion_weights
-from pose_tracker_ros.objects import ContinuousSymmetry, load_object
+from pose_tracker_ros.objects import load_object
+from pose_tracker_ros.symmetries import ContinuousSymmetry
 from pose_tracker_ros.training.dense_fusion import FusionLoss, FusionTrainConfig, train_dense_fusion, validate
 from pose_tracker_ros.training.masked_crops import MaskedCropGenerator, degrade_mask, make_fusion_batch
 from pose_tracker_ros.training.optimisation import learning_rate

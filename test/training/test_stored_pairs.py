@@ -13,13 +13,8 @@ from typer.testing import CliRunner
 
 from pose_tracker_ros.cli import app
 from pose_tracker_ros.geometry import rotation_angle, so3_exp, so3_log
-from pose_tracker_ros.objects import (
-    ContinuousSymmetry,
-    ObjectModel,
-    load_object,
-    nearest_equivalent,
-    symmetry_transforms,
-)
+from pose_tracker_ros.objects import ObjectModel, load_object
+from pose_tracker_ros.symmetries import ContinuousSymmetry, nearest_equivalent, symmetry_transforms
 from pose_tracker_ros.training.pairs import PairStream, loader
 from pose_tracker_ros.training.scene import PairGenerator, SceneConfig
 from pose_tracker_ros.training.stored_pairs import INDEX_NAME, StoredPairs, write_pairs

@@ -10,7 +10,8 @@ import torch
 from pose_tracker_ros.geometry import make_pose, random_unit_vector, residual_between, rotation_angle, so3_exp
 from pose_tracker_ros.networks.architectures import create_network
 from pose_tracker_ros.networks.crop import to_tensors
-from pose_tracker_ros.objects import ObjectModel, mesh_with_normals, symmetry_transforms
+from pose_tracker_ros.objects import ObjectModel, mesh_with_normals
+from pose_tracker_ros.symmetries import symmetry_transforms
 from pose_tracker_ros.training.optimisation import learning_rate, set_learning_rate
 from pose_tracker_ros.training.scene import PairGenerator, SceneConfig
 

@@ -1,0 +1,95 @@
+"""The turns after which an object looks the same, and what they leave of a pose that images can tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pose_tracker_ros.geometry import make_pose, so3_exp
+
+if TYPE_CHECKING:
+    from pose_tracker_ros.objects import ObjectModel
+
+
+@dataclass(frozen=True)
+class ContinuousSymmetry:
+    """Rotation by any angle about the line through ``offset`` (3,) metres along ``axis`` (3,)."""
+
+    axis: np.ndarray
+    offset: np.ndarray
+
+    def turned_towards(self, pose: np.ndarray, other: np.ndarray) -> np.ndarray:
+        """``other`` (4, 4) turned about the axis until its rotation is as near that of ``pose`` (4, 4) as can be."""
+        axis = self.axis / np.linalg.norm(self.axis)
+        relative = other[:3, :3].T @ pose[:3, :3]
+        across = relative - relative.T
+        sine = axis @ [across[2, 1], across[0, 2], across[1, 0]]
+        rotation = so3_exp(np.arctan2(sine, np.trace(relative) - axis @ relative @ axis) * axis)
+        return other @ make_pose(rotation, self.offset - rotation @ self.offset)
+
+
+def parse_symmetries(
+    description: dict, metres_per_unit: float = 1.0
+) -> tuple[np.ndarray, tuple[ContinuousSymmetry, ...]]:
+    """Symmetries of a mapping with ``discrete`` (4x4 matrices, flat or nested) and ``continuous`` (axis, offset)."""
+    discrete = np.array([np.reshape(m, (4, 4)) for m in description.get("discrete", [])], dtype=np.float64)
+    discrete = discrete.reshape(-1, 4, 4)
+    discrete[:, :3, 3] *= metres_per_unit
+    continuous = tuple(
+        ContinuousSymmetry(
+            np.asarray(item["axis"], dtype=np.float64),
+            np.asarray(item.get("offset", (0, 0, 0)), dtype=np.float64) * metres_per_unit,
+        )
+        for item in description.get("continuous", [])
+    )
+    return discrete, continuous
+
+
+def symmetry_transforms(model: ObjectModel, largest_step: float = 0.01) -> np.ndarray:
+    """All symmetries (K, 4, 4) of an object in metres, the identity first.
+
+    Continuous ones are cut into equal steps so that no surface point moves further than ``largest_step``
+    diameters in a step (the rule of BOP, Hodan et al., ECCV 2018: the farthest point is half a diameter
+    from the axis); each is combined with every discrete one.
+    """
+    discrete = np.concatenate([np.eye(4)[None], model.discrete_symmetries])
+    transforms = discrete
+    for symmetry in model.continuous_symmetries:
+        turns = _turns(symmetry, int(np.ceil(np.pi / largest_step)))
+        transforms = np.einsum("aij,bjk->abik", turns, transforms).reshape(-1, 4, 4)
+    return transforms
+
+
+def _turns(symmetry: ContinuousSymmetry, count: int) -> np.ndarray:
+    axis = symmetry.axis / np.linalg.norm(symmetry.axis)
+    rotations = so3_exp(np.arange(count)[:, None] * (2 * np.pi / count) * axis)
+    return np.stack([make_pose(rotation, symmetry.offset - rotation @ symmetry.offset) for rotation in rotations])
+
+
+def nearest_equivalent(pose: np.ndarray, other: np.ndarray, symmetries: np.ndarray) -> np.ndarray:
+    """Of all poses (4, 4) that look like ``other``, the one that is turned least from ``pose``.
+
+    Parameters: ``symmetries`` (K, 4, 4) from :func:`symmetry_transforms`.
+    """
+    equivalents = other @ symmetries
+    # The trace of the relative rotation grows as its angle falls.
+    traces = np.einsum("ij,kij->k", pose[:3, :3], equivalents[:, :3, :3])
+    return equivalents[int(np.argmax(traces))]
+
+
+def observable_directions(model: ObjectModel, camera_T_object: np.ndarray) -> np.ndarray:
+    """Orthonormal twists (6, F) about the object's centre that no continuous symmetry makes, in camera axes."""
+    rotation = camera_T_object[:3, :3]
+    turns = []
+    for symmetry in model.continuous_symmetries:
+        axis = symmetry.axis / np.linalg.norm(symmetry.axis)
+        moved = np.cross(axis, model.center_m - symmetry.offset)
+        turns.append(np.concatenate([rotation @ moved, rotation @ axis]))
+    if not turns:
+        return np.eye(6)
+    directions, sizes, _ = np.linalg.svd(np.stack(turns, axis=1))
+    # Axes that repeat others add no direction.
+    rank = int(np.sum(sizes > 1e-6 * sizes[0]))
+    return directions[:, rank:]
