@@ -18,7 +18,12 @@ def load_kernels(node: Node) -> None:
     To be called before what uses kernels is imported, which would compile them in silence. Raises RuntimeError when that
     has happened and the parameter names a folder.
     """
-    folder = declare(node, "kernel_cache", "", "Folder for compiled kernels; empty = one in the user's cache")
+    folder = declare(
+        node,
+        "kernel_cache",
+        "",
+        "Folder for compiled kernels; empty = that of POSE_TRACKER_KERNEL_CACHE, else one in the user's cache",
+    )
     if folder:
         use_cache_folder(folder)
     compile_and_say_so(node.get_logger())

@@ -36,17 +36,17 @@ class TrackerConfig:
     )
     renderer: str = option("raster", "Renderer of the estimate", choices=RENDERERS, read_only=True)
     resolution: int = option(128, "Largest side of the window that is looked at, pixels", minimum=32, maximum=512)
-    depth: bool = option(True, "Compare depth")
-    contour: bool = option(True, "Compare the outline with colours")
-    motion: bool = option(True, "Expect what moves to move on; no = to stay where it is")
-    stop: bool = option(True, "Try whether what moved has stopped, in a doubted frame")
+    depth: bool = option(True, "Use measured depth")
+    contour: bool = option(True, "Use the outline: where colours show that the object ends")
+    motion: bool = option(True, "Expect what moves to move on; false = to stay where it is")
+    stop: bool = option(True, "In a doubted frame, also try whether what moved has stopped")
     search: bool = option(True, "Look elsewhere for an object that is not where it is expected")
-    search_turns: int = option(4, "Turns of searched objects that a frame tries, all together", minimum=1, maximum=100)
-    search_poses: int = option(4, "Poses of searched objects that a frame weighs, all together", minimum=1, maximum=100)
+    search_turns: int = option(4, "Turns that a frame tries, of all objects that are searched for together", minimum=1, maximum=100)
+    search_poses: int = option(4, "Poses that a frame weighs, of all objects that are searched for together", minimum=1, maximum=100)
     frame_budget_ms: float = option(
-        33.0, "What can wait, searches and looks of a network, is left to the next frame unless it fits; 0 = without limit", minimum=0.0, maximum=1e4
+        33.0, "Time of a frame, ms: searches and looks of a network that would not fit are left to the next one; 0 = without limit", minimum=0.0, maximum=1e4
     )
-    lost_frames: int = option(30, "Frames in a row that are searched in vain until the object is lost", minimum=1, maximum=1000)
+    lost_frames: int = option(30, "Frames in which an object is searched for in vain, in a row, until it is lost", minimum=1, maximum=1000)
     min_depth_m: float = option(0.1, "Depth below this is taken for no measurement", minimum=0.0, maximum=10.0)
     max_depth_m: float = option(4.0, "Depth beyond this is taken for no measurement", minimum=0.1, maximum=100.0)
     catch_up_s: float = option(
@@ -56,7 +56,7 @@ class TrackerConfig:
         maximum=30.0,
         read_only=True,
     )
-    catch_up_frames: int = option(12, "Most of the kept frames that are followed then", minimum=1, maximum=1000)
+    catch_up_frames: int = option(12, "Most of the kept frames in which a first pose is followed up", minimum=1, maximum=1000)
     noise: NoiseModel = nested(NoiseModel, "How far images and models are off")
     REPLACED: ClassVar[Mapping[str, str]] = {
         "network_passes": "network says when the network is asked; instead of 0 set network to never",

@@ -15,48 +15,48 @@ class NoiseModel:
     """Standard deviations, and what errors have in common. Lengths are metres unless the name says pixels (px)."""
 
     depth_at_metre: float = option(
-        0.0033, "Of depth at 1 m; it grows with the square (1.2 mm at 0.6 m: active stereo)", minimum=1e-4, maximum=0.1
+        0.0033, "Standard deviation of measured depth at 1 m; it grows with the square (1.2 mm at 0.6 m: active stereo)", minimum=1e-4, maximum=0.1
     )
-    surface: float = option(0.001, "Of the mesh against the object (scans: about 1 mm)", minimum=0.0, maximum=0.05)
+    surface: float = option(0.001, "Standard deviation of the mesh against the object (scans: about 1 mm)", minimum=0.0, maximum=0.05)
     depth_shared: float = option(
         80.0,
-        "Depth pixels that have one error: stereo windows are 4 to 5 px wide, errors of a scan wider (real sequences)",
+        "Depth pixels that have one error in common: stereo windows are 4 to 5 px wide, errors of a scan wider (real sequences)",
         minimum=1.0,
         maximum=1000.0,
     )
     depth_points: int = option(1500, "Most pixels of depth that are compared", minimum=50, maximum=20000)
     contour_shared: float = option(
-        40.0, "Lines across the outline that have one error (measured: 200 lines are good to 0.5 px)", minimum=1.0, maximum=1000.0
+        40.0, "Lines across the outline that have one error in common (measured: 200 lines are good to 0.5 px)", minimum=1.0, maximum=1000.0
     )
     contour_lines: int = option(200, "Most lines across the outline", minimum=20, maximum=2000)
     color_shift_px: float = option(
-        2.0, "Of the colour image against depth (seen: 0 to 5 px on four cameras)", minimum=0.0, maximum=20.0
+        2.0, "Standard deviation of the colour image's shift against depth (seen: 0 to 5 px on four cameras)", minimum=0.0, maximum=20.0
     )
     outline_offset_px: float = option(
-        0.3, "Of how much too large the outline is seen (blur; seen: 0.25 px)", minimum=0.0, maximum=5.0
+        0.3, "Standard deviation of how much too large the outline is seen (blur; seen: 0.25 px)", minimum=0.0, maximum=5.0
     )
-    outline_offset_mean_px: float = option(0.3, "Its mean", minimum=0.0, maximum=5.0)
+    outline_offset_mean_px: float = option(0.3, "Mean of how much too large the outline is seen", minimum=0.0, maximum=5.0)
     depth_bias: float = option(
-        0.001, "Of what the depth camera is taken to read too much, at 0.6 m, against the outline's size", minimum=0.0, maximum=0.1
+        0.001, "Standard deviation of what all depth is taken to be too large by, at 0.6 m, against the outline's size", minimum=0.0, maximum=0.1
     )
     depth_accuracy: float = option(
-        0.0025, "Of what depth cameras do read too much, for which covariances allow (0.4 % at 0.6 m)", minimum=0.0, maximum=0.1
+        0.0025, "Standard deviation of what depth cameras are off by in truth, for which covariances allow (0.4 % at 0.6 m)", minimum=0.0, maximum=0.1
     )
     shift_kept: float = option(
-        0.98, "Share of the shift's departure from zero that a frame keeps (it moves with the place in the image)", minimum=0.0, maximum=1.0
+        0.98, "Share of the colour image's shift that a frame keeps of the last one's (it moves with the place in the image)", minimum=0.0, maximum=1.0
     )
     paint: float = option(
-        16.0, "Of a pixel's colour from the paint's, grey levels (8,879 crops; tails are long)", minimum=1.0, maximum=128.0
+        16.0, "Standard deviation of a pixel's colour from the paint's, grey levels (8,879 crops; tails are long)", minimum=1.0, maximum=128.0
     )
-    exposure: float = option(0.4, "Of the colours' gain, as a share (8,879 crops)", minimum=0.01, maximum=10.0)
-    white_balance: float = option(0.12, "Of each channel's gain against it, as a share (likewise)", minimum=0.01, maximum=10.0)
-    haze: float = option(15.0, "Of what all colours are too bright, grey levels (likewise)", minimum=0.1, maximum=255.0)
+    exposure: float = option(0.4, "Standard deviation of the gain that all colours have in common, as a share (8,879 crops)", minimum=0.01, maximum=10.0)
+    white_balance: float = option(0.12, "Standard deviation of each channel's gain against the common one, as a share (8,879 crops)", minimum=0.01, maximum=10.0)
+    haze: float = option(15.0, "Standard deviation of what all colours are too bright by, grey levels (8,879 crops)", minimum=0.1, maximum=255.0)
     independent_depths: float = option(
-        60.0, "Depth pixels of a silhouette that have errors of their own (15 to 250 change nothing)", minimum=1.0, maximum=10000.0
+        60.0, "Depth pixels of a silhouette that count as independent (15 to 250 change nothing)", minimum=1.0, maximum=10000.0
     )
     independent_colors: float = option(
         10.0,
-        "Pixels of a silhouette that count against the prior of the light (with 40, paint explains any plain board)",
+        "Pixels of a silhouette that count as independent where the light is fitted (with 40, paint explains any plain board)",
         minimum=1.0,
         maximum=10000.0,
     )

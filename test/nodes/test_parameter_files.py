@@ -1,4 +1,4 @@
-"""The parameter files list every parameter with the default that the code has."""
+"""The parameter files list every parameter with the default and the meaning that the code has."""
 
 from functools import reduce
 from pathlib import Path
@@ -22,8 +22,10 @@ CONFIG = Path(__file__).resolve().parents[2] / "config"
         ("initializer.yaml", "/**/initializer", None, HypothesesConfig),
     ],
 )
-def test_defaults_are_those_of_the_code(file, node, section, config_class):
-    parameters = yaml.safe_load((CONFIG / file).read_text())[node]["ros__parameters"]
+def test_defaults_and_meanings_are_those_of_the_code(file, node, section, config_class):
+    text = (CONFIG / file).read_text()
+    parameters = yaml.safe_load(text)[node]["ros__parameters"]
     parameters = parameters[section] if section else parameters
     for name, item in leaves(config_class):
         assert reduce(lambda mapping, part: mapping[part], name.split("."), parameters) == item.default, name
+        assert f"# {item.metadata['description']}" in text, name
