@@ -14,15 +14,15 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from scipy.spatial import cKDTree
 
 from pose_tracker_ros.configuration import option
 from pose_tracker_ros.frame import Frame
-from pose_tracker_ros.geometry import apply_residual, invert, make_pose, rotation_angle, so3_exp
+from pose_tracker_ros.geometry import apply_residual, make_pose, rotation_angle, so3_exp
+from pose_tracker_ros.initialization.look_alikes import LookAlikes
 from pose_tracker_ros.initialization.observation import InitialPose, Observation
 from pose_tracker_ros.initialization.template_ranking import Patch, Ranking
 from pose_tracker_ros.initialization.templates import MARGIN, SIZE, make_templates
-from pose_tracker_ros.initialization.verification import MASK_BLEED_PX, Verdict, Verifier
+from pose_tracker_ros.initialization.verification import MASK_BLEED_PX, PATTERN, Verdict, Verifier
 from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.rendering.raster import RasterRenderer
 from pose_tracker_ros.tracking.alignment import COARSE_TO_FINE, CommonErrors, Expectation, Level, align
@@ -42,9 +42,6 @@ RESIDUAL_PIXELS = 120
 SAME_VIEW_DEG, SAME_POSE_DEG = 15, 8
 # Finalists are aligned so often again.
 MOST_REPEATS = 3
-# Poses are the same whose surfaces are so near to each other (root of the mean square), diameters; so many points, of
-# which every twentieth is moved, are compared.
-SAME_SURFACE_D, SURFACE_POINTS, MOVED_STRIDE = 0.03, 20000, 20
 # Turns that are tried to match the paint, so many times each, on so many of the aligned poses.
 SEARCH_STEPS_DEG = (8.0, 3.0)
 MAX_SEARCH_STEPS, MAX_SEARCHED = 3, 3
@@ -89,7 +86,7 @@ class HypothesisInitializer:
         self._noise = NoiseModel()
         self._renderer = RasterRenderer(model.mesh)
         self._verifier = Verifier(model, self._renderer, self._noise)
-        self._surface = cKDTree(model.sample_points(SURFACE_POINTS))
+        self._look_alikes = LookAlikes(model)
         deviations = [VIEW_DEVIATION_D * model.diameter_m] * 3 + [VIEW_DEVIATION_RAD] * 3
         self._information = np.diag(np.power(deviations, -2.0))
 
@@ -99,14 +96,33 @@ class HypothesisInitializer:
         return self.judged(*self.best(observation), time.perf_counter() - start)
 
     def best(self, observation: Observation) -> tuple[np.ndarray, Verdict]:
-        """The most likely pose (4, 4) and its verdict, less likely by as much as others explain the observation, too.
+        """The most likely pose (4, 4) and its verdict, less likely by as much as its rivals explain the observation, too."""
+        near, colors = _near_mask(observation), _colors(observation)
+        best, *others = sorted(self._finalists(observation, near, colors), key=lambda item: -item.merit)
+        turned = best.camera_T_object @ self._look_alikes.turns
+        others += [self._settled(observation, near, pose, colors) for pose in turned]
+        poses = [best, *self._rivals(best, others)]
+        odds = self._odds(observation, poses)
+        likeliest = int(np.argmax(odds))
+        rivalry = float(np.exp(odds - odds[likeliest]).sum()) - 1
+        return poses[likeliest].camera_T_object, poses[likeliest].verdict._replace(rivalry=rivalry)
 
-        Others are poses in which the object's surface is elsewhere, be it where nobody sees it.
-        """
-        best, *others = sorted(self._finalists(observation), key=lambda item: -item.merit)
-        rivals = [other for other in others if not self._is_same(best.camera_T_object, other.camera_T_object)]
-        rivalry = sum(math.exp(other.merit - best.merit) for other in rivals)
-        return best.camera_T_object, best.verdict._replace(rivalry=rivalry)
+    def _rivals(self, best: Aligned, others: list[Aligned]) -> list[Aligned]:
+        """Those of the others that are other answers than the best pose and one another, the best of each kind."""
+        kept = [best]
+        for other in sorted(others, key=lambda item: -item.merit):
+            if all(self._look_alikes.are_apart(pose.camera_T_object, other.camera_T_object) for pose in kept):
+                kept.append(other)
+        return kept[1:]
+
+    def _odds(self, observation: Observation, poses: list[Aligned]) -> np.ndarray:
+        """Log odds (K,) of poses against the first: geometry and colours of each, and paint where both are seen."""
+        first, *others = poses
+        paint = self._verifier.compare_paint(
+            observation, first.camera_T_object, [other.camera_T_object for other in others], FINE_PX
+        )
+        apart = [pose.merit - PATTERN * pose.verdict.pattern for pose in poses]
+        return np.array(apart) - apart[0] + np.concatenate([[0.0], paint])
 
     def judged(self, pose: np.ndarray, verdict: Verdict, seconds: float) -> InitialPose:
         """A pose with its verdict as the answer, accepted when its probability is high enough."""
@@ -118,14 +134,16 @@ class HypothesisInitializer:
         return self._verifier.verify(observation, camera_T_object, FINE_PX)
 
     def _reason(self, verdict: Verdict) -> str:
+        advice = f"is the mask on {self.model.name!r}?"
+        if verdict.is_ambiguous:
+            advice = f"show another side of {self.model.name!r}, or declare its symmetry"
         return (
             f"the best pose is right with a probability of {verdict.score:.2f} where {self.config.accept_score} is needed: "
-            f"{verdict.doubt}; is the mask on {self.model.name!r}?"
+            f"{verdict.doubt}; {advice}"
         )
 
-    def _finalists(self, observation: Observation) -> list[Aligned]:
-        """The best poses that differ, aligned as well as can be."""
-        near, colors = _near_mask(observation), _colors(observation)
+    def _finalists(self, observation: Observation, near: Frame, colors: ColorStatistics) -> list[Aligned]:
+        """The best poses that differ, aligned as well as can be in a frame with depth ``near`` the mask alone."""
         aligned = [self._aligned(observation, near, pose, colors, COARSE) for pose in self._candidates(observation)]
         aligned.sort(key=lambda item: -item.verdict.log_odds)
         poses = _different((item.camera_T_object for item in aligned), self.config.finalists, SAME_POSE_DEG)
@@ -159,12 +177,6 @@ class HypothesisInitializer:
             return Aligned(pose, self._verifier.verify(observation, pose, largest_px), math.inf)
         verdict = self._verifier.verify(observation, found.camera_T_object, largest_px, float(found.errors.mean[-1]))
         return Aligned(found.camera_T_object, verdict, found.solution.cost / found.view.rendering.mask.sum())
-
-    def _is_same(self, one: np.ndarray, other: np.ndarray) -> bool:
-        """Whether the object's surface is in the same place at two poses (4, 4)."""
-        difference = invert(one) @ other
-        moved = self._surface.data[::MOVED_STRIDE] @ difference[:3, :3].T + difference[:3, 3]
-        return float(np.sqrt(np.mean(self._surface.query(moved)[0] ** 2))) < SAME_SURFACE_D * self.model.diameter_m
 
     def _turned(self, observation: Observation, pose: np.ndarray) -> np.ndarray:
         """The pose turned in smaller and smaller steps while that explains the image better.

@@ -1,12 +1,17 @@
 """The command on a written scene, and its refusals."""
 
+import shutil
+
 import cv2
 import numpy as np
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from pose_tracker_ros.cli import app
 from pose_tracker_ros.datasets import open_sequence
+from pose_tracker_ros.evaluation.alignment_trials import cube_symmetries
+from pose_tracker_ros.objects import load_object
 
 QUICK = ["--set", "subdivisions=1", "--set", "candidates=10", "--set", "finalists=2"]
 
@@ -16,7 +21,6 @@ def scene(tmp_path_factory):
     """A BOP scene of one simulated frame of the cube."""
     import json
 
-    from pose_tracker_ros.objects import load_object
     from pose_tracker_ros.simulation.demo import SimulationConfig, simulate
 
     config = SimulationConfig(frames=1, bar_width_px=0, blank_frames=0, random_poses=True, seed=5)
@@ -41,9 +45,21 @@ def run(*arguments):
 
 
 def test_finds_the_pose_and_draws_it(scene, tmp_path):
+    """A cube whose turns are declared to be the same; without that it is refused."""
     name = open_sequence(scene).object_names[0]
     mask = scene / "mask_visib" / "000000_000000.png"
-    code, output = run("cube", scene, "--mask", mask, "--truth-name", name, "--output", tmp_path, *QUICK)
+    arguments = [scene, "--mask", mask, "--truth-name", name, "--output", tmp_path, *QUICK]
+    code, output = run("cube", *arguments)
+    assert code == 1
+    assert "declare its symmetry" in output
+    folder = tmp_path / "cube"
+    folder.mkdir()
+    shutil.copy(load_object("cube").folder / "cube.ply", folder)
+    turns = [turn.ravel().tolist() for turn in cube_symmetries()]
+    (folder / "object.yaml").write_text(
+        yaml.safe_dump({"name": "cube", "mesh": "cube.ply", "mesh_unit": "mm", "symmetries": {"discrete": turns}})
+    )
+    code, output = run(folder, *arguments)
     assert code == 0, output
     assert "accepted" in output
     assert float(output.split("error: ")[1].split(" mm")[0]) < 10

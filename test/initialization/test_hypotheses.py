@@ -5,13 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from pose_tracker_ros.evaluation.benchmark_objects import benchmark_objects
 from pose_tracker_ros.evaluation.initialization import degraded, evaluate_initializer, hidden, masked_scenes
 from pose_tracker_ros.geometry import apply_residual, so3_exp
 from pose_tracker_ros.initialization.hypotheses import HypothesesConfig, HypothesisInitializer
 from pose_tracker_ros.initialization.initializer import create_initializer, initialize
 from pose_tracker_ros.initialization.observation import InitializationError, mask_from_box, observe
 from pose_tracker_ros.initialization.templates import SIZE, make_templates
-from pose_tracker_ros.objects import load_object
+from pose_tracker_ros.objects import ObjectModel, load_object
 
 
 @pytest.fixture(scope="module")
@@ -186,16 +187,51 @@ def test_a_pose_on_a_plain_board_is_refused_in_words(jug, initializer, scenes):
     assert "what is around goes on" in answer.reason
 
 
-def test_other_poses_count_against_one_unless_the_surface_is_the_same(jug, initializer, scenes):
+def test_other_poses_count_against_one(jug, initializer, scenes):
     pose = scenes[0].camera_T_object
     verdict = initializer.verify(observe(scenes[0].frame, scenes[0].mask, jug.diameter_m), pose)
-    assert verdict._replace(rivalry=1.0).score == pytest.approx(verdict.score / 2)
-    assert "other poses" in verdict._replace(rivalry=1.0).doubt
-    cube = HypothesisInitializer(load_object("cube"), HypothesesConfig(subdivisions=1, in_plane=4))
-    for one, same in ((initializer, False), (cube, True)):
-        turned = apply_residual(pose, np.zeros(3), np.pi / 2 * pose[:3, 2], one.model.center_m)
-        assert one._is_same(pose, turned) is same
-        assert one._is_same(pose, pose)
+    rivalled = verdict._replace(rivalry=1.0)
+    assert rivalled.score == pytest.approx(verdict.score / 2)
+    assert "other turns" in rivalled.doubt
+    assert "declare its symmetry" in initializer.judged(pose, rivalled, 0.0).reason
+    assert "declare its symmetry" not in initializer.judged(pose, verdict._replace(log_odds=-1.0), 0.0).reason
+
+
+def test_only_paint_or_a_declared_symmetry_tells_the_turns_of_a_box_apart():
+    carton = next(model for model in benchmark_objects() if model.name == "carton")
+    half_turns = np.array([np.diag([*signs, 1.0]) for signs in ((1, -1, -1), (-1, 1, -1), (-1, -1, 1))])
+    plain = replace(carton.mesh, texture=None, uv=None)
+    painted, blank, symmetric = (
+        HypothesisInitializer(model)
+        for model in (
+            carton,
+            ObjectModel.from_mesh("carton", plain),
+            ObjectModel.from_mesh("carton", plain, discrete_symmetries=half_turns),
+        )
+    )
+    for scene in masked_scenes(carton, 2, 0.0, seed=1, degrade=False):
+        answer = initialize(painted, scene.frame, scene.mask)
+        assert answer.accepted
+        assert errors(carton, answer, scene.camera_T_object)[0] < 5
+        answer = initialize(blank, scene.frame, scene.mask)
+        # Four turns fit equally well.
+        assert answer.score == pytest.approx(0.25, abs=0.1)
+        assert "other turns" in answer.reason
+        answer = initialize(symmetric, scene.frame, scene.mask)
+        assert answer.accepted
+        assert min(errors(carton, answer, scene.camera_T_object @ turn)[0] for turn in [np.eye(4), *half_turns]) < 5
+
+
+def test_paint_is_compared_in_the_same_pixels(jug, initializer, scenes):
+    """Of two poses each is the less likely by what the other is more likely, and none than itself."""
+    observation, truth = observe(scenes[0].frame, scenes[0].mask, jug.diameter_m), scenes[0].camera_T_object
+    turned = apply_residual(truth, np.zeros(3), np.radians(30) * truth[:3, 2], jug.center_m)
+    compare = initializer._verifier.compare_paint
+    same, other = compare(observation, truth, [truth, turned], 128)
+    assert same == 0
+    assert other < -5
+    # The pixels that both show are the same but for the window in which they are drawn.
+    assert compare(observation, turned, [truth], 128)[0] == pytest.approx(-other, rel=0.2)
 
 
 def test_the_score_falls_with_the_error_of_the_pose(jug, initializer, scenes):
