@@ -6,7 +6,8 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from pose_tracker_ros.geometry import make_pose, rotation_angle
-from pose_tracker_ros.objects import ObjectModel, symmetry_transforms
+from pose_tracker_ros.objects import ObjectModel
+from pose_tracker_ros.symmetries import symmetry_transforms
 from pose_tracker_ros.tracking.search import BASIN_RAD, turns
 
 # Poses are another answer from so far on: the limits within which a first pose counts as right. Radians and metres.
