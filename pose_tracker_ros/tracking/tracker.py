@@ -148,7 +148,7 @@ class Tracker:
         return TrackState.UNINITIALISED if track is None else track.state
 
     def reconfigure(self, config: TrackerConfig) -> None:
-        """Change options while tracking; those marked read_only keep their effect until a new tracker is made."""
+        """Change options while tracking, but not those marked read_only, which renderers and networks were made by."""
         self.config = config
 
     def warm_up(self) -> None:
