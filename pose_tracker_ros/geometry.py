@@ -98,6 +98,15 @@ def rotation_angle(rotation: np.ndarray) -> np.ndarray:
     return np.linalg.norm(so3_log(rotation), axis=-1)
 
 
+def rotation_towards(direction: np.ndarray) -> np.ndarray:
+    """The smallest rotation (3, 3) that takes the optical axis z to a direction (3,) of any length: an object there looks
+    turned by it."""
+    direction = direction / np.linalg.norm(direction)
+    axis = np.cross([0.0, 0.0, 1.0], direction)
+    sine = np.linalg.norm(axis)
+    return np.eye(3) if sine < 1e-9 else so3_exp(axis / sine * np.arctan2(sine, direction[2]))
+
+
 def apply_residual(
     camera_T_object: np.ndarray,
     translation: np.ndarray,

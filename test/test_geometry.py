@@ -141,3 +141,12 @@ def test_torch_exponential_agrees_with_scipy_and_has_its_derivative_at_zero():
 def test_hat_is_the_cross_product():
     a, b = torch.tensor([1.0, -2.0, 3.0]), torch.tensor([0.5, 4.0, -1.0])
     assert (geometry_torch.hat_torch(a) @ b).tolist() == pytest.approx(np.cross(a, b).tolist())
+
+
+@pytest.mark.parametrize("direction", [(0, 0, 1), (0.3, -0.2, 1), (0, 2, 0), (-0.5, 0.1, -0.4)])
+def test_the_smallest_rotation_that_points_the_optical_axis_somewhere(direction):
+    direction = np.array(direction, float)
+    rotation = geometry.rotation_towards(direction)
+    unit = direction / np.linalg.norm(direction)
+    np.testing.assert_allclose(rotation @ [0, 0, 1], unit, atol=1e-12)
+    assert geometry.rotation_angle(rotation) == pytest.approx(np.arccos(unit[2]), abs=1e-7)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from pose_tracker_ros.camera import PinholeCamera, crop_camera
-from pose_tracker_ros.geometry import make_pose, so3_exp
+from pose_tracker_ros.geometry import make_pose, rotation_towards, so3_exp
 from pose_tracker_ros.initialization.observation import InitializationError, Observation, view_of
 from pose_tracker_ros.networks.dense_fusion import FusionInput
 
@@ -92,7 +92,7 @@ def make_input(
             "is the mask on the object, and does the depth belong to it?"
         )
     choose = _chosen(pixels, count, generator)
-    frame = InputFrame(_toward(origin), origin, diameter_m, center_m)
+    frame = InputFrame(rotation_towards(origin), origin, diameter_m, center_m)
     points = (camera.rays() * view.depth[..., None]).reshape(-1, 3)[choose].astype(np.float64)
     # Averaged over 2x2 pixels of a finer crop: picking single pixels of a large image would be noise.
     color = view_of(observation, crop_camera(origin, margin * diameter_m, 2 * resolution)).color
@@ -133,11 +133,3 @@ def _chosen(pixels: np.ndarray, count: int, generator: np.random.Generator | Non
     if generator is None:
         return pixels[np.linspace(0, len(pixels) - 1, count).round().astype(int)]
     return generator.choice(pixels, count, replace=False)
-
-
-def _toward(point: np.ndarray) -> np.ndarray:
-    """The smallest rotation that takes the optical axis to the direction of a point."""
-    direction = point / np.linalg.norm(point)
-    axis = np.cross([0.0, 0.0, 1.0], direction)
-    sine = np.linalg.norm(axis)
-    return np.eye(3) if sine < 1e-9 else so3_exp(axis / sine * np.arctan2(sine, direction[2]))

@@ -17,7 +17,7 @@ import numpy as np
 
 from pose_tracker_ros.configuration import option
 from pose_tracker_ros.frame import Frame
-from pose_tracker_ros.geometry import apply_residual, make_pose, rotation_angle, so3_exp
+from pose_tracker_ros.geometry import apply_residual, make_pose, rotation_angle, rotation_towards
 from pose_tracker_ros.initialization.look_alikes import LookAlikes
 from pose_tracker_ros.initialization.observation import InitialPose, Observation
 from pose_tracker_ros.initialization.template_ranking import Patch, Ranking
@@ -211,7 +211,7 @@ class HypothesisInitializer:
             place = patch.offset(shift[index]) + self._templates.offsets[index]
             z = distance + depth_offset[index] * self.model.diameter_m
             center = ray * z + np.array([*place, 0.0]) * self.model.diameter_m
-            rotation = _toward(center) @ self._templates.rotations[index]
+            rotation = rotation_towards(center) @ self._templates.rotations[index]
             yield make_pose(rotation, center - rotation @ self.model.center_m)
 
     def _center_distance(self, observation: Observation) -> float:
@@ -220,14 +220,6 @@ class HypothesisInitializer:
             return observation.distance_m + 0.25 * self.model.diameter_m
         share = float(np.median(self._templates.mask.sum(axis=1))) * (MARGIN / SIZE) ** 2
         return float(observation.frame.camera.fx * self.model.diameter_m * np.sqrt(share / observation.mask.sum()))
-
-
-def _toward(center: np.ndarray) -> np.ndarray:
-    """The smallest rotation that takes the optical axis to the direction of a point: an object there looks turned by it."""
-    direction = center / np.linalg.norm(center)
-    axis = np.cross([0.0, 0.0, 1.0], direction)
-    sine = np.linalg.norm(axis)
-    return np.eye(3) if sine < 1e-9 else so3_exp(axis / sine * np.arctan2(sine, direction[2]))
 
 
 def _different(poses: Iterable[np.ndarray], count: int, degrees: float) -> list[np.ndarray]:

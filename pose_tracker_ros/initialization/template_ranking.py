@@ -34,6 +34,7 @@ class Patch:
 
     @classmethod
     def cut(cls, observation: Observation, distance: float, diameter_m: float) -> Patch:
+        """What is at the mask's middle, of an object of this diameter whose centre is assumed at a distance, metres."""
         size = SIZE + 2 * max(SHIFTS)
         frame = observation.frame
         ray = np.array(
@@ -116,7 +117,7 @@ class Ranking:
 
     def _color_correlation(self, color: np.ndarray, mask: np.ndarray, count: np.ndarray) -> np.ndarray:
         """Normalised correlation of the colours over all channels, -1..1."""
-        covariance = variance_seen = variance_expected = 0.0
+        covariance = 0.0
         variance_expected = self._color_squared @ mask / count
         variance_seen = self._mask @ (color**2).sum(axis=-1) / count
         for channel in range(3):
