@@ -11,7 +11,7 @@ import numpy as np
 from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.geometry import apply_residual, is_pose, residual_between
 from pose_tracker_ros.objects import ObjectModel
-from pose_tracker_ros.tracking.alignment import Alignment, CommonErrors
+from pose_tracker_ros.tracking.alignment import LEAST_LIMIT_M, Alignment, CommonErrors
 from pose_tracker_ros.tracking.evidence import Appearance, Evidence
 from pose_tracker_ros.tracking.factors.contour import ColorStatistics
 from pose_tracker_ros.tracking.motion import Motion
@@ -64,6 +64,18 @@ class Hypothesis(NamedTuple):
     def camera_T_object(self) -> np.ndarray:
         """(4, 4)."""
         return self.alignment.camera_T_object
+
+    def expected_share(self, model: ObjectModel) -> float:
+        """Share of motions that go at least as far from where the object was expected: of chi squared with six degrees."""
+        twist = np.concatenate(residual_between(self.expected.camera_T_object, self.camera_T_object, model.center_m))
+        half = float(twist @ self.expected.information @ twist) / 2
+        return math.exp(-half) * (1 + half + half**2 / 2)
+
+    def is_nearer(self, model: ObjectModel) -> bool:
+        """Whether it came so much nearer than expected that it may be something that hides the object."""
+        poses = self.expected.camera_T_object, self.camera_T_object
+        expected_m, found_m = (pose[2, :3] @ model.center_m + pose[2, 3] for pose in poses)
+        return expected_m - found_m > LEAST_LIMIT_M
 
     @property
     def seen_log_odds(self) -> float:

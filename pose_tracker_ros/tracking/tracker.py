@@ -38,8 +38,9 @@ FEWEST_PIXELS = 20
 START_REACH_D = 1.0
 # Other turns that a pose found elsewhere is compared with: those within three basins.
 RIVALS = 27
-# Log odds of a pose that was not expected: as of an expected one, against any of its rivals.
-NEEDED_LOG_ODDS = math.log(PRESENT_PROBABILITY / (1 - PRESENT_PROBABILITY)) + math.log(1 + RIVALS)
+# Log odds of an expected pose, and of one that was not expected: against any of its rivals, too.
+PRESENT_LOG_ODDS = math.log(PRESENT_PROBABILITY / (1 - PRESENT_PROBABILITY))
+NEEDED_LOG_ODDS = PRESENT_LOG_ODDS + math.log(1 + RIVALS)
 # Networks look so often from where they led in one frame: poses 0.25 diameters and 30 degrees off are found in the second
 # look at the latest (48 of frozen set bad-starts; 42 in one look, 7 without).
 MOST_LOOKS = 2
@@ -186,7 +187,7 @@ class Tracker:
         held = {
             name: self._evidence(frame, name, track, expected[name].camera_T_object, track.errors)
             for name, track in self._tracks.items()
-            if not self._is_believed(track, found[name], track.turns)
+            if not self._is_believed(frame, name, found[name], track.turns)
         }
         hidden = {name for name, evidence in held.items() if evidence is not None and evidence.is_hidden}
         elsewhere = [name for name in held if not (found[name] and found[name].evidence.is_hidden)]
@@ -194,18 +195,31 @@ class Tracker:
         for name, track in self._tracks.items():
             search = searches.get(name, SearchState(track.turns, track.candidate))
             best = search.found or found[name]
-            if self._is_believed(track, best, search.turns):
+            if search.found is not None or self._is_believed(frame, name, best, search.turns):
                 self._tracks[name] = track.supported_by(best, frame, self.models[name])
             else:
                 self._tracks[name] = track.unsupported_by(held[name], frame, self.config.lost_frames, search)
         seconds = {"total": time.perf_counter() - begin}
         return {name: track.result(seconds) for name, track in self._tracks.items()}
 
-    def _is_believed(self, track: Track, found: Hypothesis | None, turns_tried: int) -> bool:
-        """Whether an image shows the object there; a first pose has to be clear, or compared with its rivals."""
-        if not _is_sure(found) or not (track.is_new and self.config.search):
-            return _is_sure(found)
-        return found.evidence.log_odds >= NEEDED_LOG_ODDS or turns_tried >= RIVALS
+    def _is_believed(self, frame: Frame, name: str, found: Hypothesis | None, turns_tried: int) -> bool:
+        """Whether an image shows the object there; a first pose has to be clear, or compared with its rivals.
+
+        Others need the more the less they were expected: the object moved as it did, or jumped to one of the rivals; and
+        where the expected place is hidden, it is rather by something else than by the object itself, come nearer.
+        """
+        if not _is_sure(found):
+            return False
+        track, log_odds = self._tracks[name], found.evidence.log_odds
+        if track.is_new and self.config.search:
+            return log_odds >= NEEDED_LOG_ODDS or turns_tried >= RIVALS
+        if log_odds >= NEEDED_LOG_ODDS + PRESENT_LOG_ODDS:
+            return True
+        model = self.models[name]
+        if log_odds + math.log((found.expected_share(model) + 1 / RIVALS) / (1 + 1 / RIVALS)) < PRESENT_LOG_ODDS:
+            return False
+        place = found.is_nearer(model) and self._evidence(frame, name, track, found.expected.camera_T_object, track.errors)
+        return not (place and place.is_hidden)
 
     @property
     def _asks_always(self) -> bool:
@@ -348,14 +362,16 @@ class Tracker:
             if self._tracks[name].is_unsearched:
                 # Whoever starts waits for an answer: of all rivals, as many as there is time for.
                 turns_tried, poses = RIVALS, 2 * self.config.search_poses
-            searches[name] = self._search(frame, name, self._tracks[name], turns_tried, poses)
+            needed = NEEDED_LOG_ODDS + (PRESENT_LOG_ODDS if name in hidden else 0.0)
+            searches[name] = self._search(frame, name, self._tracks[name], turns_tried, poses, needed)
         return searches
 
     def _search(
-        self, frame: Frame, name: str, track: Track, turns_tried: int, poses: int
+        self, frame: Frame, name: str, track: Track, turns_tried: int, poses: int, needed: float
     ) -> SearchState:
         """Try an object's last turn and some others, at their best places and at the best pose so far, which is told, but
-        found only when it is sure and its rivals were tried; of equivalent poses the one nearest to the last."""
+        found only when it has the log odds that are ``needed`` and its rivals were tried; of equivalent poses the one
+        nearest to the last."""
         model = self.models[name]
         others = turns(1 + track.turns % LAST_TURN, turns_tried)
         # Places take half of the time that is left, what is weighed there the other half.
@@ -386,7 +402,7 @@ class Tracker:
         if best is None:
             return SearchState(tried)
         turned = rotation_angle(best.camera_T_object[:3, :3] @ track.camera_T_object[:3, :3].T)
-        if best.seen_log_odds >= NEEDED_LOG_ODDS and (tried >= RIVALS or turned < BASIN_RAD):
+        if best.seen_log_odds >= needed and (tried >= RIVALS or turned < BASIN_RAD):
             return SearchState(tried, found=self._best_of_alike(frame, name, track, best))
         known = track.camera_T_object if track.candidate is None else track.candidate
         is_same = rotation_angle(best.camera_T_object[:3, :3] @ known[:3, :3].T) < BASIN_RAD

@@ -10,6 +10,7 @@ import pytest
 from tracking_scenes import START, blank_frame, frame_of
 
 from pose_tracker_ros.evaluation.benchmark_objects import benchmark_objects
+from pose_tracker_ros.evaluation.frozen_sets import frozen_cases
 from pose_tracker_ros.evaluation.track import perturbed
 from pose_tracker_ros.geometry import apply_residual, pose_errors
 from pose_tracker_ros.networks.motion_network import MotionNetwork
@@ -151,6 +152,17 @@ def test_a_start_that_is_turned_too_far_is_found_among_other_turns(drill):
             assert (last.state is TrackState.TRACKING) == is_right
             found[config.search] = found.get(config.search, 0) + is_right
     assert found[True] == 3 > found[False]
+
+
+def test_a_card_of_the_object_s_own_size_that_slides_before_it_is_not_taken_for_it(carton):
+    """To a frame alone it is the box, come nearer, with its print worn off."""
+    case = next(case for case in frozen_cases("boards", [2], ["carton"]) if case.group == "cards")
+    sequence = case.open()
+    frames = [sequence.read(number) for number in range(19, 29)]
+    results = follow(carton, frames, frames[0].truth["carton"])
+    assert [result.state for result in results[:3]] == [TrackState.TRACKING] * 3
+    assert all(frame.visibility["carton"] == 0 for frame in frames[-3:])
+    assert all(result.state is TrackState.OCCLUDED for result in results[-3:])
 
 
 def test_what_comes_back_the_other_way_round_is_not_taken_for_how_it_left(carton):
