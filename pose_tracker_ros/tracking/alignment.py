@@ -115,7 +115,7 @@ def align(
 
     ``largest_px``: side of a view; ``factors``: those to use beside the prior; ``depth_range``: of depths to believe, metres.
     """
-    pose, colors = expected.camera_T_object, expected.colors
+    pose, object_colors = expected.camera_T_object, None
     # The motion since the expectation, and the common errors.
     state, found = np.concatenate([np.zeros(SHIFT), expected.errors.mean]), None
     prior = Gaussian.of(state, _information(expected))
@@ -123,16 +123,17 @@ def align(
         view = make_view(frame, renderer, model, pose, largest_px)
         if view is None or np.count_nonzero(view.rendering.mask) < FEWEST_PIXELS:
             return None
-        colors = colors or ColorStatistics.seen_in(view)
+        if object_colors is None:
+            object_colors = (expected.colors or ColorStatistics.seen_in(view)).posterior()
         limit_m = max(level.depth_limit * model.diameter_m, LEAST_LIMIT_M)
         depth = DepthFactor.of(view, noise, limit_m, depth_range, "depth" in factors)
         covers = (state[SHIFT:OFFSET], depth_range, limit_m)
-        contour = ContourFactor.of(view, colors.posterior(), noise, level.segment_px, *covers, "contour" in factors)
+        contour = ContourFactor.of(view, object_colors, noise, level.segment_px, *covers, "contour" in factors)
         solution = solve(_since(prior, state), depth, contour, view.center, _at_rest(state), level.iterations)
         move_state(state, solution.state, moved := np.empty(STATE))
         moved[COMMON] = solution.state[COMMON]
         state, found = moved, (view, solution)
-        pose = _moved(expected.camera_T_object, state, model.center_m)
+        pose = moved_pose(expected.camera_T_object, state, model.center_m)
         if level == levels[-1] and _moved_px(view, solution.state) < SETTLED_PX:
             break
     posterior = np.linalg.inv(solution.information)
@@ -157,8 +158,8 @@ def _information(expected: Expectation) -> np.ndarray:
     return information
 
 
-def _moved(camera_T_object: np.ndarray, state: np.ndarray, center_m: np.ndarray) -> np.ndarray:
-    """The pose (4, 4) after the motion of a state (10,) about the object's ``center_m`` (3,), as ``apply_residual`` says."""
+def moved_pose(camera_T_object: np.ndarray, state: np.ndarray, center_m: np.ndarray) -> np.ndarray:
+    """The pose (4, 4) after the motion of a state (10,) or twist (6,) about the object's ``center_m`` (3,), as ``apply_residual`` says."""
     rotate(state[TURN:SHIFT], turn := np.empty((3, 3)))
     rotation, center = turn @ camera_T_object[:3, :3], camera_T_object[:3, :3] @ center_m + camera_T_object[:3, 3]
     return make_pose(rotation, center + state[:TURN] - rotation @ center_m)

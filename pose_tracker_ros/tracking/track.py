@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from pose_tracker_ros.frame import Frame
-from pose_tracker_ros.geometry import apply_residual, is_pose, residual_between
+from pose_tracker_ros.geometry import is_pose, residual_between
 from pose_tracker_ros.objects import ObjectModel
-from pose_tracker_ros.tracking.alignment import LEAST_LIMIT_M, Alignment, CommonErrors
+from pose_tracker_ros.tracking.alignment import LEAST_LIMIT_M, Alignment, CommonErrors, moved_pose
 from pose_tracker_ros.tracking.evidence import Appearance, Evidence
 from pose_tracker_ros.tracking.factors.contour import ColorStatistics
 from pose_tracker_ros.tracking.motion import Motion
@@ -47,7 +47,7 @@ class Expectation(NamedTuple):
         """
         both = self.information + information
         twist = np.linalg.solve(both, information @ motion)
-        pose = apply_residual(self.camera_T_object, twist[:3], twist[3:], model.center_m)
+        pose = moved_pose(self.camera_T_object, twist, model.center_m)
         return Expectation(pose, both, self.motion)
 
 
@@ -168,7 +168,7 @@ class Track:
             return Expectation.near(self.camera_T_object)
         motion = self.motion.predicted(gap)
         twist = gap * motion.velocity
-        pose = apply_residual(self.camera_T_object, twist[:3], twist[3:], model.center_m)
+        pose = moved_pose(self.camera_T_object, twist, model.center_m)
         return Expectation(pose, np.linalg.inv(motion.pose), motion)
 
     def supported_by(self, found: Hypothesis, frame: Frame, model: ObjectModel) -> Track:
