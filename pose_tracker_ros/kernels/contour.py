@@ -27,6 +27,10 @@ SLOPE = 0.5
 WEIGHT = 1.29
 # Variance of the border on a perfect line, segments squared: that of the soft step.
 LEAST_VARIANCE = 0.5
+# Variance of the border where nothing is known, segments squared: all places are as likely.
+UNKNOWN_VARIANCE = (PLACES**2 - 1) / 12
+# What is less than this known of a border, as a share of its information, is nothing.
+LEAST_KNOWN = 1e-3
 # Posterior of what says nothing: as likely the one as the other.
 UNKNOWN = 0.5
 # Outlines shorter than this, sides of pixels, are spots; a normal is that of the chord over so many sides before and after.
@@ -244,5 +248,7 @@ def find_borders(samples, segment_px, lines):
             mean += probability * place
             square += probability * place * place
         mean /= total
+        variance = max(square / total - mean * mean, LEAST_VARIANCE)
+        known = max(1 - variance / UNKNOWN_VARIANCE, LEAST_KNOWN)
         lines[line, 4] = mean * segment_px
-        lines[line, 5] = max(square / total - mean * mean, LEAST_VARIANCE) * segment_px * segment_px
+        lines[line, 5] = variance / known * segment_px * segment_px

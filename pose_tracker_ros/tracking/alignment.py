@@ -61,14 +61,15 @@ class CommonErrors(NamedTuple):
         return cls(np.array([0, 0, noise.outline_offset_mean_px, 0]), np.diag(np.maximum(deviations, 1e-6) ** 2))
 
     def predicted(self, noise: NoiseModel) -> CommonErrors:
-        """A frame later: the shift has moved a little; offsets and bias are what any frame's are.
+        """A frame later: the shift has moved a little, the blur is much the same, and the bias is what any frame's is.
 
-        Carried on, the evidence of frames whose errors are the same would count as many times as there are frames.
+        Carried on, the evidence of frames whose errors are the same would count as many times as there are frames: the offset
+        stays as uncertain as it was.
         """
         fresh = CommonErrors.unknown(noise)
         mean, covariance = fresh.mean.copy(), fresh.covariance.copy()
         kept = noise.shift_kept
-        mean[:2] = kept * self.mean[:2]
+        mean[:3] += kept * (self.mean[:3] - mean[:3])
         covariance[:2, :2] = kept**2 * self.covariance[:2, :2] + (1 - kept**2) * fresh.covariance[:2, :2]
         return CommonErrors(mean, covariance)
 

@@ -7,7 +7,12 @@ from functools import cached_property
 
 import numpy as np
 
+from pose_tracker_ros.camera import PinholeCamera
 from pose_tracker_ros.configuration import option
+
+# Focal length of depth sensors with 640 columns, pixels (data sheets of structured light and stereo: 570 to 620). Depth images
+# that are finer were interpolated, and so were their errors.
+SENSOR_FX = 620.0
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,7 @@ class NoiseModel:
         0.0025, "Standard deviation of what depth cameras are off by in truth, for which covariances allow (0.4 % at 0.6 m)", minimum=0.0, maximum=0.1
     )
     shift_kept: float = option(
-        0.98, "Share of the colour image's shift that a frame keeps of the last one's (it moves with the place in the image)", minimum=0.0, maximum=1.0
+        0.98, "Share of the shift and of the offset, as departures from their means, that a frame keeps of the last one's (they move with the place)", minimum=0.0, maximum=1.0
     )
     paint: float = option(
         16.0, "Standard deviation of a pixel's colour from the paint's, grey levels (8,879 crops; tails are long)", minimum=1.0, maximum=128.0
@@ -60,6 +65,10 @@ class NoiseModel:
         minimum=1.0,
         maximum=10000.0,
     )
+
+    def depth_shared_px(self, camera: PinholeCamera) -> float:
+        """How many pixels of a depth camera have one error: more where its images are finer than sensors are."""
+        return self.depth_shared * max(1.0, camera.fx / SENSOR_FX) ** 2
 
     @cached_property
     def of_pixels(self) -> np.ndarray:

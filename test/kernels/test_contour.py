@@ -25,10 +25,11 @@ def step_at(place, inside=SURE, outside=1 - SURE):
 
 
 @pytest.mark.parametrize("value", [0.5, 0.05, 0.95])
-def test_flat_evidence_has_no_mean_and_the_variance_of_not_knowing(value):
+def test_flat_evidence_has_no_mean_and_says_nothing(value):
+    """The variance of all places, which any line has, is no information."""
     mean, variance = border(np.full(SEGMENTS, value))
     assert mean == pytest.approx(0, abs=1e-9)
-    assert variance == pytest.approx(UNIFORM, rel=1e-6)
+    assert variance > 100 * UNIFORM
 
 
 @pytest.mark.parametrize("place", [-3.5, -0.5, 0.5, 2.5])

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from pose_tracker_ros.camera import PinholeCamera
 from pose_tracker_ros.datasets import open_sequence
 from pose_tracker_ros.evaluation.benchmark_objects import benchmark_objects
 from pose_tracker_ros.evaluation.image_agreement import OutlineJudge, find_outlines, judge_track
@@ -21,7 +22,7 @@ from pose_tracker_ros.simulation.scene import SceneSequence
 from pose_tracker_ros.tracking.alignment import ANY_DEPTH_M, COARSE_TO_FINE, Alignment, CommonErrors, Expectation, align
 from pose_tracker_ros.tracking.factors.contour import ColorStatistics, outline_lines
 from pose_tracker_ros.tracking.factors.gaussian import Gaussian
-from pose_tracker_ros.tracking.noise import NoiseModel
+from pose_tracker_ros.tracking.noise import SENSOR_FX, NoiseModel
 from pose_tracker_ros.tracking.view import make_view
 
 NAMES = ("demo_jug", "carton", "drill", "bowl", "bracket", "spanner")
@@ -175,6 +176,22 @@ def test_a_view_is_not_repeated_for_an_object_that_stands_still(models, off, is_
         for count in (1, 3)
     )
     assert np.array_equal(once.camera_T_object, thrice.camera_T_object) == is_settled
+
+
+def test_finer_depth_images_than_sensors_have_wider_errors():
+    """Interpolated to twice the columns, an error covers twice as many of them, and of the rows."""
+    sensor, finer = (PinholeCamera(640, 480, fx, fx, 320.0, 240.0) for fx in (SENSOR_FX, 2 * SENSOR_FX))
+    assert NOISE.depth_shared_px(sensor) == NOISE.depth_shared
+    assert NOISE.depth_shared_px(finer) == 4 * NOISE.depth_shared
+
+
+def test_the_offset_is_carried_on_but_never_surer_than_at_first():
+    first = CommonErrors.unknown(NOISE)
+    sure = CommonErrors(np.array([2.0, -1.0, 0.9, 0.002]), 1e-6 * np.eye(4))
+    later = sure.predicted(NOISE)
+    kept, mean = NOISE.shift_kept, first.mean[2]
+    assert later.mean == pytest.approx([2 * kept, -kept, mean + kept * (0.9 - mean), 0])
+    assert later.covariance[2:, 2:] == pytest.approx(first.covariance[2:, 2:])
 
 
 @pytest.mark.parametrize("factor", ["depth", "contour"])

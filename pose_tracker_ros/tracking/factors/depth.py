@@ -40,7 +40,7 @@ class DepthFactor(NamedTuple):
         images = (rendering.mask, rendering.depth, rendering.normal)
         count = alignment.choose_points(*images, intrinsics(view.camera), step, points, normals) if is_used else 0
         # Points that lie farther apart than an error reaches have errors of their own.
-        shared = max(1.0, noise.depth_shared / (step * view.scale) ** 2)
+        shared = max(1.0, noise.depth_shared_px(view.depth_camera) / (step * view.scale) ** 2)
         return cls(
             points[:count],
             normals[:count],
