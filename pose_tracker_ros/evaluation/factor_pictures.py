@@ -15,7 +15,7 @@ from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.kernels.alignment import SHIFT, STATE
 from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.rendering.raster import RasterRenderer
-from pose_tracker_ros.tracking.alignment import ANY_DEPTH_M, COARSE_TO_FINE, CommonErrors, Expectation, align
+from pose_tracker_ros.tracking.alignment import ANY_DEPTH_M, COARSE_TO_FINE, AlignmentPrior, CommonErrors, align
 from pose_tracker_ros.tracking.evidence import Evidence, weigh
 from pose_tracker_ros.tracking.factors.contour import ContourFactor
 from pose_tracker_ros.tracking.factors.depth import DepthFactor
@@ -55,7 +55,7 @@ def seen_factors(frames: Sequence[Frame], model: ObjectModel, camera_T_object: n
     track = Track.starting(camera_T_object, model, noise)
     for frame in frames:
         expected, errors, colors = track.expected_in(frame, model, True), track.errors.predicted(noise), track.colors
-        prior = Expectation(expected.camera_T_object, expected.information, errors, colors)
+        prior = AlignmentPrior(expected.camera_T_object, expected.information, errors, colors)
         alignment = align(frame, model, renderer, prior, noise)
         view = alignment and make_view(frame, renderer, model, alignment.camera_T_object, 128, color=True)
         if view is None or not view.rendering.mask.any():
@@ -83,7 +83,7 @@ def factor_figure(seen: SeenFactors) -> Figure:
 
 
 def _deviations(
-    prior: Expectation, view: View, depth: DepthFactor, contour: ContourFactor, errors: CommonErrors
+    prior: AlignmentPrior, view: View, depth: DepthFactor, contour: ContourFactor, errors: CommonErrors
 ) -> dict[str, np.ndarray]:
     """Those of :class:`SeenFactors`, of all factors and of all but one; fills the factors' weights."""
     nothing, state = Gaussian.of(np.zeros(0), np.zeros((0, 0))), np.concatenate([np.zeros(SHIFT), errors.mean])

@@ -25,7 +25,7 @@ from pose_tracker_ros.initialization.templates import MARGIN, SIZE, make_templat
 from pose_tracker_ros.initialization.verification import MASK_BLEED_PX, PATTERN, Verdict, Verifier
 from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.rendering.raster import RasterRenderer
-from pose_tracker_ros.tracking.alignment import COARSE_TO_FINE, CommonErrors, Expectation, Level, align
+from pose_tracker_ros.tracking.alignment import COARSE_TO_FINE, AlignmentPrior, CommonErrors, Level, align
 from pose_tracker_ros.tracking.factors.contour import ColorStatistics
 from pose_tracker_ros.tracking.noise import NoiseModel
 from pose_tracker_ros.tracking.view import distance_around
@@ -171,7 +171,7 @@ class HypothesisInitializer:
     ) -> Aligned:
         """The most likely pose near one in a ``frame`` with the object's depth alone."""
         largest_px = COARSE_PX if levels is COARSE else FINE_PX
-        expected = Expectation(pose, self._information, CommonErrors.unknown(self._noise), colors)
+        expected = AlignmentPrior(pose, self._information, CommonErrors.unknown(self._noise), colors)
         found = align(frame, self.model, self._renderer, expected, self._noise, largest_px, levels)
         if found is None:
             return Aligned(pose, self._verifier.verify(observation, pose, largest_px), math.inf)

@@ -74,7 +74,7 @@ class CommonErrors(NamedTuple):
         return CommonErrors(mean, covariance)
 
 
-class Expectation(NamedTuple):
+class AlignmentPrior(NamedTuple):
     """What is known before a frame: pose (4, 4) and information (6, 6) about it, twist about the object's centre in
     camera axes, translation first; the common errors, and the colours, None before any frame."""
 
@@ -105,7 +105,7 @@ def align(
     frame: Frame,
     model: ObjectModel,
     renderer: Renderer,
-    expected: Expectation,
+    expected: AlignmentPrior,
     noise: NoiseModel,
     largest_px: int = 128,
     levels: tuple[Level, ...] = COARSE_TO_FINE,
@@ -151,7 +151,7 @@ def _spread(information: np.ndarray, noise: NoiseModel) -> np.ndarray:
     return spread
 
 
-def _information(expected: Expectation) -> np.ndarray:
+def _information(expected: AlignmentPrior) -> np.ndarray:
     """(10, 10), about the state before the frame."""
     information = np.zeros((STATE, STATE))
     information[:SHIFT, :SHIFT] = expected.information

@@ -11,6 +11,8 @@ Found = TypeVar("Found")
 # Share of what a step cost last time that counts after it was refused once more: a first call, slow as these are, must not
 # forbid all others. From six budgets down to one it takes 90 frames.
 FORGOTTEN = 0.98
+# Share of a frame's time that steps leave: to what comes after them, and to steps that cost more than the last of their kind.
+RESERVED = 0.1
 
 
 class Budget:
@@ -22,7 +24,8 @@ class Budget:
 
     def begin(self, limit_ms: float) -> None:
         """A frame that has so much time, 0 = without a limit."""
-        self._end_s = time.perf_counter() + limit_ms * 1e-3 if limit_ms > 0 else math.inf
+        seconds = (1 - RESERVED) * limit_ms * 1e-3
+        self._end_s = time.perf_counter() + seconds if limit_ms > 0 else math.inf
 
     @property
     def left_s(self) -> float:

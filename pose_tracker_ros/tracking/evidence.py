@@ -26,6 +26,7 @@ from pose_tracker_ros.tracking.view import distance_around
 HIDDEN_SPEAKING_SHARE = 0.08
 # From this probability on the object is there: 0.3 % of 1,062 wrong poses are above, none of 646 right ones below, out of fold.
 PRESENT_PROBABILITY = 0.9
+PRESENT_LOG_ODDS = math.log(PRESENT_PROBABILITY / (1 - PRESENT_PROBABILITY))
 # Log ratios above this, but not up to that probability, leave open whether the object is there.
 UNDECIDED_LOG_RATIO = -1.0
 # Learning: how sure a pixel must be, the share that every frame renews, and the frames after which the memory is believed.

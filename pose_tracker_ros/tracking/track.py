@@ -90,11 +90,12 @@ class Hypothesis(NamedTuple):
 
 class SearchState(NamedTuple):
     """How far a search is: turns that were tried, the best pose (4, 4) so far while others are still to be compared with
-    it, and the one that is found."""
+    it, the one that is found, and how many poses of the same shape the candidate was compared with."""
 
     turns: int = 0
     candidate: np.ndarray | None = None
     found: Hypothesis | None = None
+    alike_tried: int = 0
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,8 @@ class Track:
     one to start from; errors: of the camera; appearance: the object's colours; colors: those across the outline, None before
     the first supported frame; motion: how the object goes on; stamp: of the last frame, s;
     unsupported: frames in a row that contradicted the pose; turns: of the object that were tried since it was supported;
-    candidate: (4, 4), the best pose that was found elsewhere, while other turns are still to be compared with it.
+    candidate: (4, 4), the best pose that was found elsewhere, while other turns are still to be compared with it, and
+    alike_tried of those that the shape hardly tells from it were.
     """
 
     state: TrackState
@@ -121,6 +123,7 @@ class Track:
     unsupported: int = 0
     turns: int = 0
     candidate: np.ndarray | None = None
+    alike_tried: int = 0
 
     @classmethod
     def starting(
@@ -195,6 +198,7 @@ class Track:
             unsupported=0,
             turns=0,
             candidate=None,
+            alike_tried=0,
         )
 
     def unsupported_by(
@@ -221,6 +225,7 @@ class Track:
             unsupported=unsupported,
             turns=search.turns,
             candidate=search.candidate,
+            alike_tried=search.alike_tried,
         )
 
     def result(self, seconds: dict[str, float]) -> TrackResult:

@@ -19,7 +19,14 @@ from pose_tracker_ros.rendering import create_renderer
 from pose_tracker_ros.rendering.raster import RasterRenderer
 from pose_tracker_ros.simulation.config import ObjectConfig, SceneConfig, SensorConfig
 from pose_tracker_ros.simulation.scene import SceneSequence
-from pose_tracker_ros.tracking.alignment import ANY_DEPTH_M, COARSE_TO_FINE, Alignment, CommonErrors, Expectation, align
+from pose_tracker_ros.tracking.alignment import (
+    ANY_DEPTH_M,
+    COARSE_TO_FINE,
+    Alignment,
+    AlignmentPrior,
+    CommonErrors,
+    align,
+)
 from pose_tracker_ros.tracking.factors.contour import ColorStatistics, outline_lines
 from pose_tracker_ros.tracking.factors.gaussian import Gaussian
 from pose_tracker_ros.tracking.noise import SENSOR_FX, NoiseModel
@@ -45,10 +52,10 @@ def scene_frame(model: ObjectModel, seed: int = 0, **sensor: float) -> Frame:
 def aligned(frame: Frame, model: ObjectModel, pose: np.ndarray, noise: NoiseModel = NOISE, rounds: int = 2) -> Alignment:
     """Alignment from a vague pose on, repeated as from frame to frame; colours are learnt from the first one."""
     renderer = RasterRenderer(model.mesh)
-    expected = Expectation(pose, VAGUE, CommonErrors.unknown(noise), None)
+    expected = AlignmentPrior(pose, VAGUE, CommonErrors.unknown(noise), None)
     for _ in range(rounds):
         found = align(frame, model, renderer, expected, noise)
-        expected = Expectation(
+        expected = AlignmentPrior(
             found.camera_T_object, VAGUE, CommonErrors.unknown(noise), ColorStatistics.seen_in(found.view)
         )
     return found
@@ -144,7 +151,7 @@ def test_an_object_that_is_out_of_sight_is_nowhere(models):
     for place in ([5.0, 0, 0.6], [0, 0, -0.5], [0, 0, 0.01]):
         pose = frame.truth["bowl"].copy()
         pose[:3, 3] = place
-        expected = Expectation(pose, VAGUE, CommonErrors.unknown(NOISE), None)
+        expected = AlignmentPrior(pose, VAGUE, CommonErrors.unknown(NOISE), None)
         assert align(frame, model, RasterRenderer(model.mesh), expected, NOISE) is None
 
 
@@ -170,7 +177,7 @@ def test_a_view_is_not_repeated_for_an_object_that_stands_still(models, off, is_
     model = models["drill"]
     frame = scene_frame(model, 4)
     start = perturbed(model, frame.truth["drill"], off, 0.0, 1)
-    expected = Expectation(start, VAGUE, CommonErrors.unknown(NOISE), None)
+    expected = AlignmentPrior(start, VAGUE, CommonErrors.unknown(NOISE), None)
     once, thrice = (
         align(frame, model, RasterRenderer(model.mesh), expected, NOISE, levels=count * COARSE_TO_FINE[-1:])
         for count in (1, 3)
@@ -200,7 +207,7 @@ def test_a_factor_that_is_left_out_says_nothing(models, factor):
     model = models["carton"]
     frame = scene_frame(model, 1)
     start = perturbed(model, frame.truth["carton"], 0.004, 2.0, 3)
-    expected = Expectation(start, VAGUE, CommonErrors.unknown(NOISE), None)
+    expected = AlignmentPrior(start, VAGUE, CommonErrors.unknown(NOISE), None)
     found = [
         align(frame, model, RasterRenderer(model.mesh), expected, NOISE, factors=used)
         for used in (("depth", "contour"), (factor,), ())
@@ -217,7 +224,7 @@ def test_depth_out_of_its_range_is_none(models):
     model = models["drill"]
     frame = scene_frame(model, 3)
     blind = replace(frame, depth=np.zeros_like(frame.depth))
-    expected = Expectation(frame.truth["drill"], VAGUE, CommonErrors.unknown(NOISE), None)
+    expected = AlignmentPrior(frame.truth["drill"], VAGUE, CommonErrors.unknown(NOISE), None)
     cut, none = (
         align(one, model, RasterRenderer(model.mesh), expected, NOISE, depth_range=limits)
         for one, limits in ((frame, (0.001, 0.2)), (blind, (0.001, 10.0)))
@@ -229,7 +236,7 @@ def followed(frames, model: ObjectModel, pose: np.ndarray) -> list[PoseEstimate]
     """A plain track: the last pose is expected again, and colours are renewed a little with every frame."""
     renderer, errors, colors, rows = RasterRenderer(model.mesh), CommonErrors.unknown(NOISE), None, []
     for frame in frames:
-        found = align(frame, model, renderer, Expectation(pose, VAGUE, errors.predicted(NOISE), colors), NOISE)
+        found = align(frame, model, renderer, AlignmentPrior(pose, VAGUE, errors.predicted(NOISE), colors), NOISE)
         seen = ColorStatistics.seen_in(found.view)
         colors = seen if colors is None else colors.renewed(seen, 0.1)
         pose, errors = found.camera_T_object, found.errors

@@ -3,7 +3,7 @@
 import pytest
 
 from pose_tracker_ros.tracking import budget
-from pose_tracker_ros.tracking.budget import Budget
+from pose_tracker_ros.tracking.budget import RESERVED, Budget
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def test_a_step_is_begun_only_if_it_fits_at_its_last_cost(clock):
         return "found"
 
     limited = Budget()
-    limited.begin(33.0)
+    limited.begin(33.0 / (1 - RESERVED))
     assert limited.fits("look")
     assert limited.spend("look", step) == "found"
     assert limited.left_s == pytest.approx(0.021)
@@ -34,7 +34,7 @@ def test_of_parts_each_is_remembered(clock):
         clock[0] += 0.012
 
     limited = Budget()
-    limited.begin(16.0)
+    limited.begin(16.0 / (1 - RESERVED))
     limited.spend("turns", step, lambda _: 4)
     assert limited.fits("turns") and not limited.fits("turns", 2)
 

@@ -1,0 +1,87 @@
+"""One object in one frame: the most likely pose near an expected one, and the evidence for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pose_tracker_ros.frame import Frame
+from pose_tracker_ros.objects import ObjectModel
+from pose_tracker_ros.rendering import Renderer, create_renderer
+from pose_tracker_ros.tracking.alignment import FACTORS, AlignmentPrior, CommonErrors, align
+from pose_tracker_ros.tracking.budget import Budget
+from pose_tracker_ros.tracking.config import TrackerConfig
+from pose_tracker_ros.tracking.evidence import Evidence, weigh
+from pose_tracker_ros.tracking.observation import Observation, observe
+from pose_tracker_ros.tracking.track import Expectation, Hypothesis, Track
+from pose_tracker_ros.tracking.view import View, make_view
+
+# Fewer pixels than this, a spot of five by four, show nothing of an object.
+FEWEST_PIXELS = 20
+
+
+class Estimator:
+    """Aligns and weighs poses of some objects, within the time of a frame.
+
+    models, renderers: by the objects' names; config: may be replaced between frames; budget: of the frame's time.
+    """
+
+    def __init__(self, models: Sequence[ObjectModel], config: TrackerConfig) -> None:
+        self.models = {model.name: model for model in models}
+        self.renderers: dict[str, Renderer] = {
+            model.name: create_renderer(config.renderer, model.mesh) for model in models
+        }
+        self.config = config
+        self.budget = Budget()
+
+    def hypothesis(
+        self, frame: Frame, name: str, track: Track, expected: Expectation, informed: Expectation | None = None
+    ) -> Hypothesis | None:
+        """The most likely pose near an expected one, weighed; None where the object would not be seen.
+
+        ``informed``: the expectation with what a network said.
+        """
+        return self.budget.spend("hypothesis", lambda: self._aligned(frame, name, track, expected, informed))
+
+    def _aligned(
+        self, frame: Frame, name: str, track: Track, expected: Expectation, informed: Expectation | None
+    ) -> Hypothesis | None:
+        model, renderer, config = self.models[name], self.renderers[name], self.config
+        prior = informed or expected
+        errors = track.errors.predicted(config.noise)
+        alignment = align(
+            frame,
+            model,
+            renderer,
+            AlignmentPrior(prior.camera_T_object, prior.information, errors, track.colors),
+            config.noise,
+            config.resolution,
+            factors=[factor for factor in FACTORS if getattr(config, factor)],
+            depth_range=(config.min_depth_m, config.max_depth_m),
+        )
+        if alignment is None:
+            return None
+        drawn = alignment.view.camera_T_object if alignment.is_drawn else alignment.camera_T_object
+        weighed = self._weighed(frame, name, track, drawn, alignment.errors)
+        return weighed and Hypothesis(expected, alignment, *weighed)
+
+    def evidence(
+        self, frame: Frame, name: str, track: Track, camera_T_object: np.ndarray, errors: CommonErrors
+    ) -> Evidence | None:
+        """What an image says about an object at a pose (4, 4); None where it would not be seen."""
+        weighed = self._weighed(frame, name, track, camera_T_object, errors)
+        return weighed and weighed[0]
+
+    def _weighed(
+        self, frame: Frame, name: str, track: Track, camera_T_object: np.ndarray, errors: CommonErrors
+    ) -> tuple[Evidence, View, Observation] | None:
+        config = self.config
+        view = make_view(
+            frame, self.renderers[name], self.models[name], camera_T_object, config.resolution, color=True
+        )
+        if view is None or np.count_nonzero(view.rendering.mask) < FEWEST_PIXELS:
+            return None
+        observation = observe(view, errors.mean[:2], (config.min_depth_m, config.max_depth_m))
+        evidence = weigh(view, observation, track.appearance, config.noise, float(errors.mean[-1]))
+        return evidence, view, observation

@@ -1,0 +1,124 @@
+"""Objects that are not where they were expected: turns and places are tried, some in every frame."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from pose_tracker_ros.frame import Frame
+from pose_tracker_ros.geometry import apply_residual, rotation_angle, so3_log
+from pose_tracker_ros.symmetries import nearest_equivalent, symmetry_transforms
+from pose_tracker_ros.tracking.estimator import Estimator
+from pose_tracker_ros.tracking.evidence import PRESENT_LOG_ODDS
+from pose_tracker_ros.tracking.rivals import alike_turns
+from pose_tracker_ros.tracking.search import BASIN_RAD, search, turns
+from pose_tracker_ros.tracking.track import Expectation, Hypothesis, SearchState, Track
+
+# A first pose is taken to be within so much of the object, diameters.
+START_REACH_D = 1.0
+# Other turns that a pose found elsewhere is compared with: those within three basins.
+RIVALS = 27
+# Log odds of a pose that was not expected: as of an expected one, against any of its rivals.
+NEEDED_LOG_ODDS = PRESENT_LOG_ODDS + math.log(1 + RIVALS)
+# Then, 1.75 rad out, the search begins again: half a turn about any axis would take 723 tries.
+LAST_TURN = 125
+
+
+class Searcher:
+    """Looks for objects elsewhere, each from where its last search ended."""
+
+    def __init__(self, estimator: Estimator) -> None:
+        self._estimator = estimator
+        self._symmetries = {name: symmetry_transforms(model) for name, model in estimator.models.items()}
+        self._alike = {name: alike_turns(model) for name, model in estimator.models.items()}
+
+    def search_for(
+        self, frame: Frame, tracks: Mapping[str, Track], names: Sequence[str], hidden: set[str]
+    ) -> dict[str, SearchState]:
+        """Look elsewhere for objects, one after the other as long as there is time; those left out come first next time.
+
+        One turn of one object is tried, and one pose weighed, however late it is: else what is lost would stay it.
+
+        Something that is ``hidden`` where it is expected may still have jumped: its last turn is tried in one place.
+        """
+        if not self._estimator.config.search or not names or not frame.depth.any():
+            return {}
+        share = len(names)
+        searches: dict[str, SearchState] = {}
+        for name in sorted(names, key=lambda name: tracks[name].turns):
+            if searches and not self._estimator.budget.fits("turn"):
+                break
+            turns_tried = 0 if name in hidden else max(1, self._estimator.config.search_turns // share)
+            poses = 1 if name in hidden else max(1, self._estimator.config.search_poses // share)
+            if tracks[name].is_unsearched:
+                # Whoever starts waits for an answer: of all rivals, as many as there is time for.
+                turns_tried, poses = RIVALS, 2 * self._estimator.config.search_poses
+            needed = NEEDED_LOG_ODDS + (PRESENT_LOG_ODDS if name in hidden else 0.0)
+            searches[name] = self._search(frame, name, tracks[name], turns_tried, poses, needed)
+        return searches
+
+    def _search(
+        self, frame: Frame, name: str, track: Track, turns_tried: int, poses: int, needed: float
+    ) -> SearchState:
+        """Try an object's last turn and some others, at their best places and at the best pose so far, which is told, but
+        found only when it has the log odds that are ``needed`` and its rivals were tried; of equivalent poses the one
+        nearest to the last."""
+        model = self._estimator.models[name]
+        others = turns(1 + track.turns % LAST_TURN, turns_tried)
+        # Places take half of the time that is left, what is weighed there the other half.
+        half_s = self._estimator.budget.left_s / 2
+        asked = (
+            model,
+            self._estimator.renderers[name],
+            track.camera_T_object,
+            np.concatenate([turns(0, 1), others]),
+            track.colors,
+            poses,
+            START_REACH_D * model.diameter_m if track.is_new else math.inf,
+            lambda: self._estimator.budget.fits("turn", reserve_s=half_s),
+        )
+        places = self._estimator.budget.spend("turn", lambda: search(frame, *asked), lambda places: places.tried)
+        others, starts = others[: places.tried - 1], places.poses
+        if track.candidate is not None:
+            starts = [track.candidate, *_turned(track.candidate, others, model.center_m), *starts]
+        if track.alike_tried:
+            starts = starts[:1]
+        tried = track.turns + len(others)
+        hypotheses = []
+        for pose in starts:
+            if hypotheses and not self._estimator.budget.fits("hypothesis"):
+                break
+            nearest = nearest_equivalent(track.camera_T_object, pose, self._symmetries[name])
+            hypotheses.append(self._estimator.hypothesis(frame, name, track, Expectation.near(nearest)))
+        likely = [one for one in hypotheses if one is not None and one.seen_log_odds > 0]
+        best = max(likely, key=lambda one: one.merit, default=None)
+        if best is None:
+            return SearchState(tried)
+        turned = rotation_angle(best.camera_T_object[:3, :3] @ track.camera_T_object[:3, :3].T)
+        if best.seen_log_odds >= needed and (tried >= RIVALS or turned < BASIN_RAD or track.alike_tried):
+            best, alike_tried = self._best_of_alike(frame, name, track, best)
+            if alike_tried == len(self._alike[name]):
+                return SearchState(tried, found=best)
+            return SearchState(tried, candidate=best.camera_T_object, alike_tried=alike_tried)
+        known = track.camera_T_object if track.candidate is None else track.candidate
+        is_same = rotation_angle(best.camera_T_object[:3, :3] @ known[:3, :3].T) < BASIN_RAD
+        return SearchState(tried if is_same else 0, candidate=best.camera_T_object)
+
+    def _best_of_alike(self, frame: Frame, name: str, track: Track, found: Hypothesis) -> tuple[Hypothesis, int]:
+        """The best of the poses that the object's shape hardly tells from a pose, and how many of them were tried so far."""
+        alike, best = self._alike[name], found
+        for number in range(track.alike_tried, len(alike)):
+            if number > track.alike_tried and not self._estimator.budget.fits("hypothesis"):
+                return best, number
+            near = Expectation.near(found.camera_T_object @ alike[number])
+            rival = self._estimator.hypothesis(frame, name, track, near)
+            if rival is not None and rival.evidence.is_present:
+                best = max(best, rival, key=lambda one: one.merit)
+        return best, len(alike)
+
+
+def _turned(camera_T_object: np.ndarray, turns: np.ndarray, center_m: np.ndarray) -> list[np.ndarray]:
+    """A pose (4, 4) turned in camera axes by each of ``turns`` (K, 3, 3) about the object's ``center_m`` (3,)."""
+    return [apply_residual(camera_T_object, np.zeros(3), so3_log(turn), center_m) for turn in turns]
