@@ -86,7 +86,7 @@ def _deviations(
     prior: AlignmentPrior, view: View, depth: DepthFactor, contour: ContourFactor, errors: CommonErrors
 ) -> dict[str, np.ndarray]:
     """Those of :class:`SeenFactors`, of all factors and of all but one; fills the factors' weights."""
-    nothing, state = Gaussian.of(np.zeros(0), np.zeros((0, 0))), np.concatenate([np.zeros(SHIFT), errors.mean])
+    nothing, state = Gaussian(np.zeros((STATE, STATE)), np.zeros(STATE)), np.concatenate([np.zeros(SHIFT), errors.mean])
     no_depth, no_contour = (factor._replace(points=factor.points[:0]) for factor in (depth, contour))
     common, parts = np.zeros((STATE, STATE)), {"prior": np.zeros((STATE, STATE))}
     common[SHIFT:, SHIFT:] = np.linalg.inv(prior.errors.covariance)

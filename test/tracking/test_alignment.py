@@ -13,7 +13,7 @@ from pose_tracker_ros.evaluation.metrics import add_errors, adds_errors
 from pose_tracker_ros.evaluation.track import perturbed
 from pose_tracker_ros.evaluation.trajectory import PoseEstimate
 from pose_tracker_ros.frame import Frame
-from pose_tracker_ros.kernels.alignment import STATE
+from pose_tracker_ros.geometry import make_pose
 from pose_tracker_ros.objects import ObjectModel, load_mesh, load_object
 from pose_tracker_ros.rendering import create_renderer
 from pose_tracker_ros.rendering.raster import RasterRenderer
@@ -28,8 +28,8 @@ from pose_tracker_ros.tracking.alignment import (
     align,
 )
 from pose_tracker_ros.tracking.factors.contour import ColorStatistics, outline_lines
-from pose_tracker_ros.tracking.factors.gaussian import Gaussian
 from pose_tracker_ros.tracking.noise import SENSOR_FX, NoiseModel
+from pose_tracker_ros.tracking.track import Expectation
 from pose_tracker_ros.tracking.view import make_view
 
 NAMES = ("demo_jug", "carton", "drill", "bowl", "bracket", "spanner")
@@ -164,12 +164,12 @@ def test_the_same_input_gives_the_same_bits(models):
 
 
 def test_two_opinions_of_equal_weight_meet_half_way():
-    """A prior counts once: 2 mm apart, the middle is 1 mm from each; a pose alone says nothing of what is common."""
-    here, there = np.zeros(6), np.array([0, 0, 0.002, 0, 0, 0])
-    both = Gaussian.of(here, 4e6 * np.eye(6)).times(Gaussian.of(there, 4e6 * np.eye(6)))
-    assert np.linalg.solve(both.information[:6, :6], both.pull[:6])[2] == pytest.approx(0.001)
-    assert np.linalg.inv(both.information[:6, :6])[2, 2] == pytest.approx(1 / 8e6)
-    assert both.information.shape == (STATE, STATE) and not both.information[6:].any() and not both.pull[6:].any()
+    """A prior counts once: 2 mm apart, the middle is 1 mm from each."""
+    model, here = load_object("cube"), make_pose(np.eye(3), np.array([0, 0, 0.6]))
+    expected = Expectation(here, 4e6 * np.eye(6))
+    both = expected.informed(np.array([0, 0, 0.002, 0, 0, 0]), 4e6 * np.eye(6), model)
+    assert both.camera_T_object[2, 3] == pytest.approx(0.601)
+    assert np.linalg.inv(both.information)[2, 2] == pytest.approx(1 / 8e6)
 
 
 @pytest.mark.parametrize(("off", "is_settled"), [(0.0, True), (0.01, False)])

@@ -6,8 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pose_tracker_ros.kernels.alignment import STATE
-
 
 class Gaussian(NamedTuple):
     """A normal distribution of the state: information (10, 10), and pull (10,), that times its mean."""
@@ -17,13 +15,5 @@ class Gaussian(NamedTuple):
 
     @classmethod
     def of(cls, mean: np.ndarray, information: np.ndarray) -> Gaussian:
-        """By mean (n,) and information (n, n) of the first n entries; nothing is known of the others."""
-        known = len(mean)
-        whole, pull = np.zeros((STATE, STATE)), np.zeros(STATE)
-        whole[:known, :known] = information
-        pull[:known] = information @ mean
-        return cls(whole, pull)
-
-    def times(self, other: Gaussian) -> Gaussian:
-        """What two independent sources say together."""
-        return Gaussian(self.information + other.information, self.pull + other.pull)
+        """By mean (10,) and information (10, 10)."""
+        return cls(information, information @ mean)
