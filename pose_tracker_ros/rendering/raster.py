@@ -71,14 +71,12 @@ class RasterRenderer:
 
     def _drawn(self, camera: PinholeCamera, camera_T_object: np.ndarray) -> _DrawnView:
         """A view without colours."""
-        level, baked = self._level(camera, camera_T_object, self._mesh.has_color)
+        level, baked = self._level(camera, camera_T_object)
         rasterizer, rendering = self._full if level is None else level.rasterizer, empty_rendering(camera)
         drawing = rasterizer.draw(camera, camera_T_object, rendering)
         return _DrawnView(camera, camera_T_object.copy(), rendering, drawing, baked)
 
-    def _level(
-        self, camera: PinholeCamera, camera_T_object: np.ndarray, with_colors: bool
-    ) -> tuple[MeshLevel | None, BakedColors | None]:
+    def _level(self, camera: PinholeCamera, camera_T_object: np.ndarray) -> tuple[MeshLevel | None, BakedColors | None]:
         """The coarsest mesh that is as good as the full one at the size at which the object is seen, and its colours.
 
         None for the full one.
@@ -87,8 +85,8 @@ class RasterRenderer:
         pixels_per_metre = max(camera.fx, camera.fy) / max(depth_m, raster.NEAR_M)
         for level in self._levels:
             if self._extent.diameter_m * pixels_per_metre <= level.largest_px:
-                baked = level.colors_at(pixels_per_metre) if with_colors else None
-                return (None, None) if with_colors and baked is None else (level, baked)
+                baked = level.colors_at(pixels_per_metre) if self._mesh.has_color else None
+                return (None, None) if self._mesh.has_color and baked is None else (level, baked)
         return None, None
 
     def _paint(self, rendering: Rendering, drawing: Drawing, baked: BakedColors | None, focal_px: float) -> None:

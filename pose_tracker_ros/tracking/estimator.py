@@ -28,6 +28,7 @@ class Estimator:
     """
 
     def __init__(self, models: Sequence[ObjectModel], config: TrackerConfig) -> None:
+        """Makes a renderer for each object, which takes seconds for meshes of hundreds of thousands of triangles."""
         self.models = {model.name: model for model in models}
         self.renderers: dict[str, Renderer] = {
             model.name: create_renderer(config.renderer, model.mesh) for model in models

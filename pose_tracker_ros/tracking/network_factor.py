@@ -25,6 +25,7 @@ class NetworkFactor:
     """Networks of some objects, by name; the others do without."""
 
     def __init__(self, estimator: Estimator, networks: Mapping[str, MotionNetwork]) -> None:
+        """With an estimator that has all of these objects."""
         self._estimator, self._networks = estimator, dict(networks)
 
     @property
@@ -95,5 +96,7 @@ class NetworkFactor:
         network = self._networks.get(name)
         if network is None or found.evidence.is_hidden:
             return False
-        pose, covariance = found.camera_T_object, np.linalg.inv(found.alignment.information)
-        return not found.evidence.is_present or network.may_add(self._estimator.models[name], pose, covariance)
+        if not found.evidence.is_present:
+            return True
+        covariance = np.linalg.inv(found.alignment.information)
+        return network.may_add(self._estimator.models[name], found.camera_T_object, covariance)

@@ -10,8 +10,8 @@ import numpy as np
 from pose_tracker_ros.camera import PinholeCamera
 from pose_tracker_ros.configuration import option
 
-# Focal length of depth sensors with 640 columns, pixels (data sheets of structured light and stereo: 570 to 620). Depth images
-# that are finer were interpolated, and so were their errors.
+# Largest focal length, pixels, of the depth images for which depth_shared was chosen (rbt, mustard0, simulated ones: 615). Finer
+# ones are taken to be interpolated, and their errors with them.
 SENSOR_FX = 620.0
 
 

@@ -13,13 +13,11 @@ from pose_tracker_ros.geometry import invert, make_pose, so3_exp
 from pose_tracker_ros.kernels import places
 from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.rendering import Renderer
+from pose_tracker_ros.tracking.evidence import CALIBRATION
 from pose_tracker_ros.tracking.factors.contour import ColorStatistics
+from pose_tracker_ros.tracking.track import VAGUE_M
 from pose_tracker_ros.tracking.view import View, make_view
 
-# Where the last pose may be off, metres, as :data:`pose_tracker_ros.tracking.track.VAGUE` says.
-NEAR_M = 0.03
-# Log odds that a point's mean log ratio is worth, as :data:`pose_tracker_ros.tracking.evidence.CALIBRATION` has it for depth.
-SCORE_NATS = 3.27
 # The object is drawn so small, pixels; and looked at in so many points on it and beside it.
 SIDE_PX, POINTS, RING_POINTS = 48, 80, 32
 # Places are so far apart, and beside the silhouette is so far away, diameters.
@@ -70,8 +68,9 @@ def turns(first: int, count: int) -> np.ndarray:
 
 
 def moved_log_density(distance_m: np.ndarray) -> np.ndarray:
-    """Up to a constant, of a place so far from the last one: beyond a hand's breadth no order of size is likelier than another."""
-    return -1.5 * np.log1p((distance_m / NEAR_M) ** 2)
+    """Of places so far (...,) from the last one, metres, up to a constant: beyond a hand's breadth no order of size is likelier
+    than another."""
+    return -1.5 * np.log1p((distance_m / VAGUE_M) ** 2)
 
 
 def search(
@@ -154,7 +153,7 @@ class _Rater:
         step = max(2, int(spacing_m * self._depth_fx / max(near[2], self._diameter_m)))
         scores, centers = self._rate(outlook, (0, 0), step, [-(-size // step) for size in self._frame.depth.shape])
         distance = np.linalg.norm(centers - near, axis=2)
-        scores += moved_log_density(distance) / SCORE_NATS
+        scores += moved_log_density(distance) / CALIBRATION.depth
         scores[distance > reach_m] = -np.inf
         found = []
         for _ in range(count):
@@ -162,7 +161,7 @@ class _Rater:
             if not np.isfinite(scores[best]):
                 break
             place, score = self._refined(outlook, best, step)
-            found.append((place, score + float(moved_log_density(np.linalg.norm(place - near))) / SCORE_NATS))
+            found.append((place, score + float(moved_log_density(np.linalg.norm(place - near))) / CALIBRATION.depth))
             scores[np.linalg.norm(centers - centers[best], axis=2) < APART_D * self._diameter_m] = -np.inf
         return found
 

@@ -30,6 +30,7 @@ class Searcher:
     """Looks for objects elsewhere, each from where its last search ended."""
 
     def __init__(self, estimator: Estimator) -> None:
+        """For the objects of an estimator; turns each in all ways that its shape may hardly tell apart."""
         self._estimator = estimator
         self._symmetries = {name: symmetry_transforms(model) for name, model in estimator.models.items()}
         self._alike = {name: alike_turns(model) for name, model in estimator.models.items()}
@@ -65,6 +66,34 @@ class Searcher:
         """Try an object's last turn and some others, at their best places and at the best pose so far, which is told, but
         found only when it has the log odds that are ``needed`` and its rivals were tried; of equivalent poses the one
         nearest to the last."""
+        starts, turned = self._starts(frame, name, track, turns_tried, poses)
+        tried = track.turns + turned
+        hypotheses = []
+        for pose in starts:
+            if hypotheses and not self._estimator.budget.fits("hypothesis"):
+                break
+            nearest = nearest_equivalent(track.camera_T_object, pose, self._symmetries[name])
+            hypotheses.append(self._estimator.hypothesis(frame, name, track, Expectation.near(nearest)))
+        likely = [one for one in hypotheses if one is not None and one.seen_log_odds > 0]
+        best = max(likely, key=lambda one: one.merit, default=None)
+        if best is None:
+            return SearchState(tried)
+        angle = rotation_angle(best.camera_T_object[:3, :3] @ track.camera_T_object[:3, :3].T)
+        if best.seen_log_odds >= needed and (tried >= RIVALS or angle < BASIN_RAD or track.alike_tried):
+            best, alike_tried = self._best_of_alike(frame, name, track, best)
+            if alike_tried == len(self._alike[name]):
+                return SearchState(tried, found=best)
+            return SearchState(tried, candidate=best.camera_T_object, alike_tried=alike_tried)
+        known = track.camera_T_object if track.candidate is None else track.candidate
+        is_same = rotation_angle(best.camera_T_object[:3, :3] @ known[:3, :3].T) < BASIN_RAD
+        return SearchState(tried if is_same else 0, candidate=best.camera_T_object)
+
+    def _starts(
+        self, frame: Frame, name: str, track: Track, turns_tried: int, poses: int
+    ) -> tuple[list[np.ndarray], int]:
+        """Poses (4, 4) to align and weigh, and how many turns they are of beside the last one."""
+        if track.alike_tried:
+            return [track.candidate], 0
         model = self._estimator.models[name]
         others = turns(1 + track.turns % LAST_TURN, turns_tried)
         # Places take half of the time that is left, what is weighed there the other half.
@@ -83,28 +112,7 @@ class Searcher:
         others, starts = others[: places.tried - 1], places.poses
         if track.candidate is not None:
             starts = [track.candidate, *_turned(track.candidate, others, model.center_m), *starts]
-        if track.alike_tried:
-            starts = starts[:1]
-        tried = track.turns + len(others)
-        hypotheses = []
-        for pose in starts:
-            if hypotheses and not self._estimator.budget.fits("hypothesis"):
-                break
-            nearest = nearest_equivalent(track.camera_T_object, pose, self._symmetries[name])
-            hypotheses.append(self._estimator.hypothesis(frame, name, track, Expectation.near(nearest)))
-        likely = [one for one in hypotheses if one is not None and one.seen_log_odds > 0]
-        best = max(likely, key=lambda one: one.merit, default=None)
-        if best is None:
-            return SearchState(tried)
-        turned = rotation_angle(best.camera_T_object[:3, :3] @ track.camera_T_object[:3, :3].T)
-        if best.seen_log_odds >= needed and (tried >= RIVALS or turned < BASIN_RAD or track.alike_tried):
-            best, alike_tried = self._best_of_alike(frame, name, track, best)
-            if alike_tried == len(self._alike[name]):
-                return SearchState(tried, found=best)
-            return SearchState(tried, candidate=best.camera_T_object, alike_tried=alike_tried)
-        known = track.camera_T_object if track.candidate is None else track.candidate
-        is_same = rotation_angle(best.camera_T_object[:3, :3] @ known[:3, :3].T) < BASIN_RAD
-        return SearchState(tried if is_same else 0, candidate=best.camera_T_object)
+        return starts, len(others)
 
     def _best_of_alike(self, frame: Frame, name: str, track: Track, found: Hypothesis) -> tuple[Hypothesis, int]:
         """The best of the poses that the object's shape hardly tells from a pose, and how many of them were tried so far."""

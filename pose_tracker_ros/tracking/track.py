@@ -20,8 +20,10 @@ from pose_tracker_ros.tracking.observation import Observation
 from pose_tracker_ros.tracking.states import TrackResult, TrackState
 from pose_tracker_ros.tracking.view import View
 
-# Of a first pose, and of one that is looked for again: a hand's breadth, and what a glance tells of turns (metres, radians).
-VAGUE = np.diag([0.03**-2] * 3 + [0.3**-2] * 3)
+# Of a first pose, and of one that is looked for again, deviations (metres, radians): inside a hand's breadth, and what a glance
+# tells of turns.
+VAGUE_M, VAGUE_RAD = 0.03, 0.3
+VAGUE = np.diag([VAGUE_M**-2] * 3 + [VAGUE_RAD**-2] * 3)
 # Frames farther apart than this, seconds, say nothing about the motion between them.
 MAX_FRAME_GAP_S = 0.5
 # Share of the colours across the outline that a frame renews (of M3T: 0.2).

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ from pose_tracker_ros.camera import PinholeCamera
 from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.objects import ObjectModel, generic_weights_path
 from pose_tracker_ros.rendering import Rendering
-from pose_tracker_ros.tracking.config import OFFLINE, TrackerConfig
+from pose_tracker_ros.tracking.config import TrackerConfig
 from pose_tracker_ros.tracking.estimator import Estimator
 from pose_tracker_ros.tracking.evidence import PRESENT_LOG_ODDS
 from pose_tracker_ros.tracking.network_factor import NetworkFactor
@@ -112,17 +111,15 @@ class Tracker:
         """
         if not frames:
             raise ValueError("expected at least one frame to start in, got none")
-        before, self._tracks, config = self._tracks, {}, self.config
+        before, self._tracks = self._tracks, {}
         try:
-            self.reconfigure(replace(config, **OFFLINE))
             self.start(name, camera_T_object, frames[0].stamp)
             for frame in frames:
-                result = self.step(frame)[name]
+                result = self._step(frame, budget_ms=0.0)[name]
             if result.state is TrackState.TRACKING:
                 before = {**before, **self._tracks}
         finally:
             self._tracks = before
-            self.reconfigure(config)
         return result
 
     def stop(self, name: str) -> None:
@@ -158,8 +155,11 @@ class Tracker:
 
     def step(self, frame: Frame) -> dict[str, TrackResult]:
         """Every started object in the next frame."""
+        return self._step(frame, self.config.frame_budget_ms)
+
+    def _step(self, frame: Frame, budget_ms: float) -> dict[str, TrackResult]:
         begin = time.perf_counter()
-        self._estimator.budget.begin(self.config.frame_budget_ms)
+        self._estimator.budget.begin(budget_ms)
         expected = {
             name: track.expected_in(frame, self.models[name], self.config.motion) for name, track in self._tracks.items()
         }
@@ -180,7 +180,8 @@ class Tracker:
         for name, track in self._tracks.items():
             search = searches.get(name, SearchState(track.turns, track.candidate, alike_tried=track.alike_tried))
             best = search.found or found[name]
-            if search.found is not None or self._is_believed(frame, name, best, search.turns):
+            # Of what is doubted only a new track can have been settled by the search that found nothing else.
+            if search.found or name not in held or (track.is_new and self._is_believed(frame, name, best, search.turns)):
                 self._tracks[name] = track.supported_by(best, frame, self.models[name])
             else:
                 self._tracks[name] = track.unsupported_by(held[name], frame, self.config.lost_frames, search)

@@ -107,6 +107,17 @@ def test_without_colour_the_rest_is_the_same():
         assert np.array_equal(one, other)
 
 
+def test_colours_that_are_asked_for_afterwards_are_the_same():
+    """Also after another view, whose colours they must not be."""
+    mesh, pose = OBJECTS["demo_jug"].mesh, make_pose(so3_exp(np.ones(3)), np.array([0, 0, 0.6]))
+    other = make_pose(so3_exp(-np.ones(3)), np.array([0, 0, 0.6]))
+    expected, renderer = RasterRenderer(mesh).render(WIDE, pose), RasterRenderer(mesh)
+    for drawn_last in (pose, other):
+        renderer.render(WIDE, drawn_last, color=False)
+        for one, two in zip(renderer.render(WIDE, pose), expected):
+            assert np.array_equal(one, two)
+
+
 def test_any_arrays_of_a_mesh_and_of_a_pose_will_do():
     mesh, pose = OBJECTS["carton"].mesh, make_pose(so3_exp(np.ones(3)), np.array([0, 0, 0.6]))
     expected = RasterRenderer(mesh).render(WIDE, pose)

@@ -283,6 +283,16 @@ def test_without_network_nothing_heavy_is_imported():
     assert done.stdout.strip() == "[]"
 
 
+def test_whoever_starts_a_track_waits_for_the_whole_answer(drill):
+    """The same pose takes many frames where each has no time for it."""
+    frame = next(iter(scene(drill, 1)))
+    tracker = Tracker.load([drill], dataclasses.replace(GEOMETRY, frame_budget_ms=1e-6))
+    first = perturbed(drill, frame.truth["drill"], 0.01, 60.0, 0)
+    result = tracker.start_checked("drill", first, [frame])
+    assert result.state is TrackState.TRACKING
+    assert pose_errors(result.camera_T_object, frame.truth["drill"])[0] < 0.002
+
+
 @pytest.mark.parametrize("name", ["drill", "demo_jug"])
 def test_a_first_pose_is_compared_within_the_frames_time(request, name, monkeypatch):
     """Time passes by what is done: a frame that has none does the least, and the next ones go on from there.
