@@ -39,7 +39,6 @@ class TrackerConfig:
     depth: bool = option(True, "Use measured depth")
     contour: bool = option(True, "Use the outline: where colours show that the object ends")
     motion: bool = option(True, "Expect what moves to move on; false = to stay where it is")
-    stop: bool = option(True, "In a doubted frame, also try whether what moved has stopped")
     search: bool = option(True, "Look elsewhere for an object that is not where it is expected")
     search_turns: int = option(4, "Turns that a frame tries, of all objects that are searched for together", minimum=1, maximum=100)
     search_poses: int = option(4, "Poses that a frame weighs, of all objects that are searched for together", minimum=1, maximum=100)
@@ -66,6 +65,7 @@ class TrackerConfig:
         "contour_iterations": "steps end by themselves; instead of 0 set contour to false",
         "depth_bias_m": "set noise.depth_bias, a standard deviation about a bias that is estimated",
         "motion_prior": "motion is estimated; instead of 0 set motion to false",
+        "stop": "searching tries the last pose in doubted frames",
         "lost_score": "the score is a probability, and tracking needs 0.9",
         "recover_score": "the score is a probability, and tracking needs 0.9",
     }

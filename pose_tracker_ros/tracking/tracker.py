@@ -20,7 +20,7 @@ from pose_tracker_ros.tracking.evidence import PRESENT_LOG_ODDS
 from pose_tracker_ros.tracking.network_factor import NetworkFactor
 from pose_tracker_ros.tracking.searcher import NEEDED_LOG_ODDS, RIVALS, Searcher
 from pose_tracker_ros.tracking.states import TrackResult, TrackState
-from pose_tracker_ros.tracking.track import Expectation, Hypothesis, SearchState, Track
+from pose_tracker_ros.tracking.track import Hypothesis, SearchState, Track
 
 if TYPE_CHECKING:
     from pose_tracker_ros.networks.motion_network import MotionNetwork
@@ -165,7 +165,7 @@ class Tracker:
         }
         informed = self._networks.informed(frame, expected) if self._networks.is_asked_always else {}
         found = {
-            name: self._follow(frame, name, track, expected[name], informed.get(name))
+            name: self._estimator.hypothesis(frame, name, track, expected[name], informed.get(name))
             for name, track in self._tracks.items()
         }
         self._networks.ask_where_needed(frame, self._tracks, expected, found)
@@ -206,18 +206,6 @@ class Tracker:
             return False
         place = found.is_nearer(model) and self._estimator.evidence(frame, name, track, found.expected.camera_T_object, track.errors)
         return not (place and place.is_hidden)
-
-    def _follow(
-        self, frame: Frame, name: str, track: Track, expected: Expectation, informed: Expectation | None
-    ) -> Hypothesis | None:
-        """The object where it is expected: if it moves on, and, if that is doubted, where it was last."""
-        moved_on = self._estimator.hypothesis(frame, name, track, expected, informed)
-        if not self.config.stop or expected.motion is None or _is_sure(moved_on):
-            return moved_on
-        if not self._estimator.budget.fits("hypothesis"):
-            return moved_on
-        stopped = self._estimator.hypothesis(frame, name, track, Expectation.near(track.camera_T_object))
-        return max((moved_on, stopped), key=lambda one: one.evidence.probability if one else -1.0)
 
 
 def _is_sure(found: Hypothesis | None) -> bool:
