@@ -11,8 +11,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import numpy as np
 import typer
@@ -23,7 +24,9 @@ from rich.progress import track as progress
 from rich.table import Table
 
 from pose_tracker_ros.commands.errors import reported_errors
+from pose_tracker_ros.commands.overrides import parse_overrides
 from pose_tracker_ros.commands.tables import print_table
+from pose_tracker_ros.configuration import load_config
 from pose_tracker_ros.evaluation import report
 from pose_tracker_ros.evaluation.frozen_sets import ANGLE_DEG, OFFSET_M
 from pose_tracker_ros.evaluation.plots import save_figures, track_figures
@@ -55,16 +58,22 @@ def demo(
     object_name: Annotated[str, typer.Option("--object", help="Object of models/.")] = "demo_jug",
     compare: Annotated[bool, typer.Option(help="Also track without network, depth or outline.")] = True,
     blank_frames: Annotated[int, typer.Option(help="Length of a blackout near the end, in frames.", min=0)] = 5,
+    set_option: Annotated[list[str] | None, typer.Option("--set", help="Option of the tracker as name=value.")] = None,
 ) -> None:
     """Simulated camera and tracker node over real DDS for 20 seconds, then a table, a video and plots."""
     with reported_errors():
+        options = parse_overrides(set_option)
+        # A wrong one is refused before anything is started.
+        tracker_config = load_config(TrackerConfig, None, options, OFFLINE)
+        # As the configuration reads them: a whole number for an option that is not, which ROS would refuse.
+        parameters = {name: attrgetter(name)(tracker_config) for name in options}
         output.mkdir(parents=True, exist_ok=True)
         model = load_object(object_name)
         config = SimulationConfig()
         frames = round(seconds * config.rate_hz)
         config = replace(config, frames=frames, blank_frames=blank_frames, blank_first_frame=round(0.85 * frames))
         console.print(f"simulated camera and tracker over DDS for {seconds:.0f} s")
-        estimates, counts, stages = run_live(object_name, config, output)
+        estimates, counts, stages = run_live(object_name, config, output, parameters)
 
         sequence = simulate(model, config)
         # Frames that were overtaken are counted as dropped; without a pose for a processed one nothing is left out.
@@ -75,7 +84,7 @@ def demo(
         print_table(counts_table(counts))
         print_table(stages_table(stages))
         if compare:
-            compare_parts(model, simulate(model, replace(config, speed_mm=FAST_MM, speed_deg=FAST_DEG)))
+            compare_parts(model, simulate(model, replace(config, speed_mm=FAST_MM, speed_deg=FAST_DEG)), tracker_config)
         write_trajectory(output / "trajectory.csv", estimates)
         report.write_errors_csv(output / "errors.csv", [live])
         save_figures(track_figures([live]), output)
@@ -93,8 +102,8 @@ class Live(NamedTuple):
     stages: dict[str, str]
 
 
-def run_live(object_name: str, config: SimulationConfig, folder: Path) -> Live:
-    """Camera and tracker as ROS nodes in two processes.
+def run_live(object_name: str, config: SimulationConfig, folder: Path, parameters: Mapping[str, Any]) -> Live:
+    """Camera and tracker as ROS nodes in two processes; ``parameters``: of the tracker.
 
     Raises OSError when the camera process ends before its time.
     """
@@ -107,7 +116,7 @@ def run_live(object_name: str, config: SimulationConfig, folder: Path) -> Live:
     remappings = [*tracker_remappings(CAMERA), ("~/initial_pose", f"{CAMERA}/camera/initial_pose")]
     tracker_arguments = command_line(remappings, [share_folder("config") / "tracker.yaml"])
     with NodeGroup() as group:
-        tracker = group.start(TrackerNode, tracker_arguments, {"object": object_name})
+        tracker = group.start(TrackerNode, tracker_arguments, {"object": object_name, **parameters})
         listener = group.start(partial(DemoListener, CAMERA))
         with camera_process(object_name, config, folder) as camera:
             _watch(camera, listener, config.frames)
@@ -204,9 +213,9 @@ def stages_table(stages: Mapping[str, str]) -> Table:
     return table
 
 
-def compare_parts(model: ObjectModel, sequence: SceneSequence) -> None:
+def compare_parts(model: ObjectModel, sequence: SceneSequence, config: TrackerConfig) -> None:
     """The tracker with one ingredient missing at a time, offline on every frame of a fast motion."""
-    standard = standard_variants(TrackerConfig(**OFFLINE))
+    standard = standard_variants(config)
     variants = {variant.name: variant.config for variant in standard if variant.color and variant.depth}
     first = perturbed(model, sequence.annotation(0).truth[model.name], OFFSET_M, ANGLE_DEG)
     rows = []

@@ -29,3 +29,12 @@ def test_commands_that_report_compiling_do_not_begin_it_by_being_imported(name):
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "setting, answer", [("netwrk=never", "unknown option netwrk"), ("network_passes=2", "network_passes is no more")]
+)
+def test_the_demo_refuses_a_wrong_option_before_it_starts_anything(tmp_path, setting, answer):
+    done = CliRunner().invoke(app, ["demo", "--output", str(tmp_path / "out"), "--set", setting])
+    assert done.exit_code == 1 and answer in done.output
+    assert not (tmp_path / "out").exists()
