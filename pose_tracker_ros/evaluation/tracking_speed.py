@@ -12,20 +12,20 @@ import numpy as np
 import trimesh
 
 from pose_tracker_ros.datasets import FrameSequence
-from pose_tracker_ros.evaluation.frozen_sets import ANGLE_DEG, OFFSET_M
-from pose_tracker_ros.evaluation.track import perturbed
 from pose_tracker_ros.evaluation.tracking_benchmark import benchmark_sequence
 from pose_tracker_ros.objects import Mesh, ObjectModel
-from pose_tracker_ros.simulation.config import ObjectConfig, SceneConfig
+from pose_tracker_ros.simulation.config import ObjectConfig, RoomConfig, SceneConfig
 from pose_tracker_ros.simulation.scene import SceneSequence
 from pose_tracker_ros.tracking import Tracker, TrackerConfig, TrackState
 
 # Each subdivision makes four triangles of one: 3,948 of the jug become 252,672.
 SUBDIVISIONS = 3
-# So many objects at once, in rows of five, metres apart.
-OBJECTS, ROW, APART_M = 10, 5, 0.2
-# Slow, so that they stay in the image: millimetres and degrees from frame to frame.
-SLOW = {"speed_mm": 1.8, "speed_deg": 0.7}
+# So many objects at once, in rows of five, as far apart and away, metres, as keeps them from hiding each other and in the image.
+OBJECTS, ROW, APART_M, AWAY_M = 10, 5, 0.25, 0.8
+# Slow, to the same end: millimetres and degrees from frame to frame.
+SLOW = {"speed_mm": 0.8, "speed_deg": 0.7}
+# Behind all of them.
+ROOM = RoomConfig(support_m=2.2)
 
 
 class StepTimes(NamedTuple):
@@ -53,12 +53,12 @@ def tracking_times(models: Sequence[ObjectModel], config: TrackerConfig, frames:
 def step_times(
     name: str, models: Sequence[ObjectModel], sequence: FrameSequence, config: TrackerConfig
 ) -> StepTimes:
-    """Of one tracker that starts a little off the truth in the first frame."""
+    """Of one tracker that starts at the truth of the first frame."""
     tracker = Tracker.load(models, config)
     tracker.warm_up()
     truth = next(iter(sequence.annotations())).truth
     for model in models:
-        tracker.start(model.name, perturbed(model, truth[model.name], OFFSET_M, ANGLE_DEG))
+        tracker.start(model.name, truth[model.name])
     times, states = [], []
     for frame in sequence:
         begin = time.perf_counter()
@@ -91,9 +91,9 @@ def _scene_of(models: Mapping[str, ObjectModel], frames: int, seed: int) -> Scen
             name=name,
             offset_x=APART_M * (number % ROW - (ROW - 1) / 2),
             offset_y=APART_M * (number // ROW - (rows - 1) / 2),
-            offset_z=0.4,
+            offset_z=AWAY_M,
             **SLOW,
         )
         for number, name in enumerate(models)
     )
-    return SceneSequence(SceneConfig(frames=frames, seed=seed, objects=objects), models)
+    return SceneSequence(SceneConfig(frames=frames, seed=seed, objects=objects, room=ROOM), models)
