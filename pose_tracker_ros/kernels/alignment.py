@@ -102,18 +102,19 @@ def choose_points(mask, depth, normal, camera, step, points, normals):
     in square patches, see :func:`spread_depth`.
     """
     count, patch = 0, PATCH * step
-    across = -(-mask.shape[1] // patch)
-    for place in range(across * -(-mask.shape[0] // patch) * PATCH * PATCH):
-        tile, inside = place // (PATCH * PATCH), place % (PATCH * PATCH)
-        row = tile // across * patch + inside // PATCH * step
-        column = tile % across * patch + inside % PATCH * step
-        if row < mask.shape[0] and column < mask.shape[1] and mask[row, column] and count < len(points):
-            z = depth[row, column]
-            points[count, 0], points[count, 1] = (column - camera[2]) / camera[0] * z, (row - camera[3]) / camera[1] * z
-            points[count, 2] = z
-            for axis in range(3):
-                normals[count, axis] = normal[row, column, axis]
-            count += 1
+    for top in range(0, mask.shape[0], patch):
+        for left in range(0, mask.shape[1], patch):
+            for row in range(top, min(top + patch, mask.shape[0]), step):
+                for column in range(left, min(left + patch, mask.shape[1]), step):
+                    if not mask[row, column] or count == len(points):
+                        continue
+                    z = depth[row, column]
+                    points[count, 0] = (column - camera[2]) / camera[0] * z
+                    points[count, 1] = (row - camera[3]) / camera[1] * z
+                    points[count, 2] = z
+                    for axis in range(3):
+                        normals[count, axis] = normal[row, column, axis]
+                    count += 1
     return count
 
 

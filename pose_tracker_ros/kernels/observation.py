@@ -17,6 +17,27 @@ NEAREST_M = 1e-3
 OVERLAP = 1.2
 
 
+@kernel("void(Array(uint8, 3, 'A', True), int64, int64, int64, uint8[:, :, ::1])")
+def cut_color(image, left, top, scale, window):
+    """Fill a ``window`` (R, R, 3) with what an image (H, W, 3) shows there."""
+    for row in range(window.shape[0]):
+        for column in range(window.shape[1]):
+            y, x = top + scale * row, left + scale * column
+            is_seen = 0 <= y < image.shape[0] and 0 <= x < image.shape[1]
+            for channel in range(3):
+                window[row, column, channel] = image[y, x, channel] if is_seen else 0
+
+
+@kernel("void(Array(float32, 2, 'A', True), int64, int64, int64, float32, float32, float32[:, ::1])")
+def cut_depth(image, left, top, scale, nearest, farthest, window):
+    """Fill a ``window`` (R, R) with depths of an image (H, W) between two limits (m), 0 for others."""
+    for row in range(window.shape[0]):
+        for column in range(window.shape[1]):
+            y, x = top + scale * row, left + scale * column
+            is_seen = 0 <= y < image.shape[0] and 0 <= x < image.shape[1]
+            window[row, column] = image[y, x] if is_seen and nearest <= image[y, x] <= farthest else 0
+
+
 @kernel(
     "void(Array(float32, 2, 'A', True), float64[::1], int64[::1], float64[:, ::1], float64[::1], float64, float64, float64, "
     "float64, float32[:, ::1])"

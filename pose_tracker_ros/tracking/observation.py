@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-import cv2
 import numpy as np
 
 from pose_tracker_ros.camera import PinholeCamera
@@ -57,34 +56,16 @@ def observe(
     p + shift; ``depth_range``: of depths to believe, metres.
     """
     frame, side, scale = view.frame, view.camera.height, view.scale
-    color = _cut(frame.color, view.left, view.top, scale, side)
+    color, depth = np.empty((side, side, 3), np.uint8), np.empty((side, side), np.float32)
+    kernels.cut_color(frame.color, view.left, view.top, scale, color)
     across, along = float(shift[0]), float(shift[1])
     if frame.registered:
-        left, top = view.left - round(across), view.top - round(along)
-        depth = _believed(_cut(frame.depth, left, top, scale, side), *depth_range)
+        kernels.cut_depth(frame.depth, view.left - round(across), view.top - round(along), scale, *depth_range, depth)
     else:
-        depth = np.empty((side, side), np.float32)
         part = _part_of_depth(view, max(depth_range[0], NEAREST_SHARE * float(view.center[2])), depth_range[1])
         cameras = _numbers(frame.depth_camera), part, np.array(frame.color_T_depth, np.float64), _numbers(view.camera)
         kernels.warp_depth(frame.depth, *cameras, across, along, *depth_range, depth)
     return Observation(color, depth, image_window(frame.camera, view.camera))
-
-
-def _cut(image: np.ndarray, left: int, top: int, scale: int, side: int) -> np.ndarray:
-    """The window (side, side, ...) of an image (H, W, ...), 0 beyond its border, whose pixel (row, column) is the image's
-    (top + scale row, left + scale column)."""
-    window = np.zeros((side, side, *image.shape[2:]), image.dtype)
-    row, column = max(0, -(top // scale)), max(0, -(left // scale))
-    seen = image[top + scale * row :: scale, left + scale * column :: scale][: side - row, : side - column]
-    window[row : row + seen.shape[0], column : column + seen.shape[1]] = seen
-    return window
-
-
-def _believed(depth: np.ndarray, nearest_m: float, farthest_m: float) -> np.ndarray:
-    """A depth image (R, R) float32 with 0 for what is not between two limits, or NaN."""
-    below = float(np.nextafter(np.float32(nearest_m), np.float32(0)))
-    _, depth = cv2.threshold(depth, below, 0, cv2.THRESH_TOZERO)
-    return cv2.threshold(depth, farthest_m, 0, cv2.THRESH_TOZERO_INV)[1]
 
 
 def image_window(camera: PinholeCamera, crop: PinholeCamera) -> np.ndarray:
