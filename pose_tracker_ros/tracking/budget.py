@@ -12,7 +12,7 @@ Found = TypeVar("Found")
 # forbid all others. From six budgets down to one it takes 90 frames.
 FORGOTTEN = 0.98
 # Share of a frame's time that steps leave: to what comes after them, and to steps that cost more than the last of their kind.
-RESERVED = 0.1
+RESERVED = 0.15
 
 
 class Budget:
