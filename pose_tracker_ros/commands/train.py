@@ -12,7 +12,7 @@ from rich.console import Console
 from pose_tracker_ros.commands.errors import reported_errors
 from pose_tracker_ros.commands.overrides import parse_overrides, split_by_config
 from pose_tracker_ros.configuration import make_config, read_options
-from pose_tracker_ros.networks.weights import load_weights
+from pose_tracker_ros.networks.weights_info import read_info
 from pose_tracker_ros.objects import generic_weights_path, load_object, models_folders
 from pose_tracker_ros.resources import share_folder
 
@@ -112,7 +112,7 @@ def network_values(weights: Path | None) -> dict[str, Any]:
     """Options that say what network some weights are of and what it sees; none without weights."""
     if weights is None:
         return {}
-    _, info = load_weights(weights)
+    info = read_info(weights)
     return {
         "network": info.architecture,
         "resolution": info.resolution,

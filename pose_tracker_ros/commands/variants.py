@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from pose_tracker_ros.evaluation.tracking_benchmark import Variant
-from pose_tracker_ros.networks.weights import load_weights
+from pose_tracker_ros.networks.weights_info import read_info
 from pose_tracker_ros.objects import ObjectModel
 
 console = Console()
@@ -32,7 +32,7 @@ def knows(variant: Variant, model: ObjectModel) -> bool:
     """Whether the variant's weights were trained for the object, or for any; says why where they were not."""
     if variant.weights is None or variant.config.network == "never":
         return True
-    _, info = load_weights(variant.weights)
+    info = read_info(variant.weights)
     try:
         info.check_object(model.name, model.diameter_m, variant.weights)
     except ValueError as error:

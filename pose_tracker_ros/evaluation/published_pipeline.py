@@ -24,7 +24,8 @@ from pose_tracker_ros.networks.architectures import create_network
 from pose_tracker_ros.networks.crop import Crop, to_tensors
 from pose_tracker_ros.networks.crops import Crops, Residual
 from pose_tracker_ros.networks.device import choose_device
-from pose_tracker_ros.networks.weights import WeightsInfo, load_weights
+from pose_tracker_ros.networks.weights import load_weights
+from pose_tracker_ros.networks.weights_info import WeightsInfo
 from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.rendering import Rendering
 from pose_tracker_ros.rendering.opengl import OpenGLRenderer

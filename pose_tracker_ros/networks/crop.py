@@ -7,15 +7,15 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-import torch
 
 from pose_tracker_ros.camera import PinholeCamera
-from pose_tracker_ros.networks.crops import DEPTH_LIMIT, Crops
+from pose_tracker_ros.kernels.channels import fill_observed, fill_rendered
+from pose_tracker_ros.networks.crops import OBSERVED_CHANNELS, RENDERED_CHANNELS, Crops
 from pose_tracker_ros.rendering import Rendering
 
 
 class Crop(NamedTuple):
-    """One crop pair before it becomes tensors.
+    """One crop pair before it becomes part of a batch.
 
     camera: the crop camera; rendering: the object at the last pose through it; color (R, R, 3) uint8
     and depth (R, R) float32 metres: the observed image through it; center (3,) object centre in the
@@ -48,41 +48,26 @@ def cut(
     return color_crop, depth_crop
 
 
-def rendered_channels(rendering: Rendering, center_z: float, diameter_m: float) -> np.ndarray:
-    """(8, R, R) float32 as RENDERED_CHANNELS."""
-    channels = np.empty((8, *rendering.mask.shape), np.float32)
-    channels[:3] = rendering.color.transpose(2, 0, 1)
-    channels[3] = _relative_depth(rendering.depth, rendering.mask, center_z, diameter_m)
-    channels[4] = rendering.mask
-    channels[5:] = rendering.normal.transpose(2, 0, 1)
-    return channels
-
-
-def observed_channels(color: np.ndarray, depth: np.ndarray, center_z: float, diameter_m: float) -> np.ndarray:
-    """(5, R, R) float32 as OBSERVED_CHANNELS."""
-    channels = np.empty((5, *depth.shape), np.float32)
-    valid = depth > 0
-    channels[:3] = color.transpose(2, 0, 1)
-    channels[3] = _relative_depth(depth, valid, center_z, diameter_m)
-    channels[4] = valid
-    return channels
-
-
-def _relative_depth(depth: np.ndarray, valid: np.ndarray, center_z: float, diameter_m: float) -> np.ndarray:
-    relative = np.clip((depth - np.float32(center_z)) / np.float32(diameter_m), -DEPTH_LIMIT, DEPTH_LIMIT)
-    return np.where(valid, relative, np.float32(DEPTH_LIMIT))
+def to_arrays(crops: Sequence[Crop]) -> Crops:
+    """A batch of crops for the network."""
+    size = crops[0].camera.height, crops[0].camera.width
+    rendered = np.empty((len(crops), len(RENDERED_CHANNELS), *size), np.float32)
+    observed = np.empty((len(crops), len(OBSERVED_CHANNELS), *size), np.float32)
+    for number, crop in enumerate(crops):
+        drawing, relative_to = crop.rendering, (crop.center[2], crop.diameter_m)
+        fill_rendered(drawing.color, drawing.depth, drawing.mask, drawing.normal, *relative_to, rendered[number])
+        fill_observed(crop.color, crop.depth, *relative_to, observed[number])
+    return Crops(
+        rendered,
+        observed,
+        intrinsics=np.array([[c.camera.fx, c.camera.fy, c.camera.cx, c.camera.cy] for c in crops], np.float32),
+        center=np.stack([c.center for c in crops]).astype(np.float32),
+        diameter=np.array([c.diameter_m for c in crops], np.float32),
+    )
 
 
 def to_tensors(crops: Sequence[Crop]) -> Crops:
-    """A batch of crops for the network, on the CPU."""
-    return Crops(
-        rendered=torch.from_numpy(np.stack([rendered_channels(c.rendering, c.center[2], c.diameter_m) for c in crops])),
-        observed=torch.from_numpy(
-            np.stack([observed_channels(c.color, c.depth, c.center[2], c.diameter_m) for c in crops])
-        ),
-        intrinsics=torch.tensor(
-            [[c.camera.fx, c.camera.fy, c.camera.cx, c.camera.cy] for c in crops], dtype=torch.float32
-        ),
-        center=torch.from_numpy(np.stack([c.center for c in crops]).astype(np.float32)),
-        diameter=torch.tensor([c.diameter_m for c in crops], dtype=torch.float32),
-    )
+    """The same as tensors, on the CPU."""
+    import torch  # which tracking may do without
+
+    return Crops(*(torch.from_numpy(array) for array in to_arrays(crops)))

@@ -1,23 +1,20 @@
-"""What a residual network sees: a rendered and an observed crop, with the crop's geometry."""
+"""What a residual network sees, a rendered and an observed crop with the crop's geometry, and what it answers."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 RENDERED_CHANNELS = ("red", "green", "blue", "depth", "mask", "normal_x", "normal_y", "normal_z")
 OBSERVED_CHANNELS = ("red", "green", "blue", "depth", "valid")
 
-# Depth channels are (depth - depth of the object centre) / diameter, limited to this magnitude;
-# pixels without depth carry the limit itself, as the far end of what the network can tell apart.
-DEPTH_LIMIT = 2.0
-
 
 class Crops(NamedTuple):
-    """A batch of B crop pairs of R x R pixels.
+    """A batch of B crop pairs of R x R pixels, all tensors or, before they become such, all float32 arrays.
 
-    rendered: (B, 8, R, R), channels as RENDERED_CHANNELS; colours 0..255.
+    rendered: (B, 8, R, R), channels as RENDERED_CHANNELS; colours 0..255, depth as ``kernels.channels`` makes it.
     observed: (B, 5, R, R), channels as OBSERVED_CHANNELS; colours 0..255.
     intrinsics: (B, 4) fx, fy, cx, cy of the crop cameras.
     center: (B, 3) object centre in the camera frame at the rendered pose, metres.
@@ -32,11 +29,11 @@ class Crops(NamedTuple):
 
     def to(self, device: torch.device | str) -> Crops:
         """The same crops in float32 on a device."""
-        return Crops(*(tensor.to(device=device, dtype=torch.float32, non_blocking=True) for tensor in self))
+        return Crops(*(tensor.float().to(device, non_blocking=True) for tensor in self))
 
 
 class Residual(NamedTuple):
-    """Predicted motion from the rendered to the observed pose, in camera axes.
+    """Predicted motion from the rendered to the observed pose, in camera axes; all tensors or all arrays.
 
     translation: (B, 3) metres, motion of the object centre.
     rotation: (B, 3) radians, rotation vector about the object centre.

@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from pose_tracker_ros.networks.dense_fusion import IMAGE_CHANNELS, DenseFusion
-from pose_tracker_ros.networks.weights import DIAMETER_TOLERANCE
+from pose_tracker_ros.networks.weights_info import DIAMETER_TOLERANCE
 
 FORMAT_VERSION = 1
 METADATA_KEY = "pose_tracker_ros.dense_fusion"

@@ -11,11 +11,10 @@ from typing import NamedTuple
 import torch
 
 from pose_tracker_ros.geometry_torch import so3_exp_torch
+from pose_tracker_ros.kernels.rigid_motion import MOTION_SCALE
 from pose_tracker_ros.networks.crops import Crops, Residual
 from pose_tracker_ros.networks.rigid_fit import pixel_motion, surface_points
 
-# Typical size of the per-pixel motion to be predicted, in crop widths and in diameters.
-MOTION_SCALE = 0.1
 # Every so many pixels of the rendering give a point for the point-matching loss, across and down.
 POINT_STRIDE = 4
 

@@ -16,13 +16,13 @@ from pose_tracker_ros.networks.rigid_fit import fit_rigid_motion, surface_points
 
 
 class Match(NamedTuple):
-    """Predicted motion of pixels and the features (B, C, H, W) that it was made of, one place for every pixel of it.
+    """What the head says and the features (B, C, H, W) that it was made of, one place for every cell of it.
 
-    hidden: of both images together; features, descriptors: of both (2 B, C, H, W), rendering first; descriptors
+    output: (B, 6, H, W) as of ``PixelMotion.of``; hidden: of both images together; features, descriptors: of both (2 B, C, H, W), rendering first; descriptors
     of length 1.
     """
 
-    pixels: PixelMotion
+    output: torch.Tensor
     hidden: torch.Tensor
     features: torch.Tensor
     descriptors: torch.Tensor
@@ -36,6 +36,7 @@ class MatchingNetwork(CompactNetwork):
     """
 
     whole_cells = True
+    measures_depth = True
     eighth_radius = 4
     quarter_radius = 3
 
@@ -55,12 +56,14 @@ class MatchingNetwork(CompactNetwork):
         self.merge_quarter = convolution(6 * width + matches[0], 2 * width)
         self.head = nn.Conv2d(2 * width, 6, 1)
 
-    def forward(self, crops: Crops) -> PixelMotion:
-        """Motion of every ``stride``-th pixel of the rendering."""
-        return self._match(crops).pixels
+    def look(self, rendered: torch.Tensor, observed: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """See CompactNetwork."""
+        return (self.match(rendered, observed).output,)
 
-    def _match(self, crops: Crops) -> Match:
-        rendered, observed = (images.contiguous(memory_format=torch.channels_last) for images in self.normalised(crops))
+    def match(self, rendered: torch.Tensor, observed: torch.Tensor) -> Match:
+        """Everything that is made of images of Crops."""
+        images = self.normalised(rendered, observed)
+        rendered, observed = (image.contiguous(memory_format=torch.channels_last) for image in images)
         both = torch.cat([self.stem_rendered(rendered), self.stem_observed(observed)])
         quarter = self.quarter(both)
         eighth = self.eighth(quarter)
@@ -73,9 +76,7 @@ class MatchingNetwork(CompactNetwork):
         coarse = self.merge_eighth(torch.cat([coarse, eighth], dim=1))
         coarse = functional.interpolate(coarse, scale_factor=2.0)
         hidden = self.merge_quarter(torch.cat([coarse, *quarter.chunk(2), match_quarter], dim=1))
-        output = self.head(hidden).float().flatten(2).transpose(1, 2)
-        pixels = PixelMotion(MOTION_SCALE * output[..., :3], output[..., 3:].clamp(-6, 3))
-        return Match(pixels, hidden, quarter, descriptors)
+        return Match(self.head(hidden), hidden, quarter, descriptors)
 
     def predict(self, crops: Crops) -> Residual:
         """See ResidualNetwork; the depth of the places that pixels went to is looked up."""

@@ -5,12 +5,8 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
+from pose_tracker_ros.kernels.rigid_motion import GATE_DEVIATIONS, MEASURED_DEVIATION
 from pose_tracker_ros.networks.crops import Crops
-
-# Standard deviation of measured depth with errors of sensor and matching, diameters.
-MEASURED_DEVIATION = 0.015
-# A measurement this many deviations away from the prediction is of something else: an occluder, the background.
-GATE_DEVIATIONS = 3.0
 
 
 def with_measured_depth(

@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
 from pose_tracker_ros.camera import crop_camera
 from pose_tracker_ros.frame import Frame
-from pose_tracker_ros.networks.crop import Crop, cut, to_tensors
+from pose_tracker_ros.networks.crop import Crop, cut, to_arrays
 from pose_tracker_ros.networks.depth_filling import fill_depth_holes
-from pose_tracker_ros.networks.device import choose_device
-from pose_tracker_ros.networks.residual import ResidualNetwork, folded_for_inference
-from pose_tracker_ros.networks.weights import WeightsInfo, load_weights
+from pose_tracker_ros.networks.inference import Inference, load_inference
+from pose_tracker_ros.networks.weights_info import WeightsInfo
 from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.rendering import Renderer
 from pose_tracker_ros.symmetries import observable_directions
@@ -43,30 +41,30 @@ Question = tuple[ObjectModel, Renderer, np.ndarray]
 
 
 class MotionNetwork:
-    """A residual network on its device; ``info`` is that of its weights."""
+    """A residual network that is ready to be asked; ``info`` is that of its weights."""
 
-    def __init__(self, network: ResidualNetwork, info: WeightsInfo, device: str = "auto") -> None:
-        self.info = info
-        self.device = choose_device(device)
-        self._network = folded_for_inference(network).to(self.device)
+    def __init__(self, inference: Inference, info: WeightsInfo) -> None:
+        self._inference, self.info = inference, info
 
     @classmethod
-    def load(cls, path: Path, device: str = "auto") -> MotionNetwork:
-        """The network of a file of weights; raises FileNotFoundError or ValueError for what is none."""
-        return cls(*load_weights(path), device)
+    def load(cls, path: Path, device: str = "auto", runtime: str = "auto", threads: int = 1) -> MotionNetwork:
+        """The network of a file of weights; parameters and errors as of ``load_inference``."""
+        return cls(*load_inference(path, device, runtime, threads))
 
-    @torch.inference_mode()
+    @property
+    def device(self) -> str:
+        """Where it runs, and by what."""
+        return self._inference.device
+
     def predict(self, frame: Frame, questions: Sequence[Question], depth_range: tuple[float, float]) -> list[Opinion]:
         """One batch of answers; depths (m) outside of ``depth_range`` are not believed."""
         crops = [self._crop(frame, question, depth_range) for question in questions]
         seen = [number for number, crop in enumerate(crops) if crop is not None]
         opinions = [Opinion(np.zeros(6), np.zeros((6, 6)))] * len(questions)
         if seen:
-            residual = self._network.predict(to_tensors([crops[number] for number in seen]).to(self.device))
-            # Brought over together: every copy from a GPU waits for it.
-            rows = torch.cat([part.flatten(1) for part in residual], dim=1).double().cpu().numpy()
-            for number, row in zip(seen, rows):
-                opinions[number] = self._opinion(questions[number], row[:3], row[3:6], row[6:].reshape(6, 6))
+            residual = self._inference.predict(to_arrays([crops[number] for number in seen]))
+            for number, *parts in zip(seen, *residual):
+                opinions[number] = self._opinion(questions[number], *parts)
         return opinions
 
     def may_add(self, model: ObjectModel, camera_T_object: np.ndarray, covariance: np.ndarray) -> bool:
@@ -109,12 +107,6 @@ class MotionNetwork:
         # (N^-1 + S)^-1 without the inverse of N; a network that knows nothing of its certainty has the shared errors alone.
         joint = of_pixels @ np.linalg.inv(np.eye(6) + shared @ of_pixels) if information.any() else np.linalg.inv(shared)
         return Opinion(motion, (joint + joint.T) / 2)
-
-
-def use_threads(count: int) -> None:
-    """CPU threads of all networks of this process; 0 = as many as torch likes."""
-    if count:
-        torch.set_num_threads(count)
 
 
 def shared_covariance(model: ObjectModel, camera_T_object: np.ndarray) -> np.ndarray:

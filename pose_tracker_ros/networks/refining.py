@@ -6,15 +6,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from pose_tracker_ros.kernels.rigid_motion import DEPTH_LIMIT
 from pose_tracker_ros.networks.crops import Crops
 from pose_tracker_ros.networks.losses import MOTION_SCALE, LossTerms, pixel_likelihood
-from pose_tracker_ros.networks.matching import Match, MatchingNetwork, local_correlations
+from pose_tracker_ros.networks.matching import MatchingNetwork, local_correlations
 from pose_tracker_ros.networks.measured_depth import observed_depth
 from pose_tracker_ros.networks.residual import PixelMotion, ResidualBlock
 from pose_tracker_ros.networks.rigid_fit import pixel_motion, surface_points
-
-# Largest disagreement between predicted and observed depth that is told apart, diameters.
-DEPTH_LIMIT = 0.5
 
 
 class RefiningNetwork(MatchingNetwork):
@@ -54,9 +52,29 @@ class RefiningNetwork(MatchingNetwork):
         )
         return LossTerms(first.total + second.total, first.weight)
 
+    def look(self, rendered: torch.Tensor, observed: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """See CompactNetwork."""
+        return tuple(self.match(rendered, observed))
+
+    def look_again(
+        self,
+        hidden: torch.Tensor,
+        features: torch.Tensor,
+        descriptors: torch.Tensor,
+        places: torch.Tensor,
+        facts: torch.Tensor,
+    ) -> torch.Tensor:
+        """The correction (B, 6, rows, columns) of a rigid motion, as of ``PixelMotion.of``.
+
+        Parameters: what ``look`` gave beside its output; where every cell went, ``places`` (B, rows, columns, 2) as
+        ``grid_sample`` takes them; and what is known of it, ``facts`` (B, 9, rows, columns) as ``_led`` makes them.
+        """
+        return self.refine_head(self.refine(self._compared(hidden, features, descriptors, places, facts)))
+
     def _looks(self, crops: Crops) -> tuple[PixelMotion, PixelMotion]:
-        match = self._match(crops)
-        pixels = PixelMotion(match.pixels.motion.detach(), match.pixels.log_deviation.detach())
+        output, *seen = self.look(crops.rendered, crops.observed)
+        first = PixelMotion.of(output)
+        pixels = PixelMotion(first.motion.detach(), first.log_deviation.detach())
         with torch.no_grad(), torch.autocast(crops.rendered.device.type, enabled=False):
             fit = self._fit(crops, pixels)
             # Beyond its range nothing was ever learnt.
@@ -69,15 +87,18 @@ class RefiningNetwork(MatchingNetwork):
             ).clamp(max=1)
             mask = surface_points(crops, self.stride, self.whole_cells)[2][..., None]
             rigid = pixel_motion(crops, translation, rotation, self.stride, self.whole_cells) * mask
-        inputs = self._shifted(crops, match, pixels, rigid, mask)
-        output = self.refine_head(self.refine(inputs)).float().flatten(2).transpose(1, 2)
-        return match.pixels, PixelMotion(rigid + MOTION_SCALE * output[..., :3], output[..., 3:].clamp(-6, 3))
+        correction = PixelMotion.of(self.look_again(*seen, *self._led(crops, pixels, rigid, mask)))
+        return first, PixelMotion(rigid + correction.motion, correction.log_deviation)
 
-    def _shifted(
-        self, crops: Crops, match: Match, pixels: PixelMotion, rigid: torch.Tensor, mask: torch.Tensor
-    ) -> torch.Tensor:
-        """What the second look sees (B, C, H, W), when every pixel moved as ``rigid`` (B, N, 3) says."""
-        rows, columns = match.hidden.shape[-2:]
+    def _led(
+        self, crops: Crops, pixels: PixelMotion, rigid: torch.Tensor, mask: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """``places`` and ``facts`` of ``look_again``, when every pixel moved as ``rigid`` (B, N, 3) says.
+
+        Facts are the first look's motion less the rigid one, its log deviation, the difference of observed and expected
+        depth, whether it is known, and whether the object is there.
+        """
+        rows = columns = crops.rendered.shape[-1] // self.stride
 
         def image(values: torch.Tensor) -> torch.Tensor:
             return values.transpose(1, 2).unflatten(2, (rows, columns))
@@ -97,15 +118,24 @@ class RefiningNetwork(MatchingNetwork):
             axes = (torch.arange(length, device=rigid.device, dtype=rigid.dtype) for length in (rows, columns))
             down, across = torch.meshgrid(*axes, indexing="ij")
             places = torch.stack([across, down], dim=-1) + image(rigid[..., :2]).permute(0, 2, 3, 1) * columns
-            grid = (places + 0.5) * (2 / columns) - 1
-            _, observed = match.features.float().chunk(2)
-            described, observed_described = match.descriptors.float().chunk(2)
+            return (places + 0.5) * (2 / columns) - 1, image(facts)
+
+    def _compared(
+        self,
+        hidden: torch.Tensor,
+        features: torch.Tensor,
+        descriptors: torch.Tensor,
+        places: torch.Tensor,
+        facts: torch.Tensor,
+    ) -> torch.Tensor:
+        """What the second look sees (B, C, rows, columns): the observation looked up at ``places``, beside the rendering."""
+        with torch.autocast(hidden.device.type, enabled=False):
+            _, observed = features.float().chunk(2)
+            described, observed_described = descriptors.float().chunk(2)
             both = torch.cat([observed, observed_described], dim=1)
-            both = functional.grid_sample(both, grid, mode="bilinear", align_corners=False)
+            both = functional.grid_sample(both, places, mode="bilinear", align_corners=False)
             observed, observed_described = both.split([observed.shape[1], observed_described.shape[1]], dim=1)
             matches = self.sharpness * local_correlations(described, observed_described, self.refine_radius)
-        rendered = match.features[: len(observed)]
-        shifted = [match.hidden, rendered, observed.to(rendered.dtype), matches.to(rendered.dtype)]
-        return torch.cat([*shifted, image(facts).to(rendered.dtype)], dim=1).contiguous(
-            memory_format=torch.channels_last
-        )
+        rendered, _ = features.chunk(2)
+        parts = [hidden, rendered, *(part.to(rendered.dtype) for part in (observed, matches, facts))]
+        return torch.cat(parts, dim=1).contiguous(memory_format=torch.channels_last)

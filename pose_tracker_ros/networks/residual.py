@@ -16,6 +16,7 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from pose_tracker_ros.kernels.rigid_motion import LEAST_LOG_DEVIATION, MOST_LOG_DEVIATION
 from pose_tracker_ros.networks.crops import OBSERVED_CHANNELS, RENDERED_CHANNELS, Crops, Residual
 from pose_tracker_ros.networks.losses import MOTION_SCALE, LossTerms, pixel_likelihood, squared_error
 from pose_tracker_ros.networks.rigid_fit import fit_rigid_motion
@@ -47,10 +48,10 @@ class ResidualNetwork(nn.Module):
             mean.copy_(images.mean(dim=(0, 2, 3)))
             std.copy_(images.std(dim=(0, 2, 3)).clamp(min=1e-3))
 
-    def normalised(self, crops: Crops) -> tuple[torch.Tensor, torch.Tensor]:
-        """Rendered and observed images with zero mean and unit deviation in each channel."""
-        rendered = (crops.rendered - self.rendered_mean[:, None, None]) / self.rendered_std[:, None, None]
-        observed = (crops.observed - self.observed_mean[:, None, None]) / self.observed_std[:, None, None]
+    def normalised(self, rendered: torch.Tensor, observed: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Images of Crops with zero mean and unit deviation in each channel."""
+        rendered = (rendered - self.rendered_mean[:, None, None]) / self.rendered_std[:, None, None]
+        observed = (observed - self.observed_mean[:, None, None]) / self.observed_std[:, None, None]
         return rendered, observed
 
     def predict(self, crops: Crops) -> Residual:
@@ -95,12 +96,24 @@ class PixelMotion(NamedTuple):
     motion: torch.Tensor
     log_deviation: torch.Tensor
 
+    @classmethod
+    def of(cls, output: torch.Tensor) -> PixelMotion:
+        """What the output (B, 6, rows, columns) of a network's head says."""
+        output = output.float().flatten(2).transpose(1, 2)
+        log_deviation = output[..., 3:].clamp(LEAST_LOG_DEVIATION, MOST_LOG_DEVIATION)
+        return cls(MOTION_SCALE * output[..., :3], log_deviation)
+
 
 class CompactNetwork(ResidualNetwork):
-    """Per-pixel motion with uncertainty from a small U-net, then a rigid fit."""
+    """Per-pixel motion with uncertainty from a small U-net, then a rigid fit.
+
+    stride: of the pixels whose motion is predicted; whole_cells: as in ``surface_points``; measures_depth: whether the
+    depth of the places that pixels went to is looked up.
+    """
 
     stride = 4
     whole_cells = False
+    measures_depth = False
 
     def __init__(self, max_translation: float, max_rotation: float, width: int = 32) -> None:
         super().__init__(max_translation, max_rotation)
@@ -117,15 +130,17 @@ class CompactNetwork(ResidualNetwork):
 
     def forward(self, crops: Crops) -> PixelMotion:
         """Motion of every ``stride``-th pixel of the rendering."""
-        images = torch.cat(self.normalised(crops), dim=1).contiguous(memory_format=torch.channels_last)
+        return PixelMotion.of(self.look(crops.rendered, crops.observed)[0])
+
+    def look(self, rendered: torch.Tensor, observed: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """What the convolutions make of images of Crops: output (B, 6, rows, columns), and what a second look needs."""
+        images = torch.cat(self.normalised(rendered, observed), dim=1).contiguous(memory_format=torch.channels_last)
         quarter = self.quarter(self.stem(images))
         eighth = self.eighth(quarter)
         coarse = functional.interpolate(self.sixteenth(eighth), scale_factor=2.0)
         coarse = self.merge_eighth(torch.cat([coarse, eighth], dim=1))
         coarse = functional.interpolate(coarse, scale_factor=2.0)
-        output = self.head(self.merge_quarter(torch.cat([coarse, quarter], dim=1))).float()
-        output = output.flatten(2).transpose(1, 2)
-        return PixelMotion(MOTION_SCALE * output[..., :3], output[..., 3:].clamp(-6, 3))
+        return (self.head(self.merge_quarter(torch.cat([coarse, quarter], dim=1))),)
 
     def predict(self, crops: Crops) -> Residual:
         """See ResidualNetwork."""
@@ -171,7 +186,7 @@ class PublishedNetwork(ResidualNetwork):
 
     def forward(self, crops: Crops) -> tuple[torch.Tensor, torch.Tensor]:
         """Normalised translation and rotation, each (B, 3) in [-1, 1]; only colour and depth are looked at."""
-        rendered, observed = self.normalised(crops)
+        rendered, observed = self.normalised(crops.rendered, crops.observed)
         features = torch.cat([self.encode_rendered(rendered[:, :4]), self.encode_observed(observed[:, :4])], dim=1)
         features = self.merge(features)
         return self.translation_head(features), self.rotation_head(features)

@@ -5,10 +5,8 @@ from __future__ import annotations
 import torch
 
 from pose_tracker_ros.geometry_torch import so3_exp_torch
+from pose_tracker_ros.kernels.rigid_motion import DAMPING, FIT_ITERATIONS, NEAREST_D, ROBUST_SCALE
 from pose_tracker_ros.networks.crops import Crops, Residual
-
-ROBUST_SCALE = 2.0
-DAMPING = 1e-3
 
 
 def surface_points(
@@ -57,7 +55,7 @@ def _whole_cells(crops: Crops, stride: int) -> tuple[torch.Tensor, torch.Tensor,
 def _project(crops: Crops, points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Pixels (B, N, 2) and camera points (B, N, 3) of centre-relative points, both points in diameters."""
     camera_points = points + (crops.center / crops.diameter[:, None])[:, None]
-    z = camera_points[..., 2:].clamp(min=0.05)
+    z = camera_points[..., 2:].clamp(min=NEAREST_D)
     focal, principal = crops.intrinsics[:, None, :2], crops.intrinsics[:, None, 2:]
     return focal * camera_points[..., :2] / z + principal, camera_points
 
@@ -80,7 +78,7 @@ def fit_rigid_motion(
     motion: torch.Tensor,
     precision: torch.Tensor,
     stride: int,
-    iterations: int = 3,
+    iterations: int = FIT_ITERATIONS,
     whole_cells: bool = False,
 ) -> Residual:
     """The rigid motion that explains per-pixel motion best: robust, weighted Gauss-Newton.
@@ -118,7 +116,7 @@ def fit_rigid_motion(
 def _jacobian(crops: Crops, camera_points: torch.Tensor, rotated: torch.Tensor) -> torch.Tensor:
     """Derivative (B, N, 3, 6) of (image in crop widths, depth) by (translation in diameters, left rotation)."""
     width = crops.rendered.shape[-1]
-    z = camera_points[..., 2].clamp(min=0.05)
+    z = camera_points[..., 2].clamp(min=NEAREST_D)
     fx, fy = crops.intrinsics[:, None, 0] / width, crops.intrinsics[:, None, 1] / width
     by_point = camera_points.new_zeros(*camera_points.shape[:2], 3, 3)
     by_point[..., 0, 0] = fx / z

@@ -22,7 +22,7 @@ def load_kernels(node: Node) -> None:
         node,
         "kernel_cache",
         "",
-        "Folder for compiled kernels; empty = that of POSE_TRACKER_KERNEL_CACHE, else one in the user's cache",
+        "Folder for compiled kernels and exported networks; empty = that of POSE_TRACKER_KERNEL_CACHE, else one in the user's cache",
     )
     if folder:
         use_cache_folder(folder)

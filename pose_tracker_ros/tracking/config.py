@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from pose_tracker_ros.configuration import nested, option
+from pose_tracker_ros.networks.inference import RUNTIMES
 from pose_tracker_ros.rendering.protocol import RENDERERS
 from pose_tracker_ros.tracking.noise import NoiseModel
 
@@ -27,9 +28,16 @@ class TrackerConfig:
         read_only=True,
     )
     device: str = option("auto", "Device of the network: auto, cpu, cuda or cuda:N", read_only=True)
+    runtime: str = option(
+        "auto",
+        "What runs the network: torch, which has all devices and networks, or OpenVINO on a CPU, rounded to bfloat16 or not; "
+        "auto = OpenVINO on a CPU where it is installed, rounded where the processor has instructions for that",
+        choices=RUNTIMES,
+        read_only=True,
+    )
     threads: int = option(
         1,
-        "CPU threads of the network, for the whole process; 0 = as many as torch likes",
+        "CPU threads of the network, for the whole process; 0 = as many as the runtime likes",
         minimum=0,
         maximum=256,
         read_only=True,

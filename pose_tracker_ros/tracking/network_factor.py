@@ -5,16 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pose_tracker_ros.frame import Frame
+from pose_tracker_ros.networks.motion_network import MotionNetwork
 from pose_tracker_ros.tracking.estimator import Estimator
 from pose_tracker_ros.tracking.track import Expectation, Hypothesis, Track
-
-if TYPE_CHECKING:
-    from pose_tracker_ros.networks.motion_network import MotionNetwork
 
 # Networks look so often from where they led in one frame: poses 0.25 diameters and 30 degrees off are found in the second
 # look at the latest (48 of frozen set bad-starts; 42 in one look, 7 without).
@@ -30,8 +27,8 @@ class NetworkFactor:
 
     @property
     def device(self) -> str:
-        """Where networks run; ``none`` without any."""
-        return str(next(iter(self._networks.values())).device) if self._networks else "none"
+        """Where networks run, and by what; ``none`` without any."""
+        return next(iter(self._networks.values())).device if self._networks else "none"
 
     @property
     def is_asked_always(self) -> bool:

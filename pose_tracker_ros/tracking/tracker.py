@@ -6,12 +6,12 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pose_tracker_ros.camera import PinholeCamera
 from pose_tracker_ros.frame import Frame
+from pose_tracker_ros.networks.motion_network import MotionNetwork
 from pose_tracker_ros.objects import ObjectModel, generic_weights_path
 from pose_tracker_ros.rendering import Rendering
 from pose_tracker_ros.tracking.config import TrackerConfig
@@ -21,9 +21,6 @@ from pose_tracker_ros.tracking.network_factor import NetworkFactor
 from pose_tracker_ros.tracking.searcher import NEEDED_LOG_ODDS, RIVALS, Searcher
 from pose_tracker_ros.tracking.states import TrackResult, TrackState
 from pose_tracker_ros.tracking.track import Hypothesis, SearchState, Track
-
-if TYPE_CHECKING:
-    from pose_tracker_ros.networks.motion_network import MotionNetwork
 
 
 def default_weights_path(model: ObjectModel) -> Path | None:
@@ -71,10 +68,6 @@ class Tracker:
         config = config or TrackerConfig()
         if config.network == "never":
             return cls(models, config)
-        # Takes two seconds, which nobody who does without networks should wait.
-        from pose_tracker_ros.networks.motion_network import MotionNetwork, use_threads
-
-        use_threads(config.threads)
         networks, loaded = {}, {}
         for model in models:
             path = (weights or {}).get(model.name) or default_weights_path(model)
@@ -83,14 +76,14 @@ class Tracker:
                     f"expected network weights for object {model.name!r}; name a file, or set network to never"
                 )
             if path not in loaded:
-                loaded[path] = MotionNetwork.load(path, config.device)
+                loaded[path] = MotionNetwork.load(path, config.device, config.runtime, config.threads)
             loaded[path].info.check_object(model.name, model.diameter_m, path)
             networks[model.name] = loaded[path]
         return cls(models, config, networks)
 
     @property
     def device(self) -> str:
-        """Where networks run; ``none`` without any."""
+        """Where networks run, and by what; ``none`` without any."""
         return self._networks.device
 
     def start(self, name: str, camera_T_object: np.ndarray, stamp: float | None = None) -> None:

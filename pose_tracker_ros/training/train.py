@@ -14,7 +14,8 @@ from torch.utils.data import IterableDataset
 
 from pose_tracker_ros.networks.architectures import create_network
 from pose_tracker_ros.networks.residual import ResidualNetwork
-from pose_tracker_ros.networks.weights import WeightsInfo, load_weights, save_weights
+from pose_tracker_ros.networks.weights import load_weights, save_weights
+from pose_tracker_ros.networks.weights_info import WeightsInfo
 from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.training.checkpoints import Checkpoint, Interrupted, disk_errors, interruptible, prepare_folder
 from pose_tracker_ros.training.distributed import Processes, ShareOfBatches, joined_processes

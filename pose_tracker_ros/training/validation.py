@@ -14,7 +14,8 @@ from pose_tracker_ros.evaluation.trajectory import PoseEstimate
 from pose_tracker_ros.geometry import apply_residual, transform_points
 from pose_tracker_ros.networks.motion_network import MotionNetwork
 from pose_tracker_ros.networks.residual import ResidualNetwork
-from pose_tracker_ros.networks.weights import WeightsInfo
+from pose_tracker_ros.networks.torch_inference import torch_inference
+from pose_tracker_ros.networks.weights_info import WeightsInfo
 from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.rendering import Renderer, create_renderer
 from pose_tracker_ros.simulation.demo import SimulationConfig, simulate
@@ -112,7 +113,7 @@ class ClosedLoop:
 
     def score(self, network: ResidualNetwork, info: WeightsInfo) -> ClosedLoopScore:
         """Tracks all sequences from their true first poses."""
-        asked = MotionNetwork(network, info, self._device)
+        asked = MotionNetwork(torch_inference(network, self._device), info)
         tracks = [
             evaluate_track(_led(asked, sequence, renderer), sequence.annotations(), scored)
             for sequence, renderer, scored in zip(self._sequences, self._renderers, self._objects)

@@ -7,7 +7,8 @@ from typer.testing import CliRunner
 
 from pose_tracker_ros.cli import app
 from pose_tracker_ros.networks.architectures import create_network
-from pose_tracker_ros.networks.weights import WeightsInfo, load_weights, save_weights
+from pose_tracker_ros.networks.weights import load_weights, save_weights
+from pose_tracker_ros.networks.weights_info import WeightsInfo
 
 QUICK = ["steps=1", "batch_size=2", "workers=0", "device=cpu", "validation_pairs=8", "closed_loop_frames=0"]
 

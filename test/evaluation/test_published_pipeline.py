@@ -14,7 +14,8 @@ from pose_tracker_ros.evaluation.track import estimate_of
 from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.geometry import pose_errors, so3_exp
 from pose_tracker_ros.networks.architectures import create_network
-from pose_tracker_ros.networks.weights import WeightsInfo, save_weights
+from pose_tracker_ros.networks.weights import save_weights
+from pose_tracker_ros.networks.weights_info import WeightsInfo
 from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.rendering import create_renderer
 from pose_tracker_ros.rendering.opengl import OpenGLRenderer

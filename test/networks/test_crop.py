@@ -8,8 +8,8 @@ from shapes import sphere
 
 from pose_tracker_ros.camera import PinholeCamera, crop_camera
 from pose_tracker_ros.geometry import make_pose
-from pose_tracker_ros.networks.crop import Crop, cut, observed_channels, rendered_channels, to_tensors
-from pose_tracker_ros.networks.crops import DEPTH_LIMIT
+from pose_tracker_ros.kernels.channels import DEPTH_LIMIT
+from pose_tracker_ros.networks.crop import Crop, cut, to_arrays, to_tensors
 from pose_tracker_ros.rendering.raycast import RaycastRenderer
 
 CAMERA = PinholeCamera(320, 240, 310.0, 300.0, 161.0, 118.0)
@@ -60,7 +60,7 @@ def test_beyond_the_border_is_black_without_depth():
 
 
 def test_rendered_channels_are_colour_depth_mask_and_normal(crop):
-    channels = rendered_channels(crop.rendering, CENTER[2], DIAMETER)
+    (channels,) = to_arrays([crop]).rendered
     mask = crop.rendering.mask
     assert channels.shape == (8, 96, 96) and channels.dtype == np.float32
     assert np.array_equal(channels[:3].transpose(1, 2, 0), crop.rendering.color)
@@ -72,17 +72,18 @@ def test_rendered_channels_are_colour_depth_mask_and_normal(crop):
     assert np.array_equal(channels[5:].transpose(1, 2, 0), crop.rendering.normal)
 
 
-def test_observed_channels_are_colour_depth_and_where_there_is_depth():
-    depth = np.array([[0.0, 0.6, 0.65], [0.55, 9.0, 0.01]], np.float32)
-    color = np.arange(18, dtype=np.uint8).reshape(2, 3, 3)
-    channels = observed_channels(color, depth, 0.6, DIAMETER)
-    assert channels.shape == (5, 2, 3) and channels.dtype == np.float32
+def test_observed_channels_are_colour_depth_and_where_there_is_depth(crop):
+    depth, color = np.zeros((96, 96), np.float32), np.zeros((96, 96, 3), np.uint8)
+    depth[:2, :3] = [[0.0, 0.6, 0.65], [0.55, 9.0, 0.01]]
+    color[:2, :3] = np.arange(18).reshape(2, 3, 3)
+    (channels,) = to_arrays([crop._replace(color=color, depth=depth, center=np.array([0, 0, 0.6]))]).observed
+    assert channels.shape == (5, 96, 96) and channels.dtype == np.float32
     assert channels[:3, 1, 2].tolist() == [15, 16, 17]
-    assert channels[3].tolist() == [
+    assert channels[3, :2, :3].tolist() == [
         pytest.approx([DEPTH_LIMIT, 0.0, 0.5], abs=1e-5),
         pytest.approx([-0.5, DEPTH_LIMIT, -DEPTH_LIMIT], abs=1e-5),
     ]
-    assert channels[4].tolist() == [[0, 1, 1], [1, 1, 1]]
+    assert channels[4, :2, :3].tolist() == [[0, 1, 1], [1, 1, 1]]
 
 
 def test_tensors_keep_the_order_of_the_crops(crop):

@@ -21,7 +21,8 @@ from pose_tracker_ros.networks.dense_fusion import (
     to_object_frame,
 )
 from pose_tracker_ros.networks.fusion_weights import FusionInfo, load_fusion_weights, save_fusion_weights
-from pose_tracker_ros.networks.weights import WeightsInfo, save_weights
+from pose_tracker_ros.networks.weights import save_weights
+from pose_tracker_ros.networks.weights_info import WeightsInfo
 
 RESOLUTION, POINTS = 32, 64
 INFO = FusionInfo("thing", 0.15, RESOLUTION, 1.3, POINTS, symmetric=False, examples=7)

@@ -10,8 +10,8 @@ from tracking_scenes import START, frame_of
 from pose_tracker_ros.evaluation.track import perturbed
 from pose_tracker_ros.geometry import apply_residual, pose_errors
 from pose_tracker_ros.networks.depth_filling import HOLE_PX, fill_depth_holes
+from pose_tracker_ros.networks.inference import load_inference
 from pose_tracker_ros.networks.motion_network import MotionNetwork
-from pose_tracker_ros.networks.weights import load_weights
 from pose_tracker_ros.objects import generic_weights_path, load_object
 from pose_tracker_ros.rendering.raster import RasterRenderer
 
@@ -82,7 +82,7 @@ def test_depth_out_of_range_fills_nothing_and_is_kept():
 def test_depth_is_filled_for_weights_that_were_trained_so():
     """With weights that ask for it, a frame full of small holes is as good to the network as a whole one."""
     cube = load_object("cube")
-    network, info = load_weights(generic_weights_path())
+    network, info = load_inference(generic_weights_path(), "cpu")
     assert not info.fill_depth_holes, "the file is older than the option"
     whole = frame_of(cube, START)
     depth = whole.depth.copy()
@@ -94,7 +94,7 @@ def test_depth_is_filled_for_weights_that_were_trained_so():
     renderer = RasterRenderer(cube.mesh)
 
     def moved(frame, fill):
-        asked = MotionNetwork(network, dataclasses.replace(info, fill_depth_holes=fill), "cpu")
+        asked = MotionNetwork(network, dataclasses.replace(info, fill_depth_holes=fill))
         (opinion,) = asked.predict(frame, [(cube, renderer, start)], (0.1, 4.0))
         return apply_residual(start, opinion.motion[:3], opinion.motion[3:], cube.center_m)
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 from dome import RESOLUTION, dome_crops
 
-from pose_tracker_ros.networks.measured_depth import MEASURED_DEVIATION, with_measured_depth
+from pose_tracker_ros.kernels.rigid_motion import MEASURED_DEVIATION
+from pose_tracker_ros.networks.measured_depth import with_measured_depth
 from pose_tracker_ros.networks.rigid_fit import fit_rigid_motion, pixel_motion, surface_points
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -12,7 +12,6 @@ from tracking_scenes import START, frame_of
 from pose_tracker_ros.evaluation.track import perturbed
 from pose_tracker_ros.geometry import make_pose, residual_between, so3_exp
 from pose_tracker_ros.networks.motion_network import PLACE_DEVIATION_D, MotionNetwork, shared_covariance
-from pose_tracker_ros.networks.weights import load_weights
 from pose_tracker_ros.objects import ObjectModel, generic_weights_path, load_object
 from pose_tracker_ros.rendering.raster import RasterRenderer
 from pose_tracker_ros.symmetries import ContinuousSymmetry
@@ -28,15 +27,15 @@ def cube():
 
 
 @pytest.fixture(scope="module")
-def weights():
-    """The network that fits any object, and its description."""
-    return load_weights(generic_weights_path())
+def network():
+    """The one that fits any object."""
+    return MotionNetwork.load(generic_weights_path(), "cpu", "torch")
 
 
-def test_the_motion_leads_to_the_object_and_the_information_says_how_far(cube, weights, one_thread):
+def test_the_motion_leads_to_the_object_and_the_information_says_how_far(cube, network, one_thread):
     model, renderer = cube
     start = perturbed(model, START, 0.1 * model.diameter_m, 12.0)
-    (motion,) = MotionNetwork(*weights, "cpu").predict(frame_of(model, START), [(model, renderer, start)], RANGE_M)
+    (motion,) = network.predict(frame_of(model, START), [(model, renderer, start)], RANGE_M)
     truth = np.concatenate(residual_between(start, START, model.center_m))
     assert np.linalg.norm(motion.motion[:3] - truth[:3]) < 0.25 * np.linalg.norm(truth[:3])
     assert np.linalg.norm(motion.motion[3:] - truth[3:]) < 0.25 * np.linalg.norm(truth[3:])
@@ -47,13 +46,12 @@ def test_the_motion_leads_to_the_object_and_the_information_says_how_far(cube, w
     assert (np.diag(covariance) < 2 * np.diag(shared)).all()
 
 
-def test_a_batch_says_the_same_as_its_parts_and_nothing_of_what_is_out_of_sight(cube, weights, one_thread):
+def test_a_batch_says_the_same_as_its_parts_and_nothing_of_what_is_out_of_sight(cube, network, one_thread):
     model, renderer = cube
     frame = frame_of(model, START)
     aside, behind = START.copy(), START.copy()
     aside[0, 3], behind[2, 3] = 0.12, -0.6
     places = [(model, renderer, pose) for pose in (START, behind, aside)]
-    network = MotionNetwork(*weights, "cpu")
     together = network.predict(frame, places, RANGE_M)
     assert not together[1].motion.any() and not together[1].information.any()
     for place, motion in zip(places, together):
@@ -84,9 +82,8 @@ def test_a_rod_is_less_sure_of_its_own_turn_than_a_cube_by_its_surface():
     assert turn[2, 2] > 10 * turn[0, 0]
 
 
-def test_a_network_can_add_where_it_is_surer_and_not_about_a_turn_that_no_image_tells(cube, weights):
+def test_a_network_can_add_where_it_is_surer_and_not_about_a_turn_that_no_image_tells(cube, network):
     model, _ = cube
-    network = MotionNetwork(*weights, "cpu")
     sure = 0.5 * shared_covariance(model, START)
     assert not network.may_add(model, START, sure)
     axis = np.array([0.0, 0.6, 0.8])

@@ -10,7 +10,8 @@ from pose_tracker_ros.networks.architectures import NETWORKS, create_network
 from pose_tracker_ros.networks.matching import local_correlations
 from pose_tracker_ros.networks.residual import folded_for_inference
 from pose_tracker_ros.networks.rigid_fit import fit_rigid_motion, pixel_motion, surface_points
-from pose_tracker_ros.networks.weights import WeightsInfo, load_weights, save_weights
+from pose_tracker_ros.networks.weights import load_weights, save_weights
+from pose_tracker_ros.networks.weights_info import WeightsInfo
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 INFO = WeightsInfo(

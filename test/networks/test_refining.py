@@ -4,8 +4,9 @@ import pytest
 import torch
 from dome import RESOLUTION, dome_crops, random_residual
 
+from pose_tracker_ros.kernels.rigid_motion import DEPTH_LIMIT
 from pose_tracker_ros.networks.architectures import create_network
-from pose_tracker_ros.networks.refining import DEPTH_LIMIT
+from pose_tracker_ros.networks.residual import PixelMotion
 from pose_tracker_ros.networks.rigid_fit import pixel_motion, surface_points
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -24,8 +25,9 @@ def shifted(network, crops, motion):
     """What the second look sees (B, C, CELLS, CELLS) after a motion (B, N, 3) of the surface."""
     mask = surface_points(crops, 4, whole_cells=True)[2][..., None]
     with torch.no_grad():
-        match = network._match(crops)
-        return network._shifted(crops, match, match.pixels, motion * mask, mask), match
+        match = network.match(crops.rendered, crops.observed)
+        led = network._led(crops, PixelMotion.of(match.output), motion * mask, mask)
+        return network._compared(*match[1:], *led), match
 
 
 def test_before_any_training_it_adds_nothing_to_the_rigid_fit(network):

@@ -246,7 +246,7 @@ def test_a_network_is_asked_always_when_needed_or_never(cube):
             asked.append(len(questions))
             return super().predict(frame, questions, depth_range)
 
-    network = Counting(*load_weights(generic_weights_path()), device="cpu")
+    network = Counting.load(generic_weights_path(), "cpu", "torch")
     counts = {}
     for use, beside in (("never", 0.0), ("when_needed", 0.0), ("when_needed", 0.06), ("always", 0.0)):
         asked.clear()
@@ -260,7 +260,7 @@ def test_a_network_is_asked_always_when_needed_or_never(cube):
 
 def test_a_network_finds_what_is_beyond_the_reach_of_geometry(jug, one_thread):
     """A quarter of a diameter and 30 degrees off is more than the coarsest level sees: depth ends at 0.08 diameters."""
-    network = MotionNetwork(*load_weights(generic_weights_path()), device="cpu")
+    network = MotionNetwork.load(generic_weights_path(), "cpu", "torch")
     start = perturbed(jug, START, 0.25 * jug.diameter_m, 30.0)
     results = {}
     for use, networks in (("never", {}), ("when_needed", {jug.name: network})):

@@ -1,0 +1,83 @@
+"""What a file of weights says of its network, read without the network itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from pose_tracker_ros.networks.crops import OBSERVED_CHANNELS, RENDERED_CHANNELS
+
+FORMAT_VERSION = 1
+METADATA_KEY = "pose_tracker_ros"
+DIAMETER_TOLERANCE = 0.02
+
+
+@dataclass(frozen=True)
+class WeightsInfo:
+    """What a network was trained for.
+
+    objects: name -> diameter in metres, empty for a network that fits any object; architecture: key of NETWORKS; resolution: crop side in pixels;
+    crop_margin: crop side in diameters; max_translation (diameters) and max_rotation (radians):
+    normalisers of the residual; pairs: training pairs seen; fill_depth_holes: whether small holes of observed depth are
+    to be filled, as they were in training; training: options of scenes and training by name, empty
+    in files older than that.
+    """
+
+    objects: Mapping[str, float]
+    architecture: str
+    resolution: int
+    crop_margin: float
+    max_translation: float
+    max_rotation: float
+    pairs: int = 0
+    fill_depth_holes: bool = False
+    training: Mapping[str, Any] = field(default_factory=dict)
+    rendered_channels: tuple[str, ...] = RENDERED_CHANNELS
+    observed_channels: tuple[str, ...] = OBSERVED_CHANNELS
+    version: int = FORMAT_VERSION
+
+    def check_object(self, name: str, diameter_m: float, path: Path) -> None:
+        """Raises ValueError unless the weights were trained for this object, or for any."""
+        if not self.objects:
+            return
+        trained = self.objects.get(name)
+        if trained is None:
+            raise ValueError(
+                f"expected weights of object {name!r}, but {path} was trained for {', '.join(self.objects)}; "
+                f"name other weights or train: pose-tracker train {name}"
+            )
+        if abs(trained - diameter_m) > DIAMETER_TOLERANCE * trained:
+            raise ValueError(
+                f"expected a mesh of {trained:.4f} m diameter as the weights {path} were trained with, got one of "
+                f"{diameter_m:.4f} m; check mesh and mesh_unit of {name!r}, or train again"
+            )
+
+
+def read_info(path: str | Path) -> WeightsInfo:
+    """What the network of a weights file was trained for.
+
+    Raises FileNotFoundError when there is no file, ValueError when it is not one of ours or cut off.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"expected network weights at {path}, but there is no such file; train them: pose-tracker train"
+        )
+    try:
+        with safe_open(path, framework="np") as file:
+            metadata = json.loads((file.metadata() or {}).get(METADATA_KEY, "null"))
+    except (SafetensorError, ValueError) as error:
+        raise ValueError(
+            f"expected complete safetensors weights at {path}: {error}; copy or train them again"
+        ) from error
+    if not isinstance(metadata, dict) or metadata.get("version") != FORMAT_VERSION:
+        raise ValueError(f"expected weights of this package in format {FORMAT_VERSION} at {path}; train them again")
+    info = WeightsInfo(**metadata)
+    if (tuple(info.rendered_channels), tuple(info.observed_channels)) != (RENDERED_CHANNELS, OBSERVED_CHANNELS):
+        raise ValueError(f"the weights {path} expect other image channels than this version makes; train them again")
+    return info
