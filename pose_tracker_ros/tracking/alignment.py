@@ -76,12 +76,14 @@ class CommonErrors(NamedTuple):
 
 class AlignmentPrior(NamedTuple):
     """What is known before a frame: pose (4, 4) and information (6, 6) about it, twist about the object's centre in
-    camera axes, translation first; the common errors, and the colours, None before any frame."""
+    camera axes, translation first; the common errors; the colours, None before any frame; and the share of the frame that is new
+    evidence."""
 
     camera_T_object: np.ndarray
     information: np.ndarray
     errors: CommonErrors
     colors: ColorStatistics | None
+    fresh: float = 1.0
 
 
 class Alignment(NamedTuple):
@@ -138,23 +140,25 @@ def align(
         if level == levels[-1] and _moved_px(view, solution.state) < SETTLED_PX:
             break
     posterior = np.linalg.inv(solution.information)
-    covariance = solution.covariance(posterior, view.center, _spread(prior.information, noise))
+    covariance = solution.covariance(posterior, view.center, _spread(prior.information, expected.fresh, noise))
     errors = CommonErrors(state[COMMON], posterior[COMMON, COMMON])
     information = np.linalg.inv(posterior[:SHIFT, :SHIFT])
     return Alignment(pose, information, covariance[:SHIFT, :SHIFT], errors, *found)
 
 
-def _spread(information: np.ndarray, noise: NoiseModel) -> np.ndarray:
-    """Of the prior's gradient (10, 10): its information, but for a camera that is less accurate than the bias's prior says."""
+def _spread(information: np.ndarray, fresh: float, noise: NoiseModel) -> np.ndarray:
+    """Of the prior's gradient (10, 10): its information, but for a camera that is less accurate than the bias's prior says, and
+    for a motion that counts more than that."""
     spread = information.copy()
+    spread[:SHIFT, :SHIFT] /= fresh
     spread[BIAS, BIAS] *= spread[BIAS, BIAS] * noise.depth_accuracy**2
     return spread
 
 
 def _information(expected: AlignmentPrior) -> np.ndarray:
-    """(10, 10), about the state before the frame."""
+    """(10, 10), about the state before the frame, as it counts beside all that the frame seems to say."""
     information = np.zeros((STATE, STATE))
-    information[:SHIFT, :SHIFT] = expected.information
+    information[:SHIFT, :SHIFT] = expected.information / expected.fresh
     information[COMMON, COMMON] = np.linalg.inv(expected.errors.covariance)
     return information
 

@@ -55,7 +55,7 @@ class Estimator:
             frame,
             model,
             renderer,
-            AlignmentPrior(prior.camera_T_object, prior.information, errors, track.colors),
+            AlignmentPrior(prior.camera_T_object, prior.information, errors, track.colors, prior.fresh),
             config.noise,
             config.resolution,
             factors=[factor for factor in FACTORS if getattr(config, factor)],

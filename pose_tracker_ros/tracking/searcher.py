@@ -36,9 +36,16 @@ class Searcher:
         self._alike = {name: alike_turns(model) for name, model in estimator.models.items()}
 
     def search_for(
-        self, frame: Frame, tracks: Mapping[str, Track], names: Sequence[str], hidden: set[str]
+        self,
+        frame: Frame,
+        tracks: Mapping[str, Track],
+        names: Sequence[str],
+        hidden: set[str],
+        found: Mapping[str, Hypothesis | None],
     ) -> dict[str, SearchState]:
         """Look elsewhere for objects, one after the other as long as there is time; those left out come first next time.
+
+        ``found``: the poses near where they are expected; what is less likely than they are is none.
 
         One turn of one object is tried, and one pose weighed, however late it is: else what is lost would stay it.
 
@@ -57,15 +64,16 @@ class Searcher:
                 # Whoever starts waits for an answer: of all rivals, as many as there is time for.
                 turns_tried, poses = RIVALS, 2 * self._estimator.config.search_poses
             needed = NEEDED_LOG_ODDS + (PRESENT_LOG_ODDS if name in hidden else 0.0)
-            searches[name] = self._search(frame, name, tracks[name], turns_tried, poses, needed)
+            least = 0.0 if found[name] is None else max(0.0, found[name].evidence.log_odds)
+            searches[name] = self._search(frame, name, tracks[name], turns_tried, poses, least, needed)
         return searches
 
     def _search(
-        self, frame: Frame, name: str, track: Track, turns_tried: int, poses: int, needed: float
+        self, frame: Frame, name: str, track: Track, turns_tried: int, poses: int, least: float, needed: float
     ) -> SearchState:
         """Try an object's last turn and some others, at their best places and at the best pose so far, which is told, but
         found only when it has the log odds that are ``needed`` and its rivals were tried; of equivalent poses the one
-        nearest to the last."""
+        nearest to the last. What has not the ``least`` log odds is nothing."""
         starts, turned = self._starts(frame, name, track, turns_tried, poses)
         tried = track.turns + turned
         hypotheses = []
@@ -74,7 +82,7 @@ class Searcher:
                 break
             nearest = nearest_equivalent(track.camera_T_object, pose, self._symmetries[name])
             hypotheses.append(self._estimator.hypothesis(frame, name, track, Expectation.near(nearest)))
-        likely = [one for one in hypotheses if one is not None and one.seen_log_odds > 0]
+        likely = [one for one in hypotheses if one is not None and one.seen_log_odds > least]
         best = max(likely, key=lambda one: one.merit, default=None)
         if best is None:
             return SearchState(tried)

@@ -154,7 +154,7 @@ class Tracker:
         begin = time.perf_counter()
         self._estimator.budget.begin(budget_ms)
         expected = {
-            name: track.expected_in(frame, self.models[name], self.config.motion) for name, track in self._tracks.items()
+            name: track.expected_in(frame, self.models[name], self.config.noise, self.config.motion) for name, track in self._tracks.items()
         }
         informed = self._networks.informed(frame, expected) if self._networks.is_asked_always else {}
         found = {
@@ -169,7 +169,7 @@ class Tracker:
         }
         hidden = {name for name, evidence in held.items() if evidence is not None and evidence.is_hidden}
         elsewhere = [name for name in held if not (found[name] and found[name].evidence.is_hidden)]
-        searches = self._searcher.search_for(frame, self._tracks, elsewhere, hidden)
+        searches = self._searcher.search_for(frame, self._tracks, elsewhere, hidden, found)
         for name, track in self._tracks.items():
             search = searches.get(name, SearchState(track.turns, track.candidate, alike_tried=track.alike_tried))
             best = search.found or found[name]

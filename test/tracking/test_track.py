@@ -1,6 +1,6 @@
 """What a track makes of a frame: states with reasons, and nothing that changes behind one's back."""
 
-from dataclasses import FrozenInstanceError, fields
+from dataclasses import FrozenInstanceError, fields, replace
 
 import numpy as np
 import pytest
@@ -10,6 +10,7 @@ from pose_tracker_ros.geometry import apply_residual
 from pose_tracker_ros.objects import load_object
 from pose_tracker_ros.tracking import Tracker, TrackerConfig, TrackState
 from pose_tracker_ros.tracking.config import OFFLINE
+from pose_tracker_ros.tracking.estimator import Estimator
 from pose_tracker_ros.tracking.evidence import Evidence
 from pose_tracker_ros.tracking.noise import NoiseModel
 from pose_tracker_ros.tracking.track import SearchState, Track
@@ -85,12 +86,49 @@ def test_a_pose_found_elsewhere_is_told_but_not_believed_before_others_are_compa
     assert np.array_equal(after.camera_T_object, track.camera_T_object)
 
 
+def followed(model, frames, noise):
+    """How far along the optical axis a track that starts a centimetre off is from the truth after each frame, metres."""
+    estimator, name = Estimator([model], TrackerConfig(network="never", contour=False, noise=noise, **OFFLINE)), model.name
+    track = Track.starting(apply_residual(START, np.array([0, 0, 0.01]), np.zeros(3)), model, noise)
+    distances = []
+    for frame in frames:
+        found = estimator.hypothesis(frame, name, track, track.expected_in(frame, model, noise, True))
+        track = track.supported_by(found, frame, model)
+        distances.append(abs(track.camera_T_object[2, 3] - START[2, 3]))
+    return np.array(distances)
+
+
+def test_an_image_that_is_seen_again_tells_nothing_new(cube):
+    """Between where it was said to be and where one vague image shows it the object stays; other images lead on."""
+    noise, generator = NoiseModel(surface=0.01, depth_shared=1000.0, depth_bias=0.01), np.random.default_rng(0)
+    frames = [frame_of(cube, START, number / 30) for number in range(8)]
+    again = followed(cube, frames, noise)
+    assert 0.001 < again[0] < 0.009
+    assert again == pytest.approx(again[0], rel=0.01)
+    others = [replace(one, depth=one.depth + generator.normal(0, 0.01, one.depth.shape).astype(np.float32)) for one in frames]
+    distances = followed(cube, others, noise)
+    assert distances[-1] < 0.5 * distances[0]
+
+
+def test_an_image_is_worth_what_is_new_in_it(cube, seen):
+    frame, track = seen
+    noise, generator = NoiseModel(), np.random.default_rng(0)
+    deviation = noise.surface + noise.depth_at_metre * (0.55**2)
+    for lasting in (0.98, 0.9):
+        change = np.sqrt(2 * (1 - lasting)) * deviation * generator.standard_normal(frame.depth.shape)
+        changed = replace(frame, depth=frame.depth + change.astype(np.float32))
+        assert track.seen.fresh_share(changed, noise) == pytest.approx((1 - lasting) / (1 + lasting), rel=0.25)
+    assert track.seen.fresh_share(frame, noise) < 1e-3
+    assert track.seen.fresh_share(replace(frame, color=frame.color // 2), noise) > 0.5
+    assert track.seen.fresh_share(blank_frame(0.03), noise) == 1
+
+
 def test_a_track_stays_what_it_was(cube, seen):
     frame, track = seen
     before = {item.name: getattr(track, item.name) for item in fields(track)}
     copied = track.camera_T_object.copy(), track.covariance.copy(), track.motion.velocity.copy()
     doubted(track, BY_DEPTH, frame)
-    track.expected_in(frame, cube, True)
+    track.expected_in(frame, cube, NoiseModel(), True)
     track.result({}).camera_T_object[:] = 0
     with pytest.raises(FrozenInstanceError):
         track.state = TrackState.LOST
