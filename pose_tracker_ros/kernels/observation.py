@@ -15,6 +15,8 @@ from pose_tracker_ros.kernels.compilation import kernel
 NEAREST_M = 1e-3
 # Pixels that are warped are drawn so many times as large, so that slants and turns leave no cracks between them.
 OVERLAP = 1.2
+# Every so many rows and columns of a window two images are compared: a hundred pixels and more of an object.
+COMPARED = 4
 
 
 @kernel("void(Array(uint8, 3, 'A', True), int64, int64, int64, uint8[:, :, ::1])")
@@ -36,6 +38,34 @@ def cut_depth(image, left, top, scale, nearest, farthest, window):
             y, x = top + scale * row, left + scale * column
             is_seen = 0 <= y < image.shape[0] and 0 <= x < image.shape[1]
             window[row, column] = image[y, x] if is_seen and nearest <= image[y, x] <= farthest else 0
+
+
+@kernel(
+    "float64(boolean[:, ::1], uint8[:, :, ::1], float32[:, ::1], Array(uint8, 3, 'A', True), Array(float32, 2, 'A', True), int64, int64, "
+    "int64, int64, int64, float64, float64, float64)"
+)
+def changed_share(mask, color, depth, image, depths, left, top, scale, across, along, depth_at_metre, surface, paint):
+    """By how much of its variance an image differs from a window where a ``mask`` (R, R) has depth in both; 1 without such pixels.
+
+    color (R, R, 3) and depth (R, R) are the window's; image (H, W, 3), depths (H, W): what depth has in a pixel is seen ``across``
+    and ``along`` of it. Mean over some pixels of half the squared differences over the variance of depth or of the colours,
+    whichever is more, at most 1. Standard deviations of depth at 1 m, which grows with the square, of the surface, metres, and of a colour,
+    grey levels.
+    """
+    total, count = 0.0, 0
+    for row in range(0, mask.shape[0], COMPARED):
+        for column in range(0, mask.shape[1], COMPARED):
+            y, x, z = top + scale * row, left + scale * column, depth[row, column]
+            if not (mask[row, column] and z > 0 and 0 <= y < image.shape[0] and 0 <= x < image.shape[1]):
+                continue
+            if not (0 <= y - along < depths.shape[0] and 0 <= x - across < depths.shape[1] and depths[y - along, x - across] > 0):
+                continue
+            by_depth, by_color = (depths[y - along, x - across] - z) / (surface + depth_at_metre * z * z), 0.0
+            for channel in range(3):
+                by_color += ((float(image[y, x, channel]) - float(color[row, column, channel])) / paint) ** 2
+            total += min(max(by_depth * by_depth, by_color / 3) / 2, 1.0)
+            count += 1
+    return total / count if count else 1.0
 
 
 @kernel(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -10,6 +11,8 @@ import numpy as np
 from pose_tracker_ros.camera import PinholeCamera
 from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.kernels import observation as kernels
+from pose_tracker_ros.tracking.noise import NoiseModel
+from pose_tracker_ros.tracking.view import View
 
 # No depth camera measures nearer or farther.
 ANY_DEPTH_M = (0.001, 1000.0)
@@ -66,6 +69,18 @@ def observe(
         cameras = _numbers(frame.depth_camera), part, np.array(frame.color_T_depth, np.float64), _numbers(view.camera)
         kernels.warp_depth(frame.depth, *cameras, across, along, *depth_range, depth)
     return Observation(color, depth, image_window(frame.camera, view.camera))
+
+
+def changed_since(
+    view: View, before: Observation, frame: Frame, shift: Sequence[float], noise: NoiseModel
+) -> float:
+    """By which share 0..1 of their variance the object's pixels in a ``frame`` differ from those ``before`` it in a view."""
+    shown = (frame.color, frame.depth, view.left, view.top, view.scale, round(float(shift[0])), round(float(shift[1])))
+    if not frame.registered:
+        now = observe(replace(view, frame=frame), shift)
+        shown = (now.color, now.depth, 0, 0, 1, 0, 0)
+    deviations = noise.depth_at_metre, noise.surface, noise.paint
+    return kernels.changed_share(view.rendering.mask, before.color, before.depth, *shown, *deviations)
 
 
 def image_window(camera: PinholeCamera, crop: PinholeCamera) -> np.ndarray:

@@ -16,7 +16,7 @@ from pose_tracker_ros.tracking.evidence import Appearance, Evidence
 from pose_tracker_ros.tracking.factors.contour import ColorStatistics
 from pose_tracker_ros.tracking.motion import Motion
 from pose_tracker_ros.tracking.noise import NoiseModel
-from pose_tracker_ros.tracking.observation import Observation, observe
+from pose_tracker_ros.tracking.observation import Observation, changed_since
 from pose_tracker_ros.tracking.states import TrackResult, TrackState
 from pose_tracker_ros.tracking.view import View
 
@@ -26,8 +26,8 @@ VAGUE_M, VAGUE_RAD = 0.03, 0.3
 VAGUE = np.diag([VAGUE_M**-2] * 3 + [VAGUE_RAD**-2] * 3)
 # Frames farther apart than this, seconds, say nothing about the motion between them.
 MAX_FRAME_GAP_S = 0.5
-# Two images are compared in every so many rows and columns of a window; the same one is worth next to nothing, not nothing.
-COMPARED, LEAST_FRESH = 4, 1e-6
+# The same image again is worth next to nothing, not nothing.
+LEAST_FRESH = 1e-6
 # Share of the colours across the outline that a frame renews (of M3T: 0.2).
 RENEWAL = 0.1
 
@@ -89,17 +89,7 @@ class Hypothesis(NamedTuple):
         Of errors of which k last it is (1 - k) / (1 + k) (Thiébaux and Zwiers, Journal of Climate and Applied Meteorology 1984),
         and the rest shows in what pixels change by: 2 (1 - k) of their variance. 1 where nothing is seen in both.
         """
-        some = np.s_[::COMPARED, ::COMPARED]
-        now = observe(self.view.coarser(frame, COMPARED), self.alignment.errors.mean[:2])
-        depth, color = self.observation.depth[some], self.observation.color[some]
-        both = self.view.rendering.mask[some] & (depth > 0) & (now.depth > 0)
-        if not both.any():
-            return 1.0
-        depth = depth[both]
-        by_depth = (now.depth[both] - depth) / (noise.surface + noise.depth_at_metre * depth * depth)
-        by_color = (now.color[both] - color[both].astype(np.float32)) / noise.paint
-        changed = np.maximum(by_depth * by_depth, np.einsum("ij,ij->i", by_color, by_color) / 3) / 2
-        fresh = float(np.minimum(changed, 1).mean())
+        fresh = changed_since(self.view, self.observation, frame, self.alignment.errors.mean[:2], noise)
         return max(fresh / (2 - fresh), LEAST_FRESH)
 
     @property

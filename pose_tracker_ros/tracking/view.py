@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import cv2
@@ -53,13 +53,6 @@ class View:
     def depth_T_color(self) -> np.ndarray:
         """(4, 4), takes points of the colour camera to the depth camera."""
         return np.eye(4) if self.frame.color_T_depth is None else np.ascontiguousarray(invert(self.frame.color_T_depth))
-
-    def coarser(self, frame: Frame, step: int) -> View:
-        """This window in another frame with every ``step``-th row and column, without a rendering of it."""
-        camera = self.camera
-        focal, middle = (camera.fx / step, camera.fy / step), (camera.cx / step, camera.cy / step)
-        coarse = PinholeCamera(-(-camera.width // step), -(-camera.height // step), *focal, *middle)
-        return replace(self, frame=frame, camera=coarse, scale=step * self.scale)
 
     def back_project(self, pixels: np.ndarray, depth: np.ndarray) -> np.ndarray:
         """Points (N, 3) in the colour camera of pixels (N, 2) of the window with depths (N,) metres."""
