@@ -79,6 +79,16 @@ class ObjectModel:
         return (self.mesh.vertices.min(axis=0) + self.mesh.vertices.max(axis=0)).astype(np.float64) / 2
 
     @cached_property
+    def silhouette_share(self) -> float:
+        """Mean area of the silhouette from all sides, as a share of a ball's of the same diameter; of hollow objects at most.
+
+        Of a convex body a quarter of its surface (Cauchy).
+        """
+        corners = self.mesh.vertices[self.mesh.faces].astype(np.float64)
+        doubled = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+        return float(doubled.sum()) / 2 / (np.pi * self.diameter_m**2)
+
+    @cached_property
     def surface_moments(self) -> np.ndarray:
         """Second moments (3, 3) about ``center_m`` of the surface's points, spread evenly, metres squared, object axes."""
         triangles = self.mesh.vertices[self.mesh.faces].astype(np.float64) - self.center_m

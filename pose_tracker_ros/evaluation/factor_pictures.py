@@ -20,6 +20,7 @@ from pose_tracker_ros.tracking.evidence import Evidence, weigh
 from pose_tracker_ros.tracking.factors.contour import ContourFactor
 from pose_tracker_ros.tracking.factors.depth import DepthFactor
 from pose_tracker_ros.tracking.factors.gaussian import Gaussian
+from pose_tracker_ros.tracking.factors.surface_flow import FollowedPoints, SurfaceFlowFactor
 from pose_tracker_ros.tracking.noise import NoiseModel
 from pose_tracker_ros.tracking.observation import observe
 from pose_tracker_ros.tracking.solver import solve
@@ -88,11 +89,12 @@ def _deviations(
     """Those of :class:`SeenFactors`, of all factors and of all but one; fills the factors' weights."""
     nothing, state = Gaussian(np.zeros((STATE, STATE)), np.zeros(STATE)), np.concatenate([np.zeros(SHIFT), errors.mean])
     no_depth, no_contour = (factor._replace(points=factor.points[:0]) for factor in (depth, contour))
+    no_flow = SurfaceFlowFactor.of(FollowedPoints.none(), view, NoiseModel())
     common, parts = np.zeros((STATE, STATE)), {"prior": np.zeros((STATE, STATE))}
     common[SHIFT:, SHIFT:] = np.linalg.inv(prior.errors.covariance)
     parts["prior"][:SHIFT, :SHIFT] = prior.information
-    parts["depth"] = solve(nothing, depth, no_contour, view.center, state, 0).information
-    parts["outline"] = solve(nothing, no_depth, contour, view.center, state, 0).information
+    parts["depth"] = solve(nothing, depth, no_contour, no_flow, view.center, state, 0).information
+    parts["outline"] = solve(nothing, no_depth, contour, no_flow, view.center, state, 0).information
     arm = np.array([1.0] * 3 + [view.diameter_m / 2] * 3)
     deviations = {}
     for left_out in ("nothing", *parts):

@@ -29,7 +29,7 @@ BENCHMARK_MOTION = SimulationConfig(
 GREY = 128
 PUBLISHED_TIME = "published (time)"
 # What a tracker can do without, by the names of its options.
-INGREDIENTS = ("depth", "contour", "motion", "search")
+INGREDIENTS = ("depth", "contour", "surface_flow", "motion", "search")
 Row = TypeVar("Row")
 
 

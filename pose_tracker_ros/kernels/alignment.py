@@ -32,6 +32,7 @@ PATCH, RUN = 7, 12
 PRIOR = "float64[:, ::1], float64[::1]"
 DEPTH = "float32[:, ::1], float32[:, ::1], float32[:, ::1], float64[::1], float64[:, ::1], float64[::1], float32[::1]"
 CONTOUR = "float64[:, ::1], float64[:, ::1], float64[::1], float64, float64, float32[::1]"
+FLOW = "float32[:, ::1], float32[:, ::1], float64[::1], float64[::1], float32[::1]"
 PLACE = "float64[::1], float64[::1], float64[:, ::1], float64[::1]"
 # A step that raises the cost is shortened to this share, so often before the state is taken to be the best.
 SHORTER, TRIES = 0.3, 3
@@ -214,6 +215,43 @@ def add_contour(points, lines, camera, limit, shared, weights, center, state, he
     return cost
 
 
+@kernel(f"float64({FLOW}, {PLACE})")
+def add_flow(points, seen, camera, noise, weights, center, state, hessian, gradient):
+    """Points of the surface against the pixels in which they were found again.
+
+    points (N, 3): in the colour camera, at the rendering; seen (N, 2): pixels of the colour image, of a camera fx, fy, cx, cy
+    (4,); noise (3,): standard deviation of a pixel's column and row, Tukey's limit of their distance, pixels, and how many
+    points have one error; center (3,). Fills weights (N,).
+    """
+    rotation = np.empty((3, 3))
+    rotate(state[TURN : TURN + 3], rotation)
+    fx, fy, cx, cy = camera[0], camera[1], camera[2], camera[3]
+    rows, count, cost = np.zeros((STATE + 2, BLOCK)), 0, 0.0
+    for i in range(points.shape[0]):
+        weights[i] = 0.0
+        ax, ay, az = _turned(rotation, points[i, 0] - center[0], points[i, 1] - center[1], points[i, 2] - center[2])
+        x, y, z = ax + center[0] + state[0], ay + center[1] + state[1], az + center[2] + state[2]
+        if z < NEAREST_M:
+            continue
+        across, along = seen[i, 0] - (fx * x / z + cx), seen[i, 1] - (fy * y / z + cy)
+        weights[i], precision, part = _tukey(sqrt(across * across + along * along), noise[0], noise[1], noise[2])
+        cost += part
+        if weights[i] == 0:
+            continue
+        for axis in range(2):
+            gx, gy = (fx / z, 0.0) if axis == 0 else (0.0, fy / z)
+            gz = -(gx * x + gy * y) / z
+            rows[0, count], rows[1, count], rows[2, count] = -gx, -gy, -gz
+            rows[3, count], rows[4, count], rows[5, count] = gy * az - gz * ay, gz * ax - gx * az, gx * ay - gy * ax
+            rows[STATE, count], rows[STATE + 1, count] = across if axis == 0 else along, weights[i] * precision
+            count += 1
+        if count == BLOCK:
+            _add_rows(rows, count, hessian, gradient)
+            count = 0
+    _add_rows(rows, count, hessian, gradient)
+    return cost
+
+
 @helper
 def _add_outer(score, spread):
     for a in range(STATE):
@@ -251,6 +289,20 @@ def spread_contour(factor, center, state, spread):
         _add_outer(score, spread)
         groups += score.any()
     return groups
+
+
+@kernel(f"void(Tuple(({FLOW})), float64[::1], float64[::1], float64[:, ::1])")
+def spread_flow(factor, center, state, spread):
+    """Add to ``spread`` (10, 10) what :func:`add_flow` says that its gradient spreads.
+
+    What all points are off by together, with the pose that they were first seen at, does not show in their residuals.
+    """
+    points, seen, camera, noise, weights = factor
+    part = np.zeros((STATE, STATE))
+    add_flow(points, seen, camera, noise, weights, center, state, part, np.zeros(STATE))
+    for a in range(STATE):
+        for b in range(STATE):
+            spread[a, b] += part[max(a, b), min(a, b)]
 
 
 @kernel("boolean(float64[:, ::1], float64[::1], float64[::1])")
@@ -323,13 +375,14 @@ def _is_settled(step):
 
 
 @kernel(
-    f"float64(Tuple(({PRIOR})), Tuple(({DEPTH})), Tuple(({CONTOUR})), float64[::1], int64, float64[::1], float64[:, ::1])"
+    f"float64(Tuple(({PRIOR})), Tuple(({DEPTH})), Tuple(({CONTOUR})), Tuple(({FLOW})), float64[::1], int64, float64[::1], "
+    "float64[:, ::1])"
 )
-def solve(prior, depth, contour, center, iterations, state, hessian):
+def solve(prior, depth, contour, flow, center, iterations, state, hessian):
     """Minimise the cost of all factors from ``state`` (10,) on by at most so many steps that each lower it; returns the cost.
 
     The prior is normal: information (10, 10), and pull (10,), that times its mean. The other factors are the first arguments
-    of :func:`add_depth` and :func:`add_contour`; without points or lines they say nothing. Fills ``state`` with the best one, ``hessian`` (10,
+    of :func:`add_depth`, :func:`add_contour` and :func:`add_flow`; without points or lines they say nothing. Fills ``state`` with the best one, ``hessian`` (10,
     10) with the information there, and the weights.
     """
     gradient, moved, step = np.zeros(STATE), state.copy(), np.zeros(STATE)
@@ -344,6 +397,7 @@ def solve(prior, depth, contour, center, iterations, state, hessian):
             moved_cost = _add_prior(*prior, moved, there, there_gradient)
             moved_cost += add_depth(*depth, center, moved, there, there_gradient)
             moved_cost += add_contour(*contour, center, moved, there, there_gradient)
+            moved_cost += add_flow(*flow, center, moved, there, there_gradient)
             accepted = attempt < 0 or moved_cost <= cost
             if accepted:
                 break

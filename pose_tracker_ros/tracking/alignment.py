@@ -17,13 +17,15 @@ from pose_tracker_ros.rendering import Renderer
 from pose_tracker_ros.tracking.factors.contour import ColorStatistics, ContourFactor
 from pose_tracker_ros.tracking.factors.depth import DepthFactor
 from pose_tracker_ros.tracking.factors.gaussian import Gaussian
+from pose_tracker_ros.tracking.factors.surface_flow import FollowedPoints, SurfaceFlowFactor
+from pose_tracker_ros.tracking.keyframes import Keyframe, keyframe_for
 from pose_tracker_ros.tracking.noise import NoiseModel
 from pose_tracker_ros.tracking.observation import ANY_DEPTH_M
 from pose_tracker_ros.tracking.solver import Solution, solve
 from pose_tracker_ros.tracking.view import View, make_view
 
 COMMON = slice(SHIFT, STATE)
-FACTORS = ("depth", "contour")
+FACTORS = ("depth", "contour", "surface_flow")
 FEWEST_PIXELS = 20
 # No residual of depth is compared more closely than this, metres: five deviations of depth at 0.6 m.
 LEAST_LIMIT_M = 0.006
@@ -76,14 +78,15 @@ class CommonErrors(NamedTuple):
 
 class AlignmentPrior(NamedTuple):
     """What is known before a frame: pose (4, 4) and information (6, 6) about it, twist about the object's centre in
-    camera axes, translation first; the common errors; the colours, None before any frame; and the share of the frame that is new
-    evidence."""
+    camera axes, translation first; the common errors; the colours, None before any frame; the share of the frame that is new
+    evidence; and earlier views."""
 
     camera_T_object: np.ndarray
     information: np.ndarray
     errors: CommonErrors
     colors: ColorStatistics | None
     fresh: float = 1.0
+    keyframes: tuple[Keyframe, ...] = ()
 
 
 class Alignment(NamedTuple):
@@ -118,10 +121,11 @@ def align(
 
     ``largest_px``: side of a view; ``factors``: those to use beside the prior; ``depth_range``: of depths to believe, metres.
     """
-    pose, object_colors = expected.camera_T_object, None
+    pose, object_colors, followed = expected.camera_T_object, None, FollowedPoints.none()
     # The motion since the expectation, and the common errors.
     state, found = np.concatenate([np.zeros(SHIFT), expected.errors.mean]), None
     prior = Gaussian.of(state, _information(expected))
+    keyframes = expected.keyframes if "surface_flow" in factors else ()
     for level in levels:
         view = make_view(frame, renderer, model, pose, largest_px)
         if view is None or np.count_nonzero(view.rendering.mask) < FEWEST_PIXELS:
@@ -132,7 +136,10 @@ def align(
         depth = DepthFactor.of(view, noise, limit_m, depth_range, "depth" in factors)
         covers = (state[SHIFT:OFFSET], depth_range, limit_m)
         contour = ContourFactor.of(view, object_colors, noise, level.segment_px, *covers, "contour" in factors)
-        solution = solve(_since(prior, state), depth, contour, view.center, _at_rest(state), level.iterations)
+        flow = SurfaceFlowFactor.of(followed, view, noise)
+        solution = solve(_since(prior, state), depth, contour, flow, view.center, _at_rest(state), level.iterations)
+        if level is levels[0] and keyframes and _open_px(view, solution.information) > noise.flow_common_px:
+            followed = FollowedPoints.from_earlier(keyframe_for(keyframes, view.camera_T_object), view)
         move_state(state, solution.state, moved := np.empty(STATE))
         moved[COMMON] = solution.state[COMMON]
         state, found = moved, (view, solution)
@@ -179,6 +186,13 @@ def _moved_px(view: View, state: np.ndarray) -> float:
     """How far at most the surface moved in a view by the motion of a state (10,)."""
     moved_m = math.hypot(*state[:TURN]) + view.diameter_m / 2 * math.hypot(*state[TURN:SHIFT])
     return moved_m * view.camera.fx / view.center[2]
+
+
+def _open_px(view: View, information: np.ndarray) -> float:
+    """Standard deviation of the surface's least known motion in a view, pixels of the image, by the state's information (10, 10)."""
+    scale = view.frame.camera.fx / view.center[2] * np.repeat([1.0, view.diameter_m / 2], TURN)
+    covariance = np.linalg.inv(information)[:SHIFT, :SHIFT]
+    return math.sqrt(np.linalg.eigvalsh(covariance * np.outer(scale, scale))[-1])
 
 
 def _at_rest(state: np.ndarray) -> np.ndarray:

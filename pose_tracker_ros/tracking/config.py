@@ -43,9 +43,10 @@ class TrackerConfig:
         read_only=True,
     )
     renderer: str = option("raster", "Renderer of the estimate", choices=RENDERERS, read_only=True)
-    resolution: int = option(128, "Largest side of the window that is looked at, pixels", minimum=32, maximum=512)
+    resolution: int = option(128, "Largest side of the window that is looked at, pixels; of thin objects twice that", minimum=32, maximum=512)
     depth: bool = option(True, "Use measured depth")
     contour: bool = option(True, "Use the outline: where colours show that the object ends")
+    surface_flow: bool = option(True, "Follow points of the surface from earlier views, by optical flow")
     motion: bool = option(True, "Expect what moves to move on; false = to stay where it is")
     search: bool = option(True, "Look elsewhere for an object that is not where it is expected")
     search_turns: int = option(4, "Turns that a frame tries, of all objects that are searched for together", minimum=1, maximum=100)

@@ -55,9 +55,11 @@ class Estimator:
             frame,
             model,
             renderer,
-            AlignmentPrior(prior.camera_T_object, prior.information, errors, track.colors, prior.fresh),
+            AlignmentPrior(
+                prior.camera_T_object, prior.information, errors, track.colors, prior.fresh, track.keyframes
+            ),
             config.noise,
-            config.resolution,
+            self._largest_px(model),
             factors=[factor for factor in FACTORS if getattr(config, factor)],
             depth_range=(config.min_depth_m, config.max_depth_m),
         )
@@ -79,10 +81,14 @@ class Estimator:
     ) -> tuple[Evidence, View, Observation] | None:
         config = self.config
         view = make_view(
-            frame, self.renderers[name], self.models[name], camera_T_object, config.resolution, color=True
+            frame, self.renderers[name], self.models[name], camera_T_object, self._largest_px(self.models[name]), color=True
         )
         if view is None or np.count_nonzero(view.rendering.mask) < FEWEST_PIXELS:
             return None
         observation = observe(view, errors.mean[:2], (config.min_depth_m, config.max_depth_m))
         evidence = weigh(view, observation, track.appearance, config.noise, float(errors.mean[-1]))
         return evidence, view, observation
+
+    def _largest_px(self, model: ObjectModel) -> int:
+        """Side of the window: twice as long for a thin object, which has no more pixels there than a ball in the other."""
+        return self.config.resolution * (2 if model.silhouette_share < 1 / 4 else 1)

@@ -201,13 +201,16 @@ def weigh(
         occluder,
     )
     total = max(total, 1)
-    is_blind = visible > 0 and speaking + hidden < HIDDEN_SPEAKING_SHARE * total and known != kernels.UNKNOWN
+    is_blind = visible > 0 and speaking + hidden < HIDDEN_SPEAKING_SHARE * total
     speaking_share, color_share = speaking / total, 0.0 if known == kernels.UNKNOWN else visible / total
+    # Of what has neither depth nor known colours an image says nothing.
+    is_unknown = is_blind and known == kernels.UNKNOWN
+    log_odds = 0.0 if is_unknown else (COLOR_CALIBRATION if is_blind else CALIBRATION).log_odds(depth_ratio, color_ratio)
     of_depth, of_color = noise.independent_depths * speaking_share, noise.independent_colors * color_share
     return Evidence(
         depth_ratio=depth_ratio,
         color_ratio=color_ratio,
-        log_odds=(COLOR_CALIBRATION if is_blind else CALIBRATION).log_odds(depth_ratio, color_ratio),
+        log_odds=log_odds,
         speaking_share=speaking_share,
         hidden_share=hidden / total,
         color_share=color_share,

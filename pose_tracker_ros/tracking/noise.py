@@ -34,6 +34,12 @@ class NoiseModel:
         40.0, "Lines across the outline that have one error in common (measured: 200 lines are good to 0.5 px)", minimum=1.0, maximum=1000.0
     )
     contour_lines: int = option(200, "Most lines across the outline", minimum=20, maximum=2000)
+    flow_px: float = option(
+        0.25, "Standard deviation of where a point of the surface is found again, pixels of the view (LK, 9 to 15 px windows)", minimum=0.01, maximum=10.0
+    )
+    flow_common_px: float = option(
+        1.0, "Standard deviation of what all points found again are off by together, pixels of the image: the pose that they were first seen at", minimum=0.0, maximum=20.0
+    )
     color_shift_px: float = option(
         2.0, "Standard deviation of the colour image's shift against depth (seen: 0 to 5 px on four cameras)", minimum=0.0, maximum=20.0
     )

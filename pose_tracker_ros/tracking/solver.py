@@ -10,6 +10,7 @@ from pose_tracker_ros.kernels import alignment
 from pose_tracker_ros.tracking.factors.contour import ContourFactor
 from pose_tracker_ros.tracking.factors.depth import DepthFactor
 from pose_tracker_ros.tracking.factors.gaussian import Gaussian
+from pose_tracker_ros.tracking.factors.surface_flow import SurfaceFlowFactor
 
 # A motion is fitted to the residuals, which makes them smaller.
 DETERMINED = 6
@@ -23,6 +24,7 @@ class Solution(NamedTuple):
     cost: float
     depth: DepthFactor
     contour: ContourFactor
+    flow: SurfaceFlowFactor
 
     def covariance(self, posterior: np.ndarray, center: np.ndarray, spread: np.ndarray) -> np.ndarray:
         """(10, 10) of the state, honest where the factors' noise is not: the "sandwich" of White (Econometrica 1982).
@@ -31,6 +33,7 @@ class Solution(NamedTuple):
         ``posterior`` (10, 10): the information's inverse; ``center`` (3,): of the object; ``spread`` (10, 10): of the prior's gradient.
         """
         shown = spread.copy()
+        alignment.spread_flow(tuple(self.flow), center, self.state, shown)
         for spread_of, factor in ((alignment.spread_depth, self.depth), (alignment.spread_contour, self.contour)):
             groups = spread_of(tuple(factor), center, self.state, part := np.zeros_like(spread))
             shown += part * groups / max(groups - DETERMINED, 1)
@@ -38,9 +41,16 @@ class Solution(NamedTuple):
 
 
 def solve(
-    prior: Gaussian, depth: DepthFactor, contour: ContourFactor, center: np.ndarray, state: np.ndarray, iterations: int
+    prior: Gaussian,
+    depth: DepthFactor,
+    contour: ContourFactor,
+    flow: SurfaceFlowFactor,
+    center: np.ndarray,
+    state: np.ndarray,
+    iterations: int,
 ) -> Solution:
     """Minimise the cost from a ``state`` (10,) on by at most so many Gauss-Newton steps, about the object's ``center`` (3,)."""
     state, information = state.copy(), np.zeros((alignment.STATE, alignment.STATE))
-    cost = alignment.solve(tuple(prior), tuple(depth), tuple(contour), center, iterations, state, information)
-    return Solution(state, information, cost, depth, contour)
+    factors = tuple(tuple(factor) for factor in (prior, depth, contour, flow))
+    cost = alignment.solve(*factors, center, iterations, state, information)
+    return Solution(state, information, cost, depth, contour, flow)

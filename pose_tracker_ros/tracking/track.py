@@ -14,6 +14,7 @@ from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.tracking.alignment import LEAST_LIMIT_M, Alignment, CommonErrors, moved_pose
 from pose_tracker_ros.tracking.evidence import Appearance, Evidence
 from pose_tracker_ros.tracking.factors.contour import ColorStatistics
+from pose_tracker_ros.tracking.keyframes import Keyframe, with_view
 from pose_tracker_ros.tracking.motion import Motion
 from pose_tracker_ros.tracking.noise import NoiseModel
 from pose_tracker_ros.tracking.observation import Observation, changed_since
@@ -119,8 +120,9 @@ class Track:
 
     state, reason, covariance, score: see :class:`TrackResult`; camera_T_object: (4, 4), the last supported pose, at first the
     one to start from; errors: of the camera; appearance: the object's colours; colors: those across the outline, None before
-    the first supported frame; motion: how the object goes on; seen: what the last frame showed, None unless it supported it;
-    stamp: of the last frame, s; unsupported: frames in a row that contradicted the pose; turns: of the object that were tried since it was supported;
+    the first supported frame; keyframes: views of its sides; motion: how the object goes on; seen: what the last frame showed,
+    None unless it supported it; stamp: of the last frame, s; unsupported: frames in a row that contradicted the pose; turns: of
+    the object that were tried since it was supported;
     candidate: (4, 4), the best pose that was found elsewhere, while other turns are still to be compared with it, and
     alike_tried of those that the shape hardly tells from it were.
     """
@@ -132,6 +134,7 @@ class Track:
     errors: CommonErrors
     appearance: Appearance
     colors: ColorStatistics | None = None
+    keyframes: tuple[Keyframe, ...] = ()
     motion: Motion = field(default_factory=Motion)
     seen: Hypothesis | None = None
     stamp: float | None = None
@@ -209,6 +212,8 @@ class Track:
             errors=alignment.errors,
             appearance=self.appearance.learnt(found.observation, found.evidence),
             colors=seen if self.colors is None else self.colors.renewed(seen, RENEWAL),
+            # Nobody can say how an object that looks the same from all around is turned.
+            keyframes=() if model.continuous_symmetries else with_view(self.keyframes, found.view, found.evidence.surface),
             motion=motion,
             seen=found,
             stamp=frame.stamp,

@@ -187,9 +187,15 @@ class Tracker:
         Others need the more the less they were expected: the object moved as it did, or jumped to one of the rivals; and
         where the expected place is hidden, it is rather by something else than by the object itself, come nearer.
         """
-        if not _is_sure(found):
+        if found is None or found.evidence.is_hidden:
             return False
         track, log_odds = self._tracks[name], found.evidence.log_odds
+        # Colours alone say little in one frame, and turns cannot be compared: what was just seen, or told, is rather there than not.
+        is_likely = track.is_new or track.state is TrackState.TRACKING
+        if is_likely and found.evidence.speaking_share == 0 and not frame.depth.any():
+            return log_odds >= 0.0
+        if log_odds < PRESENT_LOG_ODDS:
+            return False
         if track.is_new and self.config.search:
             return log_odds >= NEEDED_LOG_ODDS or turns_tried >= RIVALS
         if log_odds >= NEEDED_LOG_ODDS + PRESENT_LOG_ODDS:
@@ -200,6 +206,3 @@ class Tracker:
         place = found.is_nearer(model) and self._estimator.evidence(frame, name, track, found.expected.camera_T_object, track.errors)
         return not (place and place.is_hidden)
 
-
-def _is_sure(found: Hypothesis | None) -> bool:
-    return found is not None and found.evidence.is_present

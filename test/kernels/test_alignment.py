@@ -1,5 +1,7 @@
 """The normal equations against plain NumPy and finite differences; steps against linear algebra and SciPy."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
@@ -13,6 +15,7 @@ CENTER = np.array([0.02, -0.01, 0.6])
 NOISE_AT_METRE, SURFACE, LIMIT, SHARED = 0.0033, 0.001, 0.02, 7.0
 NEAREST, FARTHEST = 0.1, 0.606
 CONTOUR_LIMIT, CONTOUR_SHARED = 4.0, 9.0
+FLOW_PX, FLOW_LIMIT, FLOW_SHARED = 0.5, 4.0, 11.0
 # Finite differences of metres, radians, pixels, pixel, metres.
 STEPS = np.array([1e-5] * 3 + [1e-4] * 3 + [1e-3] * 3 + [1e-5])
 
@@ -132,6 +135,50 @@ def test_the_gradient_of_the_contour_is_that_of_its_cost():
     assert np.all(np.linalg.eigvalsh(np.tril(hessian) + np.tril(hessian, -1).T) > -1e-6 * hessian.max())
 
 
+def flow_scene(seed=0, count=50):
+    """Points of the surface, found again beside where they are, some of them far away; and a state."""
+    generator = np.random.default_rng(seed)
+    points = CENTER + generator.uniform(-0.05, 0.05, (count, 3))
+    seen = CAMERA[:2] * points[:, :2] / points[:, 2:] + CAMERA[2:] + generator.normal(0, 1.0, (count, 2))
+    seen[::7] += 20
+    state = np.concatenate([[0.001, -0.001, 0.002], [0.02, -0.01, 0.03], [0.7, -0.4], [0.2], [0.001]])
+    return np.float32(points), np.float32(seen), state
+
+
+def add_flow(points, seen, state):
+    hessian, gradient, weights = np.zeros((STATE, STATE)), np.zeros(STATE), np.zeros(len(points), np.float32)
+    arrays = (points, seen, CAMERA, np.array([FLOW_PX, FLOW_LIMIT, FLOW_SHARED]), weights)
+    return alignment.add_flow(*arrays, CENTER, state, hessian, gradient), hessian, gradient, weights
+
+
+def test_the_flow_costs_what_numpy_says():
+    points, seen, state = flow_scene()
+    cost, _, _, weights = add_flow(points, seen, state)
+    moved = (points - CENTER) @ so3_exp(state[3:6]).T + CENTER + state[:3]
+    apart = np.linalg.norm(seen - (CAMERA[:2] * moved[:, :2] / moved[:, 2:] + CAMERA[2:]), axis=1)
+    remains = np.maximum(0, 1 - (apart / FLOW_LIMIT) ** 2)
+    assert cost == pytest.approx(np.sum(FLOW_LIMIT**2 / 6 * (1 - remains**3)) / (FLOW_PX**2 * FLOW_SHARED), rel=1e-5)
+    assert weights == pytest.approx(remains**2, abs=1e-4)
+    assert 0 < np.count_nonzero(weights == 0) < len(points) / 2
+
+
+def test_the_gradient_of_the_flow_is_that_of_its_cost_and_its_spread_is_its_hessian():
+    points, seen, state = flow_scene(1)
+    state[3:6] = 0
+    _, hessian, gradient, weights = add_flow(points, seen, state)
+    for index in range(STATE):
+        ahead, behind = state.copy(), state.copy()
+        ahead[index] += STEPS[index]
+        behind[index] -= STEPS[index]
+        numeric = (add_flow(points, seen, ahead)[0] - add_flow(points, seen, behind)[0]) / (2 * STEPS[index])
+        assert gradient[index] == pytest.approx(numeric, rel=2e-3, abs=1e-3), index
+    assert not gradient[SHIFT:].any()
+    spread = np.eye(STATE)
+    factor = (points, seen, CAMERA, np.array([FLOW_PX, FLOW_LIMIT, FLOW_SHARED]), weights)
+    alignment.spread_flow(factor, CENTER, state, spread)
+    assert spread == pytest.approx(np.eye(STATE) + np.tril(hessian) + np.tril(hessian, -1).T)
+
+
 def test_a_step_solves_the_normal_equations():
     generator = np.random.default_rng(0)
     root = generator.normal(size=(STATE, STATE))
@@ -165,15 +212,23 @@ def scene_of_solve(seed=0):
     pull = information @ (generator.normal(size=STATE) / np.sqrt(np.diag(information)) / 10)
     of_depth = (points, normals, depth, CAMERA, depth_T_color, noise, np.zeros(len(points), np.float32))
     of_contour = (outline, lines, CAMERA, CONTOUR_LIMIT, CONTOUR_SHARED, np.zeros(len(lines), np.float32))
-    return (information, pull), of_depth, of_contour
+    points, seen, _ = flow_scene(seed)
+    of_flow = (points, seen, CAMERA, np.array([FLOW_PX, FLOW_LIMIT, FLOW_SHARED]), np.zeros(len(points), np.float32))
+    return (information, pull), of_depth, of_contour, of_flow
 
 
-def normal_equations(state, prior, of_depth, of_contour):
+def without(factor):
+    """A factor without its points."""
+    return tuple(array[:0] if i in {0, 1, len(factor) - 1} else array for i, array in enumerate(factor))
+
+
+def normal_equations(state, prior, of_depth, of_contour, of_flow):
     """Cost, Hessian and gradient of the sum of all factors."""
     hessian, gradient = np.tril(prior[0]), prior[0] @ state - prior[1]
     cost = 0.5 * state @ prior[0] @ state - prior[1] @ state
     cost += alignment.add_depth(*of_depth, CENTER, state, hessian, gradient)
     cost += alignment.add_contour(*of_contour, CENTER, state, hessian, gradient)
+    cost += alignment.add_flow(*of_flow, CENTER, state, hessian, gradient)
     return cost, np.tril(hessian) + np.tril(hessian, -1).T, gradient
 
 
@@ -199,16 +254,13 @@ def solve_twin(state, iterations, *factors):
 
 
 @pytest.mark.parametrize("iterations", [0, 1, 4])
-@pytest.mark.parametrize("used", [(True, True), (True, False), (False, True), (False, False)])
+@pytest.mark.parametrize("used", list(product([True, False], repeat=3)))
 def test_the_loop_is_that_of_numpy_with_any_factors(iterations, used):
-    prior, of_depth, of_contour = scene_of_solve()
-    if not used[0]:
-        of_depth = (of_depth[0][:0], of_depth[1][:0], *of_depth[2:-1], of_depth[-1][:0])
-    if not used[1]:
-        of_contour = (of_contour[0][:0], of_contour[1][:0], *of_contour[2:-1], of_contour[-1][:0])
+    prior, *factors = scene_of_solve()
+    factors = [factor if is_used else without(factor) for factor, is_used in zip(factors, used)]
     state, hessian = np.zeros(STATE), np.empty((STATE, STATE))
-    cost = alignment.solve(prior, of_depth, of_contour, CENTER, iterations, state, hessian)
-    expected = solve_twin(np.zeros(STATE), iterations, prior, of_depth, of_contour)
+    cost = alignment.solve(prior, *factors, CENTER, iterations, state, hessian)
+    expected = solve_twin(np.zeros(STATE), iterations, prior, *factors)
     assert cost == pytest.approx(expected[0], rel=1e-6, abs=1e-9)
     assert state == pytest.approx(expected[1], rel=1e-5, abs=1e-8)
     assert hessian == pytest.approx(expected[2], rel=1e-5, abs=1e-3)
@@ -216,9 +268,9 @@ def test_the_loop_is_that_of_numpy_with_any_factors(iterations, used):
 
 
 def test_a_prior_alone_is_met_at_once():
-    prior, of_depth, of_contour = scene_of_solve()
+    prior, *factors = scene_of_solve()
     state, hessian = np.zeros(STATE), np.empty((STATE, STATE))
-    nothing = [tuple(array[:0] if i in {0, 1, len(one) - 1} else array for i, array in enumerate(one)) for one in (of_depth, of_contour)]
+    nothing = [without(factor) for factor in factors]
     alignment.solve(prior, *nothing, CENTER, 2, state, hessian)
     assert state == pytest.approx(np.linalg.solve(*prior), abs=1e-9)
     assert np.array_equal(hessian, prior[0])
@@ -226,19 +278,20 @@ def test_a_prior_alone_is_met_at_once():
 
 def test_steps_lower_the_cost_where_the_plain_ones_would_not():
     """From a start so far off that depth loses most of its points."""
-    prior, of_depth, of_contour = scene_of_solve(1)
+    prior, of_depth, of_contour, of_flow = scene_of_solve(1)
+    factors = of_depth, of_contour, without(of_flow)
     state, hessian = np.array([0, 0, 0.015, 0.2, 0, 0, 0, 0, 0, 0.0]), np.empty((STATE, STATE))
-    before = normal_equations(state, prior, of_depth, of_contour)[0]
+    before = normal_equations(state, prior, *factors)[0]
     costs = []
     for iterations in range(5):
         after = state.copy()
-        costs.append(alignment.solve(prior, of_depth, of_contour, CENTER, iterations, after, hessian))
+        costs.append(alignment.solve(prior, *factors, CENTER, iterations, after, hessian))
     assert costs[0] == pytest.approx(before)
     assert np.all(np.diff(costs) <= 0) and costs[-1] < costs[0]
 
 
 def test_the_spread_of_gradients_is_that_of_groups_of_neighbours():
-    _, of_depth, of_contour = scene_of_solve()
+    _, of_depth, of_contour, _ = scene_of_solve()
     state = np.full(STATE, 1e-3)
     for spread, add, factor, alike, size in (
         (alignment.spread_depth, alignment.add_depth, of_depth, (0, 1, 6), alignment.PATCH**2),

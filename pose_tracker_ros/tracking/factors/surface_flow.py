@@ -1,0 +1,91 @@
+"""Points of the surface that an earlier view showed, followed by optical flow."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from pose_tracker_ros.geometry import invert, transform_points
+from pose_tracker_ros.tracking.keyframes import Keyframe, grey_in, grey_shift_px
+from pose_tracker_ros.tracking.noise import NoiseModel
+from pose_tracker_ros.tracking.view import View, intrinsics
+
+# Points of a view, and how far apart, pixels of the view.
+POINTS, APART_PX = 100, 4
+# Side of the window that is followed, pixels of the view, and how many halvings (measured: half the error of DIS, in the least time).
+WINDOW_PX, HALVINGS = 9, 2
+# Of structure as a share of the best, and by itself, in OpenCV's units: what is flatter shows noise.
+STRUCTURE, LEAST_STRUCTURE = 0.01, 2e-3
+# Followed forth and back a point has to come back to itself, pixels.
+RETURN_PX = 0.5
+# Tukey's limit, standard deviations.
+LIMIT = 8.0
+
+
+class FollowedPoints(NamedTuple):
+    """Points (N, 3) in the object's axes, the pixels (N, 2) of the colour image where they are seen, and the view's pixel,
+    pixels of the image."""
+
+    points: np.ndarray
+    seen: np.ndarray
+    scale: int
+
+    @classmethod
+    def none(cls) -> FollowedPoints:
+        """Nothing is followed."""
+        return cls(np.zeros((0, 3)), np.zeros((0, 2), np.float32), 1)
+
+    @classmethod
+    def from_earlier(cls, keyframe: Keyframe | None, view: View) -> FollowedPoints:
+        """From what a keyframe showed of the surface to where a view's image shows it.
+
+        The keyframe is warped to the view, so that only what the view's pose is off by is left to follow; around the
+        object it is filled by the image itself, or the object's outline would be followed.
+        """
+        if keyframe is None:
+            return cls.none()
+        places, grey = keyframe.places_in(view), grey_in(view)
+        known = places[..., 0] >= 0
+        earlier = grey.copy()
+        seen = cv2.remap(keyframe.grey, places, None, cv2.INTER_LINEAR)
+        earlier[known] = seen[known]
+        within = cv2.erode(known.view(np.uint8), np.ones((WINDOW_PX // 2,) * 2, np.uint8))
+        start = cv2.goodFeaturesToTrack(earlier, POINTS, STRUCTURE, APART_PX, mask=within, blockSize=5)
+        if start is None:
+            return cls.none()
+        options = {"winSize": (WINDOW_PX, WINDOW_PX), "maxLevel": HALVINGS, "minEigThreshold": LEAST_STRUCTURE}
+        end, found, _ = cv2.calcOpticalFlowPyrLK(earlier, grey, start, None, **options)
+        back, returned, _ = cv2.calcOpticalFlowPyrLK(grey, earlier, end, None, **options)
+        astray = np.linalg.norm(back - start, axis=2).ravel()
+        kept = (found.ravel() > 0) & (returned.ravel() > 0) & (astray < RETURN_PX)
+        start, moved = start[kept, 0], (end - start)[kept, 0]
+        columns, rows = start.T.round().astype(int)
+        # Depth at a pixel's centre, moved along its ray to where the point is.
+        points = view.back_project(start.astype(np.float64), view.rendering.depth[rows, columns])
+        pixels = np.array([view.left, view.top]) + view.scale * (start + moved) + grey_shift_px(view.scale)
+        return cls(transform_points(invert(view.camera_T_object), points), pixels.astype(np.float32), view.scale)
+
+
+class SurfaceFlowFactor(NamedTuple):
+    """Points of a view and where they are seen; see ``kernels.alignment.add_flow``.
+
+    weights: (N,) of the points at the best state, 0 for outliers.
+    """
+
+    points: np.ndarray
+    seen: np.ndarray
+    camera: np.ndarray
+    noise: np.ndarray
+    weights: np.ndarray
+
+    @classmethod
+    def of(cls, followed: FollowedPoints, view: View, noise: NoiseModel) -> SurfaceFlowFactor:
+        """Of points, at a view's pose."""
+        points = transform_points(view.camera_T_object, followed.points).astype(np.float32)
+        deviation = noise.flow_px * followed.scale
+        # The variance of a mean of N that have an error in common: 1/N of each one's own, and the common one's.
+        shared = 1 + len(points) * (noise.flow_common_px / deviation) ** 2
+        numbers = np.array([deviation, LIMIT * deviation, shared])
+        return cls(points, followed.seen, intrinsics(view.frame.camera), numbers, np.zeros(len(points), np.float32))

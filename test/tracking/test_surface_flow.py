@@ -1,0 +1,128 @@
+"""Points of a turning object's surface, followed from earlier views, against where they truly are."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pose_tracker_ros.camera import PinholeCamera
+from pose_tracker_ros.evaluation.benchmark_objects import benchmark_objects
+from pose_tracker_ros.evaluation.track import perturbed
+from pose_tracker_ros.frame import Frame
+from pose_tracker_ros.geometry import apply_residual, make_pose, transform_points
+from pose_tracker_ros.rendering.raster import RasterRenderer
+from pose_tracker_ros.simulation.config import ObjectConfig, SceneConfig
+from pose_tracker_ros.simulation.scene import SceneSequence
+from pose_tracker_ros.tracking import Tracker, TrackerConfig, TrackState
+from pose_tracker_ros.tracking.config import OFFLINE
+from pose_tracker_ros.tracking.factors.surface_flow import FollowedPoints
+from pose_tracker_ros.tracking.keyframes import APART_RAD, KEPT, Keyframe, grey_in, keyframe_for, with_view
+from pose_tracker_ros.tracking.view import make_view
+
+CAMERA = PinholeCamera(320, 240, 300.0, 300.0, 159.5, 119.5)
+MODELS = {model.name: model for model in benchmark_objects()}
+
+
+@pytest.fixture(scope="module")
+def carton():
+    return MODELS["carton"], RasterRenderer(MODELS["carton"].mesh)
+
+
+def pose_at(distance_m, turn=(0.0, 0.0, 0.0)):
+    facing = make_pose(np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]]), np.array([0.01, -0.02, distance_m]))
+    return apply_residual(facing, np.zeros(3), np.array([0.4, 0.3, 0.0]) + turn, np.zeros(3))
+
+
+def frame_at(renderer, pose):
+    rendering = renderer.render(CAMERA, pose)
+    return Frame(rendering.color, rendering.depth, CAMERA, 0.0)
+
+
+def view_at(carton, pose, estimate, largest_px):
+    model, renderer = carton
+    return make_view(frame_at(renderer, pose), renderer, model, estimate, largest_px)
+
+
+# Windows of one, two and three pixels of the image a pixel.
+@pytest.mark.parametrize("largest_px", [256, 110, 70])
+def test_points_are_followed_from_an_earlier_view_to_where_they_truly_are(carton, largest_px):
+    before, now = pose_at(0.6), pose_at(0.57, (0.05, 0.15, -0.05))
+    estimate = apply_residual(now, np.array([0.004, -0.003, 0.0]), np.array([0.01, -0.02, 0.01]), np.zeros(3))
+    earlier = view_at(carton, before, before, largest_px)
+    keyframe = Keyframe.seen_in(earlier, earlier.rendering.mask.astype(np.float32))
+    view = view_at(carton, now, estimate, largest_px)
+    followed = FollowedPoints.from_earlier(keyframe, view)
+    truth = CAMERA.project(transform_points(now, followed.points))
+    assert followed.scale == view.scale and len(followed.points) >= 8
+    off = (followed.seen - truth) / view.scale
+    assert np.abs(np.median(off, axis=0)).max() < 0.12
+    assert np.median(np.linalg.norm(off, axis=1)) < 0.3
+    expected = CAMERA.project(transform_points(estimate, followed.points))
+    assert np.median(np.linalg.norm(expected - truth, axis=1)) > 2.0
+
+
+def test_without_an_earlier_view_or_structure_nothing_is_followed(carton):
+    pose = pose_at(0.6)
+    view = view_at(carton, pose, pose, 110)
+    assert len(FollowedPoints.from_earlier(None, view).points) == 0
+    keyframe = Keyframe.seen_in(view, view.rendering.mask.astype(np.float32))
+    plain = replace(view, frame=replace(view.frame, color=np.full_like(view.frame.color, 90)))
+    assert len(FollowedPoints.from_earlier(keyframe._replace(grey=grey_in(plain)), plain).points) == 0
+    hidden = Keyframe.seen_in(view, np.zeros(view.rendering.mask.shape, np.float32))
+    assert len(FollowedPoints.from_earlier(hidden, view).points) == 0
+
+
+def test_grey_values_are_means_around_a_views_pixels_and_0_beyond_the_image(carton):
+    pose = pose_at(0.6)
+    pose[0, 3] -= 0.25
+    view = view_at(carton, pose, pose, 70)
+    assert view.scale == 3 and view.left < -3
+    grey = grey_in(view)
+    assert not grey[:, : -view.left // 3 - 1].any()
+    row, column = 40, 45
+    y, x = view.top + 3 * row, view.left + 3 * column
+    block = view.frame.color[y - 1 : y + 2, x - 1 : x + 2].reshape(-1, 3) @ [0.299, 0.587, 0.114]
+    assert grey[row, column] == pytest.approx(block.mean(), abs=1.0)
+
+
+def test_sides_are_kept_once_and_the_one_most_like_is_followed_from(carton):
+    keyframes = ()
+    for turn in np.arange(0, 1.0, 0.1):
+        pose = pose_at(0.6, (0, turn, 0))
+        view = view_at(carton, pose, pose, 70)
+        keyframes = with_view(keyframes, view, np.ones(view.rendering.mask.shape, np.float32))
+    apart = [one.apart_rad(two.camera_T_object) for one, two in zip(keyframes, keyframes[1:])]
+    assert len(keyframes) == 4 and min(apart) >= APART_RAD
+    assert keyframe_for(keyframes, pose_at(0.6, (0, 0.62, 0))) is keyframes[2]
+    assert keyframe_for((), pose_at(0.6)) is None
+    far = view_at(carton, pose_at(0.6, (0, -1.0, 0)), pose_at(0.6, (0, -1.0, 0)), 70)
+    many = with_view(keyframes[:1] * (KEPT + 5), far, np.ones(far.rendering.mask.shape, np.float32))
+    assert len(many) == KEPT and many[-1].camera_T_object is far.camera_T_object
+
+
+@pytest.mark.parametrize("name", ["demo_jug", "drill", "bracket"])
+def test_an_object_is_followed_by_colour_alone_from_a_first_pose_on(name):
+    model = MODELS[name]
+    target = ObjectConfig(model=name, speed_mm=4.5, speed_deg=1.9)
+    tracker = Tracker.load([model], TrackerConfig(network="never", **OFFLINE))
+    for frame in SceneSequence(SceneConfig(frames=15, seed=3, objects=(target,)), {name: model}):
+        truth = frame.truth[name]
+        if frame.index == 0:
+            tracker.start(name, perturbed(model, truth, 0.01, 5.0))
+        result = tracker.step(replace(frame, depth=np.zeros_like(frame.depth)))[name]
+    assert result.state is TrackState.TRACKING
+    assert np.linalg.norm((result.camera_T_object - truth)[:3, 3]) < 0.05 * model.diameter_m
+
+
+def test_a_plain_board_before_what_is_followed_by_colour_alone_is_not_believed():
+    model = MODELS["drill"]
+    target = ObjectConfig(model="drill", path="rest")
+    tracker = Tracker.load([model], TrackerConfig(network="never", **OFFLINE))
+    states = []
+    for frame in SceneSequence(SceneConfig(frames=10, seed=3, objects=(target,)), {"drill": model}):
+        if frame.index == 0:
+            tracker.start("drill", frame.truth["drill"])
+        color = frame.color if frame.index < 6 else np.full_like(frame.color, 120)
+        states.append(tracker.step(replace(frame, color=color, depth=np.zeros_like(frame.depth)))["drill"].state)
+    assert states[5] is TrackState.TRACKING
+    assert TrackState.TRACKING not in states[6:]
