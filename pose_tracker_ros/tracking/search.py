@@ -9,13 +9,13 @@ import cv2
 import numpy as np
 
 from pose_tracker_ros.frame import Frame
-from pose_tracker_ros.geometry import invert, make_pose, so3_exp
+from pose_tracker_ros.geometry import invert, make_pose, rotation_angle, so3_exp
 from pose_tracker_ros.kernels import places
 from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.rendering import Renderer
 from pose_tracker_ros.tracking.evidence import CALIBRATION
 from pose_tracker_ros.tracking.factors.contour import ColorStatistics
-from pose_tracker_ros.tracking.track import VAGUE_M
+from pose_tracker_ros.tracking.track import VAGUE_M, VAGUE_RAD
 from pose_tracker_ros.tracking.view import View, make_view
 
 # The object is drawn so small, pixels; and looked at in so many points on it and beside it.
@@ -71,6 +71,13 @@ def moved_log_density(distance_m: np.ndarray) -> np.ndarray:
     """Of places so far (...,) from the last one, metres, up to a constant: beyond a hand's breadth no order of size is likelier
     than another."""
     return -1.5 * np.log1p((distance_m / VAGUE_M) ** 2)
+
+
+def pose_log_density(camera_T_object: np.ndarray, last: np.ndarray, center_m: np.ndarray) -> float:
+    """Of a pose (4, 4) of an object with this centre (3,), last seen at another, up to a constant: turns are as places are."""
+    moved_m = np.linalg.norm((camera_T_object - last)[:3, :3] @ center_m + (camera_T_object - last)[:3, 3])
+    turned_rad = rotation_angle(camera_T_object[:3, :3] @ last[:3, :3].T)
+    return float(moved_log_density(moved_m) - 1.5 * np.log1p((turned_rad / VAGUE_RAD) ** 2))
 
 
 def search(

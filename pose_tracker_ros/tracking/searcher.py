@@ -13,7 +13,7 @@ from pose_tracker_ros.symmetries import nearest_equivalent, symmetry_transforms
 from pose_tracker_ros.tracking.estimator import Estimator
 from pose_tracker_ros.tracking.evidence import PRESENT_LOG_ODDS
 from pose_tracker_ros.tracking.rivals import alike_turns
-from pose_tracker_ros.tracking.search import BASIN_RAD, search, turns
+from pose_tracker_ros.tracking.search import BASIN_RAD, pose_log_density, search, turns
 from pose_tracker_ros.tracking.track import Expectation, Hypothesis, SearchState, Track
 
 # A first pose is taken to be within so much of the object, diameters.
@@ -33,7 +33,7 @@ class Searcher:
         """For the objects of an estimator; turns each in all ways that its shape may hardly tell apart."""
         self._estimator = estimator
         self._symmetries = {name: symmetry_transforms(model) for name, model in estimator.models.items()}
-        self._alike = {name: alike_turns(model) for name, model in estimator.models.items()}
+        self._alike = {name: _with_itself(alike_turns(model)) for name, model in estimator.models.items()}
 
     def search_for(
         self,
@@ -83,7 +83,7 @@ class Searcher:
             nearest = nearest_equivalent(track.camera_T_object, pose, self._symmetries[name])
             hypotheses.append(self._estimator.hypothesis(frame, name, track, Expectation.near(nearest)))
         likely = [one for one in hypotheses if one is not None and one.seen_log_odds > least]
-        best = max(likely, key=lambda one: one.merit, default=None)
+        best = max(likely, key=lambda one: self._merit(name, track, one), default=None)
         if best is None:
             return SearchState(tried)
         angle = rotation_angle(best.camera_T_object[:3, :3] @ track.camera_T_object[:3, :3].T)
@@ -122,6 +122,11 @@ class Searcher:
             starts = [track.candidate, *_turned(track.candidate, others, model.center_m), *starts]
         return starts, len(others)
 
+    def _merit(self, name: str, track: Track, found: Hypothesis) -> float:
+        """How likely a pose is by what is seen and by where it was last, natural logarithm, up to a constant."""
+        poses = found.camera_T_object, track.camera_T_object
+        return found.merit + pose_log_density(*poses, self._estimator.models[name].center_m)
+
     def _best_of_alike(self, frame: Frame, name: str, track: Track, found: Hypothesis) -> tuple[Hypothesis, int]:
         """The best of the poses that the object's shape hardly tells from a pose, and how many of them were tried so far."""
         alike, best = self._alike[name], found
@@ -131,8 +136,13 @@ class Searcher:
             near = Expectation.near(found.camera_T_object @ alike[number])
             rival = self._estimator.hypothesis(frame, name, track, near)
             if rival is not None and rival.evidence.is_present:
-                best = max(best, rival, key=lambda one: one.merit)
+                best = max(best, rival, key=lambda one: self._merit(name, track, one))
         return best, len(alike)
+
+
+def _with_itself(alike: np.ndarray) -> np.ndarray:
+    """Turns (K, 4, 4) and before them none, for a pose that others were aligned from is not as well aligned as they are."""
+    return np.concatenate([np.eye(4)[None], alike]) if len(alike) else alike
 
 
 def _turned(camera_T_object: np.ndarray, turns: np.ndarray, center_m: np.ndarray) -> list[np.ndarray]:

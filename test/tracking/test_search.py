@@ -7,11 +7,20 @@ import pytest
 from tracking_scenes import CAMERA, START, frame_of
 
 from pose_tracker_ros.evaluation.benchmark_objects import benchmark_objects
-from pose_tracker_ros.geometry import invert, make_pose, pose_errors, random_rotation, rotation_angle, so3_exp
+from pose_tracker_ros.geometry import (
+    apply_residual,
+    invert,
+    make_pose,
+    pose_errors,
+    random_rotation,
+    rotation_angle,
+    so3_exp,
+)
 from pose_tracker_ros.objects import load_object
 from pose_tracker_ros.rendering.raster import RasterRenderer
 from pose_tracker_ros.tracking.factors.contour import ColorStatistics
-from pose_tracker_ros.tracking.search import BASIN_RAD, search, turns
+from pose_tracker_ros.tracking.search import BASIN_RAD, pose_log_density, search, turns
+from pose_tracker_ros.tracking.track import VAGUE_RAD
 from pose_tracker_ros.tracking.view import make_view
 
 NO_TURN = np.eye(3)[None]
@@ -113,6 +122,20 @@ def test_of_two_alike_the_nearer_to_the_last_place_is_rated_best(models):
         expected = right.copy()
         expected[1, 3] += 0.05
         assert pose_errors(found_from(model, both, expected)[0], right)[0] < 0.12 * model.diameter_m
+
+
+def test_what_moved_or_turned_farther_is_the_less_likely_by_orders_of_magnitude():
+    center = np.array([0.3, -0.1, 0.05])
+
+    def density(shift_m, angle_rad):
+        pose = apply_residual(START, np.array([0, shift_m, 0]), np.array([angle_rad, 0, 0]), center)
+        return pose_log_density(pose, START, center)
+
+    assert density(0, 0) == pytest.approx(0, abs=1e-9)
+    assert density(0, 1e-3) == pytest.approx(-1.5 * (1e-3 / VAGUE_RAD) ** 2, rel=1e-3), "normal within what is vague"
+    assert density(0.4, 0) - density(0.8, 0) == pytest.approx(3 * np.log(2), rel=0.01)
+    assert density(0, 1.5) - density(0, 3.0) == pytest.approx(3 * np.log(2), rel=0.03)
+    assert density(0.4, 1.5) == pytest.approx(density(0.4, 0) + density(0, 1.5))
 
 
 def test_without_depth_there_are_no_places(models):
