@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import track as progress
 from rich.table import Table
 
+from pose_tracker_ros.commands.bench_basin import bench_basin, bench_basin_of
 from pose_tracker_ros.commands.bench_scenes import bench_scenes
 from pose_tracker_ros.commands.bench_times import bench_times, known_objects
 from pose_tracker_ros.commands.errors import reported_errors
@@ -48,6 +49,8 @@ from pose_tracker_ros.tracking.config import OFFLINE
 
 console = Console()
 FRAMES = 240
+# What the names of cases end with that start beside the truth.
+OFF = ", off"
 
 
 class Case(NamedTuple):
@@ -96,6 +99,10 @@ def bench(
         typer.Option(
             "--times", help="Only how long frames take, geometry alone: each object, one of many triangles, ten at once."
         ),
+    ] = False,
+    basin: Annotated[
+        bool,
+        typer.Option("--basin", help="Only from how far off objects are found, with --repeat starts of each object a cell."),
     ] = False,
     factors: Annotated[bool, typer.Option("--factors", hidden=True)] = False,
     scene: Annotated[
@@ -148,12 +155,21 @@ def bench(
             return
         tracker_config = load_config(TrackerConfig, config, parse_overrides(set_option), OFFLINE)
         others, alone = ([named_path(text) for text in texts or ()] for texts in (compare, compare_alone))
-        with_ablations = not scene if ablations is None else ablations
+        with_ablations = not (scene or basin) if ablations is None else ablations
         variants = standard_variants(tracker_config, weights, others, alone, with_ablations)
         if published_time:
             variants.append(Variant(PUBLISHED_TIME, tracker_config, times_only=True))
         check_names(variants)
         seeds = range(seed, seed + repeat)
+        if basin:
+            if sequence:
+                for case in (case for path in sequence for case in real_cases(path, models_folder, objects, reader)):
+                    if not case.name.endswith(OFF):
+                        bench_basin_of(case.sequence, case.model, case.object_name, variants, repeat, output)
+            else:
+                known = [model for model in known_objects(objects) if not objects or model.name in objects]
+                bench_basin(known, variants, 1.0 if speed is None else speed, seeds, output)
+            return
         if scene:
             if sequence or trajectory:
                 raise ValueError("expected --scene without --sequence and --trajectory, got both; run them one by one")
@@ -218,7 +234,7 @@ def real_cases(
             continue
         label = f"{frames.name}, {name}"
         yield Case(label, model, frames, truth[name], name)
-        yield Case(f"{label}, off", model, frames, perturbed(model, truth[name], OFFSET_M, ANGLE_DEG), name)
+        yield Case(f"{label}{OFF}", model, frames, perturbed(model, truth[name], OFFSET_M, ANGLE_DEG), name)
 
 
 def run_case(case: Case, variants: Sequence[Variant]) -> list[Run]:
