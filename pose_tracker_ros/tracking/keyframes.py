@@ -20,19 +20,28 @@ KEPT = 32
 SURFACE = 0.9
 # Depths of two views that differ by more, diameters, are of different parts of the surface.
 SAME_D = 0.03
+# Points of a view, and how far apart, pixels of the view.
+POINTS, APART_PX = 100, 4
+# Side of the window that is followed, pixels of the view, and how many halvings (measured: half the error of DIS, in the least time).
+WINDOW_PX, HALVINGS = 9, 2
+# Of structure as a share of the best, and by itself, in OpenCV's units: what is flatter shows noise.
+STRUCTURE, LEAST_STRUCTURE = 0.01, 2e-3
+# So many points tell a motion.
+LEAST_POINTS = 3
 
 
 class Keyframe(NamedTuple):
     """A view of an object where it surely was.
 
     grey: (R, R) uint8, see :func:`grey_in`; depth: (R, R) float32, metres of the surface that was seen, 0 = none; camera:
-    fx, fy, cx, cy (4,) of the grey values; camera_T_object: (4, 4).
+    fx, fy, cx, cy (4,) of the grey values; camera_T_object: (4, 4); has_structure: whether there is what can be followed.
     """
 
     grey: np.ndarray
     depth: np.ndarray
     camera: np.ndarray
     camera_T_object: np.ndarray
+    has_structure: bool
 
     @classmethod
     def seen_in(cls, view: View, surface: np.ndarray) -> Keyframe:
@@ -40,7 +49,10 @@ class Keyframe(NamedTuple):
         depth = np.where(surface >= SURFACE, view.rendering.depth, np.float32(0))
         camera = intrinsics(view.camera)
         camera[2:] -= grey_shift_px(view.scale) / view.scale
-        return cls(grey_in(view), depth, camera, view.camera_T_object)
+        grey = grey_in(view)
+        points = structure_in(grey, depth > 0)
+        has_structure = len(points) > 0 and np.count_nonzero(follow(grey, grey, points)[1]) >= LEAST_POINTS
+        return cls(grey, depth, camera, view.camera_T_object, has_structure)
 
     def apart_rad(self, camera_T_object: np.ndarray) -> float:
         """Between the directions from which the object was seen and is seen at a pose (4, 4)."""
@@ -73,6 +85,21 @@ def grey_in(view: View) -> np.ndarray:
 def grey_shift_px(scale: int) -> float:
     """How far right of and below a view's pixel the middle of its grey value's pixels is, pixels of the image."""
     return (scale - 1) / 2 - (scale - 1) // 2
+
+
+def structure_in(grey: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Column and row (N, 2) float32 of places in grey values (R, R) that can be told from those beside them, where they are ``known``
+    (R, R) all around."""
+    within = cv2.erode(known.view(np.uint8), np.ones((WINDOW_PX // 2,) * 2, np.uint8))
+    found = cv2.goodFeaturesToTrack(grey, POINTS, STRUCTURE, APART_PX, mask=within, blockSize=5)
+    return np.zeros((0, 2), np.float32) if found is None else found[:, 0]
+
+
+def follow(before: np.ndarray, after: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where places (N, 2) of grey values (R, R) are in others (R, R): (N, 2) float32, and (N,) bool where that could be told."""
+    options = {"winSize": (WINDOW_PX, WINDOW_PX), "maxLevel": HALVINGS, "minEigThreshold": LEAST_STRUCTURE}
+    places, found, _ = cv2.calcOpticalFlowPyrLK(before, after, points[:, None], None, **options)
+    return places[:, 0], found.ravel() > 0
 
 
 def keyframe_for(keyframes: tuple[Keyframe, ...], camera_T_object: np.ndarray) -> Keyframe | None:

@@ -68,6 +68,7 @@ def test_without_an_earlier_view_or_structure_nothing_is_followed(carton):
     keyframe = Keyframe.seen_in(view, view.rendering.mask.astype(np.float32))
     plain = replace(view, frame=replace(view.frame, color=np.full_like(view.frame.color, 90)))
     assert len(FollowedPoints.from_earlier(keyframe._replace(grey=grey_in(plain)), plain).points) == 0
+    assert keyframe.has_structure and not Keyframe.seen_in(plain, view.rendering.mask.astype(np.float32)).has_structure
     hidden = Keyframe.seen_in(view, np.zeros(view.rendering.mask.shape, np.float32))
     assert len(FollowedPoints.from_earlier(hidden, view).points) == 0
 

@@ -8,16 +8,10 @@ import cv2
 import numpy as np
 
 from pose_tracker_ros.geometry import invert, transform_points
-from pose_tracker_ros.tracking.keyframes import Keyframe, grey_in, grey_shift_px
+from pose_tracker_ros.tracking.keyframes import Keyframe, follow, grey_in, grey_shift_px, structure_in
 from pose_tracker_ros.tracking.noise import NoiseModel
 from pose_tracker_ros.tracking.view import View, intrinsics
 
-# Points of a view, and how far apart, pixels of the view.
-POINTS, APART_PX = 100, 4
-# Side of the window that is followed, pixels of the view, and how many halvings (measured: half the error of DIS, in the least time).
-WINDOW_PX, HALVINGS = 9, 2
-# Of structure as a share of the best, and by itself, in OpenCV's units: what is flatter shows noise.
-STRUCTURE, LEAST_STRUCTURE = 0.01, 2e-3
 # Followed forth and back a point has to come back to itself, pixels.
 RETURN_PX = 0.5
 # Tukey's limit, standard deviations.
@@ -44,23 +38,20 @@ class FollowedPoints(NamedTuple):
         The keyframe is warped to the view, so that only what the view's pose is off by is left to follow; around the
         object it is filled by the image itself, or the object's outline would be followed.
         """
-        if keyframe is None:
+        if keyframe is None or not keyframe.has_structure:
             return cls.none()
         places, grey = keyframe.places_in(view), grey_in(view)
         known = places[..., 0] >= 0
         earlier = grey.copy()
         seen = cv2.remap(keyframe.grey, places, None, cv2.INTER_LINEAR)
         earlier[known] = seen[known]
-        within = cv2.erode(known.view(np.uint8), np.ones((WINDOW_PX // 2,) * 2, np.uint8))
-        start = cv2.goodFeaturesToTrack(earlier, POINTS, STRUCTURE, APART_PX, mask=within, blockSize=5)
-        if start is None:
+        start = structure_in(earlier, known)
+        if len(start) == 0:
             return cls.none()
-        options = {"winSize": (WINDOW_PX, WINDOW_PX), "maxLevel": HALVINGS, "minEigThreshold": LEAST_STRUCTURE}
-        end, found, _ = cv2.calcOpticalFlowPyrLK(earlier, grey, start, None, **options)
-        back, returned, _ = cv2.calcOpticalFlowPyrLK(grey, earlier, end, None, **options)
-        astray = np.linalg.norm(back - start, axis=2).ravel()
-        kept = (found.ravel() > 0) & (returned.ravel() > 0) & (astray < RETURN_PX)
-        start, moved = start[kept, 0], (end - start)[kept, 0]
+        end, found = follow(earlier, grey, start)
+        back, returned = follow(grey, earlier, end)
+        kept = found & returned & (np.linalg.norm(back - start, axis=1) < RETURN_PX)
+        start, moved = start[kept], (end - start)[kept]
         columns, rows = start.T.round().astype(int)
         # Depth at a pixel's centre, moved along its ray to where the point is.
         points = view.back_project(start.astype(np.float64), view.rendering.depth[rows, columns])
