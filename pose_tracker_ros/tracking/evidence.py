@@ -61,6 +61,7 @@ class Evidence(NamedTuple):
     logarithm. 0 where nothing is known.
     log_likelihood: ratio of all pixels together, so many of which are independent as the noise says, natural logarithm.
     log_odds: that the pose is on the object, calibrated on as many right as wrong poses (docs/evidence_reliability.png).
+    seen_log_odds: the same as far as the object is seen, with depth or by colour alone: what counts where it was not expected.
     speaking_share: pixels of the silhouette with depth that is not nearer; hidden_share: with nearer depth. What they leave
     to 1 has no depth, or is outside of the image.
     color_share: pixels on which the colour's ratio rests; 0 where the object's colours are unknown.
@@ -70,6 +71,7 @@ class Evidence(NamedTuple):
     depth_ratio: float
     color_ratio: float
     log_odds: float
+    seen_log_odds: float
     speaking_share: float
     hidden_share: float
     color_share: float
@@ -81,11 +83,6 @@ class Evidence(NamedTuple):
     def log_ratio(self) -> float:
         """E, of depth and colour together."""
         return self.depth_ratio + self.color_ratio
-
-    @property
-    def seen_share(self) -> float:
-        """Pixels of the silhouette of which depth or colour says something."""
-        return max(self.speaking_share, self.color_share)
 
     @property
     def probability(self) -> float:
@@ -202,15 +199,17 @@ def weigh(
     )
     total = max(total, 1)
     is_blind = visible > 0 and speaking + hidden < HIDDEN_SPEAKING_SHARE * total
+    with_depth, without = (one.log_odds(depth_ratio, color_ratio) for one in (CALIBRATION, COLOR_CALIBRATION))
     speaking_share, color_share = speaking / total, 0.0 if known == kernels.UNKNOWN else visible / total
     # Of what has neither depth nor known colours an image says nothing.
     is_unknown = is_blind and known == kernels.UNKNOWN
-    log_odds = 0.0 if is_unknown else (COLOR_CALIBRATION if is_blind else CALIBRATION).log_odds(depth_ratio, color_ratio)
+    log_odds = 0.0 if is_unknown else without if is_blind else with_depth
     of_depth, of_color = noise.independent_depths * speaking_share, noise.independent_colors * color_share
     return Evidence(
         depth_ratio=depth_ratio,
         color_ratio=color_ratio,
         log_odds=log_odds,
+        seen_log_odds=speaking_share * with_depth + max(color_share - speaking_share, 0.0) * without,
         speaking_share=speaking_share,
         hidden_share=hidden / total,
         color_share=color_share,

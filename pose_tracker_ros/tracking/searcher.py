@@ -9,6 +9,7 @@ import numpy as np
 
 from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.geometry import apply_residual, rotation_angle, so3_log
+from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.symmetries import nearest_equivalent, symmetry_transforms
 from pose_tracker_ros.tracking.estimator import Estimator
 from pose_tracker_ros.tracking.evidence import PRESENT_LOG_ODDS
@@ -24,6 +25,11 @@ RIVALS = 27
 NEEDED_LOG_ODDS = PRESENT_LOG_ODDS + math.log(1 + RIVALS)
 # Then, 1.75 rad out, the search begins again: half a turn about any axis would take 723 tries.
 LAST_TURN = 125
+
+
+def surprise(found: Hypothesis, model: ObjectModel) -> float:
+    """Log odds against a pose where another was expected: it moved as objects do, or is any of the rivals."""
+    return -math.log((found.expected_share(model) + 1 / RIVALS) / (1 + 1 / RIVALS))
 
 
 class Searcher:
@@ -55,7 +61,7 @@ class Searcher:
             return {}
         share = len(names)
         searches: dict[str, SearchState] = {}
-        for name in sorted(names, key=lambda name: tracks[name].turns):
+        for name in sorted(names, key=lambda name: tracks[name].search.turns):
             if searches and not self._estimator.budget.fits("turn"):
                 break
             turns_tried = 0 if name in hidden else max(1, self._estimator.config.search_turns // share)
@@ -63,7 +69,7 @@ class Searcher:
             if tracks[name].is_unsearched:
                 # Whoever starts waits for an answer: of all rivals, as many as there is time for.
                 turns_tried, poses = RIVALS, 2 * self._estimator.config.search_poses
-            needed = NEEDED_LOG_ODDS + (PRESENT_LOG_ODDS if name in hidden else 0.0)
+            needed = 2 * PRESENT_LOG_ODDS if name in hidden else PRESENT_LOG_ODDS
             least = 0.0 if found[name] is None else max(0.0, found[name].evidence.log_odds)
             searches[name] = self._search(frame, name, tracks[name], turns_tried, poses, least, needed)
         return searches
@@ -72,10 +78,10 @@ class Searcher:
         self, frame: Frame, name: str, track: Track, turns_tried: int, poses: int, least: float, needed: float
     ) -> SearchState:
         """Try an object's last turn and some others, at their best places and at the best pose so far, which is told, but
-        found only when it has the log odds that are ``needed`` and its rivals were tried; of equivalent poses the one
+        found only when it has the log odds that are ``needed`` where it is expected and its rivals were tried; of equivalent poses the one
         nearest to the last. What has not the ``least`` log odds is nothing."""
         starts, turned = self._starts(frame, name, track, turns_tried, poses)
-        tried = track.turns + turned
+        tried = track.search.turns + turned
         hypotheses = []
         for pose in starts:
             if hypotheses and not self._estimator.budget.fits("hypothesis"):
@@ -86,24 +92,69 @@ class Searcher:
         best = max(likely, key=lambda one: self._merit(name, track, one), default=None)
         if best is None:
             return SearchState(tried)
-        angle = rotation_angle(best.camera_T_object[:3, :3] @ track.camera_T_object[:3, :3].T)
-        if best.seen_log_odds >= needed and (tried >= RIVALS or angle < BASIN_RAD or track.alike_tried):
-            best, alike_tried = self._best_of_alike(frame, name, track, best)
-            if alike_tried == len(self._alike[name]):
+        is_near = self._is_same(name, track.camera_T_object, best.camera_T_object)
+        expected = Expectation.near(track.camera_T_object)
+        needed += surprise(best._replace(expected=expected), self._estimator.models[name])
+        is_sure = best.seen_log_odds >= needed + PRESENT_LOG_ODDS
+        if best.seen_log_odds >= needed and (tried >= RIVALS or is_near or is_sure or track.search.compared):
+            first = track.search.compared or RIVALS
+            best, rivals_tried = self._compared(frame, name, track, best, first)
+            if rivals_tried == RIVALS + len(self._alike[name]):
                 return SearchState(tried, found=best)
-            return SearchState(tried, candidate=best.camera_T_object, alike_tried=alike_tried)
-        known = track.camera_T_object if track.candidate is None else track.candidate
-        is_same = rotation_angle(best.camera_T_object[:3, :3] @ known[:3, :3].T) < BASIN_RAD
+            return SearchState(tried, candidate=best.camera_T_object, rivals_tried=rivals_tried)
+        known = track.camera_T_object if track.search.candidate is None else track.search.candidate
+        is_same = self._is_same(name, known, best.camera_T_object)
         return SearchState(tried if is_same else 0, candidate=best.camera_T_object)
+
+    def _is_same(self, name: str, pose: np.ndarray, other: np.ndarray) -> bool:
+        """Whether the estimator would find one of two poses (4, 4) from the other's turn, or they look the same."""
+        equivalent = nearest_equivalent(pose, other, self._symmetries[name])
+        return rotation_angle(equivalent[:3, :3] @ pose[:3, :3].T) < BASIN_RAD
+
+    def likelier(self, frame: Frame, name: str, track: Track, found: Hypothesis) -> tuple[Hypothesis, int]:
+        """The pose of a track, or a rival that is surely likelier, and how many of its rivals were tried so far.
+
+        Where the odds are less than a pose needs against all of its rivals, some of these are tried in every frame.
+        """
+        if not self._estimator.config.search or found.evidence.log_odds >= NEEDED_LOG_ODDS + PRESENT_LOG_ODDS:
+            return found, 0
+        first = track.search.rivals_tried if track.search.candidate is None else 0
+        count = self._estimator.config.search_turns + self._estimator.config.search_poses
+        # Nine times as likely by what is seen of both, for the one of which more is seen has the higher likelihood of all.
+        needed = found.evidence.log_odds + PRESENT_LOG_ODDS
+        best, tried = self._compared(frame, name, track, found, first, count, needed)
+        # What is likelier has all rivals before it again, from the next one on.
+        number = RIVALS + len(self._alike[name])
+        return best, tried if best is found else tried % number - number
+
+    def _compared(
+        self, frame: Frame, name: str, track: Track, found: Hypothesis, first: int, count: float = math.inf, needed: float = -math.inf
+    ) -> tuple[Hypothesis, int]:
+        """The best of a pose and so many of its rivals from the ``first`` on, as time allows, and how many of all were tried so far.
+
+        Rivals are other turns, then those that the shape hardly tells apart; they need the log odds that are ``needed``.
+        """
+        near = _turned(found.camera_T_object, turns(1, RIVALS), self._estimator.models[name].center_m)
+        rivals = [*near, *(found.camera_T_object @ self._alike[name])]
+        best = found
+        last = min(first + count, len(rivals))
+        for number in range(first, last):
+            if number > first and not self._estimator.budget.fits("hypothesis"):
+                return best, number
+            rival = self._estimator.hypothesis(frame, name, track, Expectation.near(rivals[number % len(rivals)]))
+            if rival is None or not rival.evidence.is_present or rival.evidence.log_odds < needed:
+                continue
+            best = max(best, rival, key=lambda one: self._merit(name, track, one))
+        return best, last
 
     def _starts(
         self, frame: Frame, name: str, track: Track, turns_tried: int, poses: int
     ) -> tuple[list[np.ndarray], int]:
         """Poses (4, 4) to align and weigh, and how many turns they are of beside the last one."""
-        if track.alike_tried:
-            return [track.candidate], 0
+        if track.search.compared:
+            return [track.search.candidate], 0
         model = self._estimator.models[name]
-        others = turns(1 + track.turns % LAST_TURN, turns_tried)
+        others = turns(1 + track.search.turns % LAST_TURN, turns_tried)
         # Places take half of the time that is left, what is weighed there the other half.
         half_s = self._estimator.budget.left_s / 2
         asked = (
@@ -118,26 +169,14 @@ class Searcher:
         )
         places = self._estimator.budget.spend("turn", lambda: search(frame, *asked), lambda places: places.tried)
         others, starts = others[: places.tried - 1], places.poses
-        if track.candidate is not None:
-            starts = [track.candidate, *_turned(track.candidate, others, model.center_m), *starts]
+        if track.search.candidate is not None:
+            starts = [track.search.candidate, *_turned(track.search.candidate, others, model.center_m), *starts]
         return starts, len(others)
 
     def _merit(self, name: str, track: Track, found: Hypothesis) -> float:
         """How likely a pose is by what is seen and by where it was last, natural logarithm, up to a constant."""
         poses = found.camera_T_object, track.camera_T_object
         return found.merit + pose_log_density(*poses, self._estimator.models[name].center_m)
-
-    def _best_of_alike(self, frame: Frame, name: str, track: Track, found: Hypothesis) -> tuple[Hypothesis, int]:
-        """The best of the poses that the object's shape hardly tells from a pose, and how many of them were tried so far."""
-        alike, best = self._alike[name], found
-        for number in range(track.alike_tried, len(alike)):
-            if number > track.alike_tried and not self._estimator.budget.fits("hypothesis"):
-                return best, number
-            near = Expectation.near(found.camera_T_object @ alike[number])
-            rival = self._estimator.hypothesis(frame, name, track, near)
-            if rival is not None and rival.evidence.is_present:
-                best = max(best, rival, key=lambda one: self._merit(name, track, one))
-        return best, len(alike)
 
 
 def _with_itself(alike: np.ndarray) -> np.ndarray:

@@ -95,8 +95,8 @@ class Hypothesis(NamedTuple):
 
     @property
     def seen_log_odds(self) -> float:
-        """Log odds of presence as far as the object is seen: what counts where it was not expected."""
-        return -math.inf if self.evidence.is_hidden else self.evidence.seen_share * self.evidence.log_odds
+        """Log odds of presence as far as the object is seen."""
+        return -math.inf if self.evidence.is_hidden else self.evidence.seen_log_odds
 
     @property
     def merit(self) -> float:
@@ -105,13 +105,18 @@ class Hypothesis(NamedTuple):
 
 
 class SearchState(NamedTuple):
-    """How far a search is: turns that were tried, the best pose (4, 4) so far while others are still to be compared with
-    it, the one that is found, and how many poses of the same shape the candidate was compared with."""
+    """How far a search is: turns that were tried since the object was seen, the best pose (4, 4) so far while others are still
+    to be compared with it, the one that is found, and how many rivals the candidate, or else a tracked pose, was compared with."""
 
     turns: int = 0
     candidate: np.ndarray | None = None
     found: Hypothesis | None = None
-    alike_tried: int = 0
+    rivals_tried: int = 0
+
+    @property
+    def compared(self) -> int:
+        """How many rivals the candidate was compared with."""
+        return 0 if self.candidate is None else self.rivals_tried
 
 
 @dataclass(frozen=True)
@@ -121,10 +126,8 @@ class Track:
     state, reason, covariance, score: see :class:`TrackResult`; camera_T_object: (4, 4), the last supported pose, at first the
     one to start from; errors: of the camera; appearance: the object's colours; colors: those across the outline, None before
     the first supported frame; keyframes: views of its sides; motion: how the object goes on; seen: what the last frame showed,
-    None unless it supported it; stamp: of the last frame, s; unsupported: frames in a row that contradicted the pose; turns: of
-    the object that were tried since it was supported;
-    candidate: (4, 4), the best pose that was found elsewhere, while other turns are still to be compared with it, and
-    alike_tried of those that the shape hardly tells from it were.
+    None unless it supported it; stamp: of the last frame, s; unsupported: frames in a row that contradicted the pose; search:
+    how far it is.
     """
 
     state: TrackState
@@ -140,9 +143,7 @@ class Track:
     stamp: float | None = None
     score: float = 0.0
     unsupported: int = 0
-    turns: int = 0
-    candidate: np.ndarray | None = None
-    alike_tried: int = 0
+    search: SearchState = SearchState()
 
     @classmethod
     def starting(
@@ -181,7 +182,7 @@ class Track:
     @property
     def is_unsearched(self) -> bool:
         """Whether it is new and nothing was looked for elsewhere yet."""
-        return self.is_new and self.turns == 0 and self.candidate is None
+        return self.is_new and self.search.turns == 0 and self.search.candidate is None
 
     def expected_in(self, frame: Frame, model: ObjectModel, noise: NoiseModel, moving: bool) -> Expectation:
         """Where the object is in a frame, if it moves on, or, not ``moving``, stays about where it was."""
@@ -194,7 +195,7 @@ class Track:
         fresh = 1.0 if self.seen is None else self.seen.fresh_share(frame, noise)
         return Expectation(pose, np.linalg.inv(motion.pose), motion, fresh)
 
-    def supported_by(self, found: Hypothesis, frame: Frame, model: ObjectModel) -> Track:
+    def supported_by(self, found: Hypothesis, frame: Frame, model: ObjectModel, rivals_tried: int = 0) -> Track:
         """After a frame that shows the object where a hypothesis says; learns from it."""
         alignment, expected = found.alignment, found.expected
         motion = Motion()
@@ -219,9 +220,7 @@ class Track:
             stamp=frame.stamp,
             score=found.evidence.probability,
             unsupported=0,
-            turns=0,
-            candidate=None,
-            alike_tried=0,
+            search=SearchState(rivals_tried=rivals_tried),
         )
 
     def unsupported_by(
@@ -247,14 +246,12 @@ class Track:
             stamp=frame.stamp,
             score=0.0 if evidence is None else evidence.probability,
             unsupported=unsupported,
-            turns=search.turns,
-            candidate=search.candidate,
-            alike_tried=search.alike_tried,
+            search=search._replace(rivals_tried=search.compared),
         )
 
     def result(self, seconds: dict[str, float]) -> TrackResult:
         """What is said of the object after a frame that took ``seconds``."""
-        pose = self.camera_T_object if self.candidate is None else self.candidate
+        pose = self.camera_T_object if self.search.candidate is None else self.search.candidate
         return TrackResult(self.state, self.reason, pose.copy(), self.covariance, self.score, self.errors, seconds)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,9 +17,9 @@ from pose_tracker_ros.tracking.config import TrackerConfig
 from pose_tracker_ros.tracking.estimator import Estimator
 from pose_tracker_ros.tracking.evidence import PRESENT_LOG_ODDS
 from pose_tracker_ros.tracking.network_factor import NetworkFactor
-from pose_tracker_ros.tracking.searcher import NEEDED_LOG_ODDS, RIVALS, Searcher
+from pose_tracker_ros.tracking.searcher import NEEDED_LOG_ODDS, RIVALS, Searcher, surprise
 from pose_tracker_ros.tracking.states import TrackResult, TrackState
-from pose_tracker_ros.tracking.track import Hypothesis, SearchState, Track
+from pose_tracker_ros.tracking.track import Hypothesis, Track
 
 
 def default_weights_path(model: ObjectModel) -> Path | None:
@@ -165,17 +164,18 @@ class Tracker:
         held = {
             name: self._estimator.evidence(frame, name, track, expected[name].camera_T_object, track.errors)
             for name, track in self._tracks.items()
-            if not self._is_believed(frame, name, found[name], track.turns)
+            if not self._is_believed(frame, name, found[name], track.search.turns)
         }
         hidden = {name for name, evidence in held.items() if evidence is not None and evidence.is_hidden}
         elsewhere = [name for name in held if not (found[name] and found[name].evidence.is_hidden)]
         searches = self._searcher.search_for(frame, self._tracks, elsewhere, hidden, found)
         for name, track in self._tracks.items():
-            search = searches.get(name, SearchState(track.turns, track.candidate, alike_tried=track.alike_tried))
+            search = searches.get(name, track.search)
             best = search.found or found[name]
             # Of what is doubted only a new track can have been settled by the search that found nothing else.
             if search.found or name not in held or (track.is_new and self._is_believed(frame, name, best, search.turns)):
-                self._tracks[name] = track.supported_by(best, frame, self.models[name])
+                best, rivals_tried = (best, 0) if search.found else self._searcher.likelier(frame, name, track, best)
+                self._tracks[name] = track.supported_by(best, frame, self.models[name], rivals_tried)
             else:
                 self._tracks[name] = track.unsupported_by(held[name], frame, self.config.lost_frames, search)
         seconds = {"total": time.perf_counter() - begin}
@@ -197,11 +197,11 @@ class Tracker:
         if log_odds < PRESENT_LOG_ODDS:
             return False
         if track.is_new and self.config.search:
-            return log_odds >= NEEDED_LOG_ODDS or turns_tried >= RIVALS
+            return found.seen_log_odds >= NEEDED_LOG_ODDS or turns_tried >= RIVALS
         if log_odds >= NEEDED_LOG_ODDS + PRESENT_LOG_ODDS:
             return True
         model = self.models[name]
-        if log_odds + math.log((found.expected_share(model) + 1 / RIVALS) / (1 + 1 / RIVALS)) < PRESENT_LOG_ODDS:
+        if log_odds - surprise(found, model) < PRESENT_LOG_ODDS:
             return False
         place = found.is_nearer(model) and self._estimator.evidence(frame, name, track, found.expected.camera_T_object, track.errors)
         return not (place and place.is_hidden)

@@ -24,7 +24,7 @@ TRUE = Calibration(depth=2.0, color=1.0, constant=-1.5)
 
 def evidence(depth_ratio: float, color_ratio: float, color_share: float = 1.0) -> Evidence:
     nothing = np.zeros((0, 0), np.float32)
-    return Evidence(depth_ratio, color_ratio, 0.0, 1.0, 0.0, color_share, nothing, nothing, 0.0)
+    return Evidence(depth_ratio, color_ratio, 0.0, 0.0, 1.0, 0.0, color_share, nothing, nothing, 0.0)
 
 
 def drawn(count: int, seed: int) -> list[Sample]:

@@ -139,7 +139,7 @@ def test_something_before_half_of_it_changes_little():
     assert covered.log_ratio == pytest.approx(clear.log_ratio, abs=0.7)
     assert covered.hidden_share == pytest.approx(0.5, abs=0.1)
     assert covered.hidden_share + covered.speaking_share == pytest.approx(1)
-    assert covered.seen_share == pytest.approx(0.5, abs=0.1) and clear.seen_share == pytest.approx(1)
+    assert covered.seen_log_odds == pytest.approx(covered.log_odds / 2, rel=0.25) and clear.seen_log_odds == pytest.approx(clear.log_odds)
     assert covered.log_likelihood == pytest.approx(clear.log_likelihood / 2, rel=0.25)
     inside = clear.surface > 0
     assert np.median(covered.occluder[inside & left]) > 0.99
@@ -178,7 +178,7 @@ def test_without_depth_colour_decides():
     nothing = np.zeros(scene.mask.shape)
     here, elsewhere = scene.weigh((nothing, color)), scene.weigh(scene.without(nothing, BLUE))
     assert here.depth_ratio == elsewhere.depth_ratio == pytest.approx(0, abs=1e-9)
-    assert here.color_share == here.seen_share == 1 and here.speaking_share == 0
+    assert here.color_share == 1 and here.speaking_share == 0 and here.seen_log_odds == here.log_odds
     assert here.is_present and elsewhere.probability < 0.4
 
 

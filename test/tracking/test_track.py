@@ -16,10 +16,10 @@ from pose_tracker_ros.tracking.noise import NoiseModel
 from pose_tracker_ros.tracking.track import SearchState, Track
 
 NOTHING = np.zeros((4, 4), np.float32)
-HIDDEN = Evidence(0.0, 0.0, -2.2, 0.02, 0.9, 0.0, NOTHING, NOTHING, 0.0)
-UNDECIDED = Evidence(0.5, 0.0, 0.0, 0.9, 0.0, 0.0, NOTHING, NOTHING, 0.0)
-BY_DEPTH = Evidence(-2.5, -0.5, -7.0, 0.9, 0.0, 0.9, NOTHING, NOTHING, 0.0)
-BY_COLOR = Evidence(0.5, -3.5, -7.0, 0.9, 0.0, 0.9, NOTHING, NOTHING, 0.0)
+HIDDEN = Evidence(0.0, 0.0, -2.2, 0.0, 0.02, 0.9, 0.0, NOTHING, NOTHING, 0.0)
+UNDECIDED = Evidence(0.5, 0.0, 0.0, 0.0, 0.9, 0.0, 0.0, NOTHING, NOTHING, 0.0)
+BY_DEPTH = Evidence(-2.5, -0.5, -7.0, -6.3, 0.9, 0.0, 0.9, NOTHING, NOTHING, 0.0)
+BY_COLOR = Evidence(0.5, -3.5, -7.0, -6.3, 0.9, 0.0, 0.9, NOTHING, NOTHING, 0.0)
 LOST_FRAMES = 3
 
 
@@ -81,7 +81,7 @@ def test_a_pose_found_elsewhere_is_told_but_not_believed_before_others_are_compa
     frame, track = seen
     elsewhere = apply_residual(START, np.array([0.2, 0, 0]), np.zeros(3))
     after = doubted(track, BY_DEPTH, frame, SearchState(5, candidate=elsewhere))
-    assert after.state is TrackState.SEARCHING and after.turns == 5
+    assert after.state is TrackState.SEARCHING and after.search.turns == 5
     assert np.array_equal(after.result({}).camera_T_object, elsewhere)
     assert np.array_equal(after.camera_T_object, track.camera_T_object)
 

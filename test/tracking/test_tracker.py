@@ -175,6 +175,18 @@ def test_what_comes_back_the_other_way_round_is_not_taken_for_how_it_left(carton
     assert last.state is TrackState.TRACKING and translation < 0.001 and np.degrees(rotation) < 1
 
 
+def test_the_right_place_with_a_wrong_turn_is_tracked_for_a_few_frames_only(jug):
+    """A jug that turned about its axis at once looks much the same but for its handle."""
+    axis = START[:3, :3] @ np.linalg.eigh(jug.surface_moments)[1][:, -1]
+    turned = apply_residual(START, np.zeros(3), np.radians(90) * axis, jug.center_m)
+    frames = [frame_of(jug, pose, number / 30) for number, pose in enumerate([*[START] * 3, *[turned] * 9])]
+    alone = dataclasses.replace(GEOMETRY, search=False)
+    for config, is_right in ((GEOMETRY, True), (alone, False)):
+        last = follow(jug, frames, START, config)[-1]
+        assert last.state is TrackState.TRACKING
+        assert (np.degrees(pose_errors(last.camera_T_object, turned)[1]) < 1) == is_right
+
+
 def test_what_was_never_there_is_not_believed_and_given_up(drill):
     frame = scene(drill, 1).read(0)
     beside = frame.truth["drill"].copy()
