@@ -46,6 +46,8 @@ FINE = Level(0.03, 1.0, 4)
 COARSE_TO_FINE = (Level(0.08, 5.0, 4), FINE, FINE)
 # An object that moved less than this since it was rendered would be rendered the same, pixels of the view.
 SETTLED_PX = 1.0
+# Points are followed where that can halve a deviation.
+WORTH = 2.0
 
 
 class CommonErrors(NamedTuple):
@@ -138,7 +140,7 @@ def align(
         contour = ContourFactor.of(view, object_colors, noise, level.segment_px, *covers, "contour" in factors)
         flow = SurfaceFlowFactor.of(followed, view, noise)
         solution = solve(_since(prior, state), depth, contour, flow, view.center, _at_rest(state), level.iterations)
-        if level is levels[0] and keyframes and _open_px(view, solution.information) > noise.flow_common_px:
+        if level is levels[0] and keyframes and _open_px(view, solution.information) > WORTH * noise.flow_common_px:
             followed = FollowedPoints.from_earlier(keyframe_for(keyframes, view.camera_T_object), view)
         move_state(state, solution.state, moved := np.empty(STATE))
         moved[COMMON] = solution.state[COMMON]
