@@ -116,9 +116,10 @@ class Searcher:
 
         Where the odds are less than a pose needs against all of its rivals, some of these are tried in every frame.
         """
-        if not self._estimator.config.search or found.evidence.log_odds >= NEEDED_LOG_ODDS + PRESENT_LOG_ODDS:
-            return found, 0
         first = track.search.rivals_tried if track.search.candidate is None else 0
+        if not self._estimator.config.search or found.evidence.log_odds >= NEEDED_LOG_ODDS + PRESENT_LOG_ODDS:
+            # Odds about there would have all rivals tried again and again: a sure frame gives back one.
+            return found, max(first - 1, 0)
         count = self._estimator.config.search_turns + self._estimator.config.search_poses
         # Nine times as likely by what is seen of both, for the one of which more is seen has the higher likelihood of all.
         needed = found.evidence.log_odds + PRESENT_LOG_ODDS
