@@ -120,7 +120,7 @@ class Searcher:
         if not self._estimator.config.search or found.evidence.log_odds >= NEEDED_LOG_ODDS + PRESENT_LOG_ODDS:
             # Odds about there would have all rivals tried again and again: a sure frame gives back one.
             return found, max(first - 1, 0)
-        count = self._estimator.config.search_turns + self._estimator.config.search_poses
+        count = self._estimator.config.search_poses
         # Nine times as likely by what is seen of both, for the one of which more is seen has the higher likelihood of all.
         needed = found.evidence.log_odds + PRESENT_LOG_ODDS
         best, tried = self._compared(frame, name, track, found, first, count, needed)
