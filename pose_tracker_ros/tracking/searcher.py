@@ -123,10 +123,7 @@ class Searcher:
         count = self._estimator.config.search_poses
         # Nine times as likely by what is seen of both, for the one of which more is seen has the higher likelihood of all.
         needed = found.evidence.log_odds + PRESENT_LOG_ODDS
-        best, tried = self._compared(frame, name, track, found, first, count, needed)
-        # What is likelier has all rivals before it again, from the next one on.
-        number = RIVALS + len(self._alike[name])
-        return best, tried if best is found else tried % number - number
+        return self._compared(frame, name, track, found, first, count, needed)
 
     def _compared(
         self, frame: Frame, name: str, track: Track, found: Hypothesis, first: int, count: float = math.inf, needed: float = -math.inf
