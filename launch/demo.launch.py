@@ -14,6 +14,7 @@ ARGUMENTS = {
     "scene": ("", "What is simulated: a scene file, or SET/OBJECT/SEED of a frozen set; default simulation.*"),
     "rate_hz": ("0.0", "Frames per second; 0 = as recorded"),
     "loop": ("true", "Begin again at the end"),
+    "depth": ("used", "Depth images: required, used, or none"),
     "initializer": ("false", "Find the first pose from the camera's mask instead of being given it"),
     "mesh_path": ("", "Mesh file instead of the object's own"),
     "mesh_unit": ("", "Unit of mesh_path: m, cm or mm"),
@@ -45,7 +46,7 @@ def generate_launch_description():
             {name: ParameterValue(LaunchConfiguration(name), value_type=kind) for name, kind in kinds.items()},
         ],
     )
-    passed_on = ("object", "initializer", "mesh_path", "mesh_unit", "rviz")
+    passed_on = ("object", "depth", "initializer", "mesh_path", "mesh_unit", "rviz")
     tracker = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(share("launch", "tracker.launch.py")),
         launch_arguments={

@@ -15,6 +15,7 @@ ARGUMENTS = {
     "depth_topic": ([LaunchConfiguration("camera"), "/aligned_depth_to_color/image_raw"], "Depth registered to colour"),
     "info_topic": ([LaunchConfiguration("camera"), "/color/camera_info"], "CameraInfo of the colour image"),
     "initial_pose_topic": ("/tracker/initial_pose", "PoseStamped from which tracking starts"),
+    "depth": ("used", "Depth images: required, used, or none, so that no depth topic is needed"),
     "device": ("auto", "Device of the network: auto, cpu, cuda or cuda:N"),
     "mesh_path": ("", "Mesh file instead of the object's own"),
     "mesh_unit": ("", "Unit of mesh_path: m, cm or mm"),
@@ -60,7 +61,7 @@ def generate_launch_description():
         ("~/depth/image", LaunchConfiguration("depth_topic")),
         ("~/color/camera_info", LaunchConfiguration("info_topic")),
     ]
-    texts = ("object", "device", "mesh_path", "mesh_unit", "weights_path", "object_frame")
+    texts = ("object", "depth", "device", "mesh_path", "mesh_unit", "weights_path", "object_frame")
     tracker = Node(
         package="pose_tracker_ros",
         executable="tracker_node",

@@ -134,6 +134,9 @@ def _checked(item: Field, value: Any) -> Any:
         value = float(value)
     if isinstance(default, float) and isinstance(value, str) and EXPONENT_WITHOUT_POINT.fullmatch(value):
         value = float(value)
+    choices = item.metadata.get("choices")
+    if choices and value not in choices:
+        raise ValueError(f"expected option {item.name} to be one of {', '.join(choices)}, got {value!r}")
     if type(value) is not type(default):
         raise ValueError(
             f"expected option {item.name} to be of type {type(default).__name__}, got {value!r} ({type(value).__name__})"
@@ -141,9 +144,6 @@ def _checked(item: Field, value: Any) -> Any:
     minimum, maximum = item.metadata.get("minimum"), item.metadata.get("maximum")
     if (minimum is not None and not value >= minimum) or (maximum is not None and not value <= maximum):
         raise ValueError(f"expected option {item.name} within {minimum} to {maximum}, got {value}")
-    choices = item.metadata.get("choices")
-    if choices and value not in choices:
-        raise ValueError(f"expected option {item.name} to be one of {', '.join(choices)}, got {value!r}")
     return value
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -62,6 +62,11 @@ class Frame:
     def registered(self) -> bool:
         """True when every depth pixel is that of the colour pixel at the same place."""
         return self.depth_camera is None
+
+    def without_depth(self) -> Frame:
+        """The same with no measurement of depth anywhere."""
+        nowhere = np.zeros(self.color.shape[:2], np.float32)
+        return replace(self, depth=nowhere, depth_camera=None, color_T_depth=None)
 
     def require_registered(self, user: str) -> None:
         """Raises ValueError on behalf of a ``user`` of frames that cannot do with a depth camera of its own."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.time import Time
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
@@ -28,3 +29,8 @@ def wait_until(condition: Callable[[], object], seconds: float = 40.0) -> bool:
 def depth_message(depth: np.ndarray, header: Header | None = None, encoding: str = "16UC1") -> Image:
     """Depth (H, W) float32 metres as a camera publishes it."""
     return image_message(depth_pixels(depth, encoding), encoding, header or Header())
+
+
+def stamped(seconds: float) -> Image:
+    """An image of nothing but a stamp."""
+    return Image(header=Header(stamp=Time(seconds=seconds).to_msg()))

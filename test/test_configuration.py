@@ -37,6 +37,7 @@ def test_names_stay_names():
         ({"count": 1.5}, "of type int"),
         ({"count": True}, "of type int"),
         ({"kind": "c"}, "one of a, b"),
+        ({"kind": False}, "one of a, b"),
     ],
 )
 def test_what_does_not_fit_is_refused(values, expected):

@@ -44,6 +44,11 @@ def test_half_a_depth_camera_and_poses_that_are_none_are_refused(fields, words):
         frame_with((12, 16) if "depth_camera" in fields else (24, 32), **fields)
 
 
+def test_without_depth_nothing_of_the_depth_camera_is_left():
+    frame = frame_with((12, 16), depth_camera=DEPTH, color_T_depth=BESIDE).without_depth()
+    assert frame.registered and frame.depth.shape == (24, 32) and not frame.depth.any()
+
+
 def test_the_tracker_takes_depth_that_is_not_registered_and_initialization_refuses_it():
     model = ObjectModel.from_mesh("cube", cube(0.05))
     apart = frame_with((12, 16), depth_camera=DEPTH, color_T_depth=BESIDE)

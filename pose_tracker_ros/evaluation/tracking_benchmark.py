@@ -29,7 +29,7 @@ BENCHMARK_MOTION = SimulationConfig(
 GREY = 128
 PUBLISHED_TIME = "published (time)"
 # What a tracker can do without, by the names of its options.
-INGREDIENTS = ("depth", "contour", "surface_flow", "motion", "search")
+INGREDIENTS = ("point_to_plane", "contour", "surface_flow", "motion", "search")
 Row = TypeVar("Row")
 
 
@@ -66,7 +66,7 @@ class Variant:
         if not self.color:
             frame = replace(frame, color=np.full_like(frame.color, GREY))
         if not self.depth:
-            frame = replace(frame, depth=np.zeros_like(frame.depth))
+            frame = frame.without_depth()
         return frame
 
 

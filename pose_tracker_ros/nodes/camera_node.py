@@ -27,6 +27,7 @@ from pose_tracker_ros.simulation.demo import SimulationConfig, simulate
 from pose_tracker_ros.simulation.scene import SceneSequence
 
 SIMULATION = "simulation"
+DEPTH_SUBSCRIBER_S = 1.0
 
 
 class CameraNode(Node):
@@ -189,8 +190,12 @@ class CameraNode(Node):
     def _wait_for_subscriber(self) -> None:
         deadline = time.monotonic() + self._wait_s
         while not self._stopped.is_set() and time.monotonic() < deadline:
-            if self._color.get_subscription_count() and self._depth.get_subscription_count():
-                return
+            if self._color.get_subscription_count():
+                break
+            time.sleep(0.05)
+        # Who wants depth subscribes it at about the same time; who does without never does.
+        deadline = min(deadline, time.monotonic() + DEPTH_SUBSCRIBER_S)
+        while not self._stopped.is_set() and time.monotonic() < deadline and not self._depth.get_subscription_count():
             time.sleep(0.05)
 
     def _play_once(self, frames: Iterable[ReadyFrame]) -> None:

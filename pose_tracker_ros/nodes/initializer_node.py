@@ -123,6 +123,7 @@ class InitializerNode(LifecycleNode):
             self.get_parameter("queue_size").value,
             self.get_parameter("reliable").value,
             self._on_images,
+            "required",
         )
         self._mask_subscription = self.create_subscription(Image, "~/mask", self._on_mask, MASKS)
         if importlib.util.find_spec("vision_msgs"):

@@ -32,12 +32,12 @@ def is_distorted(info: CameraInfo) -> bool:
     return any(abs(value) > 1e-9 for value in info.d) and not info.p[0] > 0
 
 
-def frame_from_messages(color: Image, depth: Image, info: CameraInfo) -> Frame:
-    """The frame of one colour and one registered depth image.
+def frame_from_messages(color: Image, depth: Image | None, info: CameraInfo) -> Frame:
+    """The frame of one colour and one registered depth image; without one there is no measurement anywhere.
 
     Raises ValueError, in one sentence, for encodings, sizes or intrinsics that don't fit.
     """
-    if (color.width, color.height) != (depth.width, depth.height):
+    if depth is not None and (color.width, color.height) != (depth.width, depth.height):
         raise ValueError(
             f"expected depth of the colour image's size {color.width}x{color.height}, got {depth.width}x{depth.height}; "
             "register depth to colour (realsense: align_depth.enable:=true, others: depth_image_proc register)"
@@ -48,7 +48,8 @@ def frame_from_messages(color: Image, depth: Image, info: CameraInfo) -> Frame:
             f"expected CameraInfo of the image's size {color.width}x{color.height}, got {camera.width}x{camera.height}; "
             "subscribe to the camera_info of the colour image"
         )
-    return Frame(color_from_message(color), depth_from_message(depth), camera, seconds(color.header.stamp))
+    measured = np.zeros((color.height, color.width), np.float32) if depth is None else depth_from_message(depth)
+    return Frame(color_from_message(color), measured, camera, seconds(color.header.stamp))
 
 
 def seconds(stamp: Time) -> float:

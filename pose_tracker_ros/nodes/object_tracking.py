@@ -33,7 +33,7 @@ ERROR_PERIOD_S = 5.0
 
 
 class Arrival(NamedTuple):
-    """Messages of one frame, when they were a pair (performance counter), and how old they were then; seconds."""
+    """Messages of one frame, when they were complete (performance counter), and how old they were then; seconds."""
 
     messages: RgbdMessages
     at: float
@@ -74,9 +74,9 @@ class ObjectTracking:
         )
 
     def frame_counts(self) -> dict[str, int]:
-        """Frames that came synchronised, were processed, overtaken by newer ones, or failed."""
+        """Frames that came, pairs or colour alone, were processed, overtaken by newer ones, or failed."""
         return {
-            "in": self.camera.received["synchronized"],
+            "in": self.camera.received["synchronized"] + self.camera.received["color alone"],
             "processed": self._frames,
             "dropped": self._worker.dropped,
             "failed": self._failures,
@@ -120,7 +120,12 @@ class ObjectTracking:
         self._worker = NewestFirstWorker(self._track, "tracking")
         self._drawer = NewestFirstWorker(self._draw, "drawing")
         self.camera = CameraSubscriber(
-            node, self._value("sync_slop"), self._value("queue_size"), self._value("reliable"), self._on_frame
+            node,
+            self._value("sync_slop"),
+            self._value("queue_size"),
+            self._value("reliable"),
+            self._on_frame,
+            self.tracker.config.depth,
         )
         node.create_service(Trigger, "~/reset", self._on_reset)
         node.create_timer(1.0, self._publish_diagnostics)

@@ -68,7 +68,12 @@ def _descriptor(item: Field) -> ParameterDescriptor:
     description = item.metadata["description"]
     if item.metadata.get("choices"):
         description += f" (one of {', '.join(item.metadata['choices'])})"
-    descriptor = ParameterDescriptor(description=description, read_only=bool(item.metadata.get("read_only")))
+    descriptor = ParameterDescriptor(
+        description=description,
+        read_only=bool(item.metadata.get("read_only")),
+        # The configuration names the choices to a value of another type; rclpy would name the type alone.
+        dynamic_typing=bool(item.metadata.get("choices")),
+    )
     minimum, maximum = item.metadata.get("minimum"), item.metadata.get("maximum")
     if minimum is not None and maximum is not None and not isinstance(item.default, bool):
         if isinstance(item.default, int):

@@ -12,7 +12,7 @@ from pose_tracker_ros.tracking import TrackResult, TrackState
 
 KEPT_FRAMES = 300
 STAGES = {
-    "pairing": "stamp to pair of colour and depth",
+    "pairing": "stamp to pair of colour and depth, or to colour alone",
     "waiting": "pair to worker",
     "conversion": "messages to arrays",
     "step": "of the tracker",

@@ -28,7 +28,7 @@ class TrackerNode(Node):
         self.tracking = ObjectTracking(self)
 
     def frame_counts(self) -> dict[str, int]:
-        """Frames that came synchronised, were processed, overtaken by newer ones, or failed."""
+        """Frames that came, pairs or colour alone, were processed, overtaken by newer ones, or failed."""
         return self.tracking.frame_counts()
 
     def destroy_node(self) -> None:

@@ -25,7 +25,7 @@ from pose_tracker_ros.tracking.solver import Solution, solve
 from pose_tracker_ros.tracking.view import View, make_view
 
 COMMON = slice(SHIFT, STATE)
-FACTORS = ("depth", "contour", "surface_flow")
+FACTORS = ("point_to_plane", "contour", "surface_flow")
 FEWEST_PIXELS = 20
 # No residual of depth is compared more closely than this, metres: five deviations of depth at 0.6 m.
 LEAST_LIMIT_M = 0.006
@@ -135,7 +135,7 @@ def align(
         if object_colors is None:
             object_colors = (expected.colors or ColorStatistics.seen_in(view)).posterior()
         limit_m = max(level.depth_limit * model.diameter_m, LEAST_LIMIT_M)
-        depth = DepthFactor.of(view, noise, limit_m, depth_range, "depth" in factors)
+        depth = DepthFactor.of(view, noise, limit_m, depth_range, "point_to_plane" in factors)
         covers = (state[SHIFT:OFFSET], depth_range, limit_m)
         contour = ContourFactor.of(view, object_colors, noise, level.segment_px, *covers, "contour" in factors)
         flow = SurfaceFlowFactor.of(followed, view, noise)

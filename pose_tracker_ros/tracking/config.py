@@ -11,6 +11,7 @@ from pose_tracker_ros.networks.inference import RUNTIMES
 from pose_tracker_ros.rendering.protocol import RENDERERS
 from pose_tracker_ros.tracking.noise import NoiseModel
 
+DEPTH_USES = ("required", "used", "none")
 NETWORK_USES = ("auto", "always", "when_needed", "never")
 # Options for recorded frames, which wait: without a clock the same frames have the same result.
 OFFLINE = {"frame_budget_ms": 0.0}
@@ -44,7 +45,14 @@ class TrackerConfig:
     )
     renderer: str = option("raster", "Renderer of the estimate", choices=RENDERERS, read_only=True)
     resolution: int = option(128, "Largest side of the window that is looked at, pixels; of thin objects twice that", minimum=32, maximum=512)
-    depth: bool = option(True, "Use measured depth")
+    depth: str = option(
+        "used",
+        "Depth images: required, a pose without them is not believed and colours alone are no frame; used, colours go on alone "
+        "where they are missing; none, there are none, or they are not looked at",
+        choices=DEPTH_USES,
+        read_only=True,
+    )
+    point_to_plane: bool = option(True, "Lay the surface on measured depth")
     contour: bool = option(True, "Use the outline: where colours show that the object ends")
     surface_flow: bool = option(True, "Follow points of the surface from earlier views, by optical flow")
     motion: bool = option(True, "Expect what moves to move on; false = to stay where it is")
@@ -68,7 +76,7 @@ class TrackerConfig:
     noise: NoiseModel = nested(NoiseModel, "How far images and models are off")
     REPLACED: ClassVar[Mapping[str, str]] = {
         "network_passes": "network says when the network is asked; instead of 0 set network to never",
-        "polish_iterations": "steps end by themselves; instead of 0 set depth to false",
+        "polish_iterations": "steps end by themselves; instead of 0 set point_to_plane to false",
         "polish_passes": "views are looked at from coarse to fine",
         "polish_resolution": "set resolution",
         "contour_iterations": "steps end by themselves; instead of 0 set contour to false",

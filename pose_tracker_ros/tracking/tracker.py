@@ -151,6 +151,8 @@ class Tracker:
 
     def _step(self, frame: Frame, budget_ms: float) -> dict[str, TrackResult]:
         begin = time.perf_counter()
+        if self.config.depth == "none":
+            frame = frame.without_depth()
         self._estimator.budget.begin(budget_ms)
         expected = {
             name: track.expected_in(frame, self.models[name], self.config.noise, self.config.motion) for name, track in self._tracks.items()
@@ -192,7 +194,7 @@ class Tracker:
         track, log_odds = self._tracks[name], found.evidence.log_odds
         # Colours alone say little in one frame, and turns cannot be compared: what was just seen, or told, is rather there than not.
         is_likely = track.is_new or track.state is TrackState.TRACKING
-        if is_likely and found.evidence.speaking_share == 0 and not frame.depth.any():
+        if is_likely and found.evidence.speaking_share == 0 and not frame.depth.any() and self.config.depth != "required":
             return log_odds >= 0.0
         if log_odds < PRESENT_LOG_ODDS:
             return False

@@ -51,7 +51,7 @@ def test_fast_motion_is_followed_and_the_network_is_no_worse_where_it_is_asked(j
         for name, config in (
             ("never", TrackerConfig(network="never", **OFFLINE)),
             ("when needed", TrackerConfig(network="when_needed", **OFFLINE)),
-            ("network alone", TrackerConfig(network="always", depth=False, contour=False, **OFFLINE)),
+            ("network alone", TrackerConfig(network="always", point_to_plane=False, contour=False, **OFFLINE)),
         )
     }
     assert area["when needed"] > area["never"] - 0.005

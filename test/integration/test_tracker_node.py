@@ -40,6 +40,7 @@ class Partner(Node):
         self.depth = self.create_publisher(Image, "/tracker/depth/image", 5)
         self.info = self.create_publisher(CameraInfo, "/tracker/color/camera_info", 5)
         self.initial_pose = self.create_publisher(PoseStamped, "/tracker/initial_pose", 1)
+        self.has_depth = True
         self.received = defaultdict(list)
         for kind, topic, quality in (
             (PoseStamped, "/object_pose", 10),
@@ -58,7 +59,8 @@ class Partner(Node):
         color.header = depth.header = header
         if with_info:
             self.info.publish(messages.info_message(CAMERA, header))
-        self.depth.publish(depth)
+        if self.has_depth:
+            self.depth.publish(depth)
         self.color.publish(color)
         return header
 
@@ -88,12 +90,17 @@ def cube():
 
 
 @pytest.fixture
-def robot():
-    """Tracker node of the cube without network, so that the tests are about the node; and its partner."""
+def robot(request):
+    """Tracker node of the cube without network, so that the tests are about the node; and its partner.
+
+    Tests may give it other parameters.
+    """
+    parameters = {"object": "cube", "network": "never", **getattr(request, "param", {})}
     with NodeGroup() as group:
-        tracker = group.start(TrackerNode, parameters={"object": "cube", "network": "never"})
+        tracker = group.start(TrackerNode, parameters=parameters)
         partner = group.start(Partner)
-        assert wait_until(lambda: partner.color.get_subscription_count() and partner.depth.get_subscription_count())
+        assert wait_until(lambda: partner.color.get_subscription_count())
+        assert parameters.get("depth") == "none" or wait_until(lambda: partner.depth.get_subscription_count())
         assert wait_until(
             lambda: partner.info.get_subscription_count() and partner.initial_pose.get_subscription_count()
         )
@@ -224,6 +231,7 @@ def test_a_first_pose_that_took_its_time_is_followed_to_the_present(robot, cube)
     assert "followed over" in first_pose_report(partner)
 
 
+@pytest.mark.parametrize("robot", [{"depth": "required"}], indirect=True)
 def test_lives_on_after_every_kind_of_bad_frame(robot, cube):
     tracker, partner = robot
     start_tracking(partner, cube)
@@ -316,6 +324,69 @@ def test_diagnostics_say_how_it_is_and_where_the_time_goes(robot, cube):
     assert sum(" in ms" in name for name in values) == len(times)
 
 
+def is_followed(tracker, partner, cube):
+    """Whether the object is found after every one of some small steps, in the frame of its stamp."""
+    poses = partner.received["/object_pose"]
+    for step in range(1, 6):
+        pose = apply_residual(START, np.array([0.002 * step, 0, 0]), np.zeros(3), cube.center_m)
+
+        def answered(pose=pose):
+            header = partner.send_frame(frame_of(cube, pose))
+            return wait_until(lambda: poses and poses[-1].header.stamp == header.stamp, 1.0)
+
+        assert wait_until(answered)
+        assert partner.state() == "tracking"
+        assert pose_errors(messages.pose_from_message(poses[-1].pose), pose)[0] < 0.01
+    return True
+
+
+@pytest.mark.parametrize("robot", [{"object": "demo_jug", "depth": "none"}], indirect=True)
+def test_without_depth_colour_alone_is_followed(robot):
+    tracker, partner = robot
+    jug = load_object("demo_jug")
+    partner.has_depth = False
+    start_tracking(partner, jug)
+    assert is_followed(tracker, partner, jug)
+    assert partner.count_subscribers("/tracker/depth/image") == 0
+    tracker.tracking.camera.missing()
+    assert tracker.tracking.camera.missing() is None or "depth" not in tracker.tracking.camera.missing()
+
+
+@pytest.mark.parametrize("robot", [{"object": "demo_jug"}], indirect=True)
+def test_a_depth_camera_that_ends_does_not_end_tracking(robot):
+    tracker, partner = robot
+    jug = load_object("demo_jug")
+    start_tracking(partner, jug)
+    assert tracker.frame_counts()["in"] > 0 and tracker.tracking.camera.received["synchronized"] > 0
+    partner.has_depth = False
+    assert is_followed(tracker, partner, jug)
+    assert tracker.tracking.camera.received["color alone"] >= 5
+
+
+def test_says_that_it_tracks_by_colour_alone(robot, cube):
+    tracker, partner = robot
+    partner.has_depth = False
+
+    def is_said():
+        partner.send_frame(frame_of(cube, START))
+        return "by colour alone, waiting for depth" in (tracker.tracking.camera.missing() or "")
+
+    assert wait_until(is_said)
+
+
+@pytest.mark.parametrize("robot", [{"depth": "required"}], indirect=True)
+def test_where_depth_is_required_colour_alone_is_no_frame(robot, cube):
+    tracker, partner = robot
+    start_tracking(partner, cube)
+    time.sleep(0.3)
+    before = tracker.frame_counts()["in"]
+    partner.has_depth = False
+    for _ in range(5):
+        partner.send_frame(frame_of(cube, START))
+        time.sleep(0.1)
+    assert tracker.frame_counts()["in"] == before
+
+
 def test_says_what_it_waits_for(robot):
     tracker, partner = robot
     assert "waiting for color images on /tracker/color/image" in tracker.tracking.camera.missing()
@@ -352,6 +423,7 @@ def test_a_parameter_out_of_range_is_refused_and_a_good_one_taken(robot):
         ({"object": "cube", "weights_path": "no/such.safetensors"}, "no such file"),
         ({"object": "cube", "mesh_unit": "m"}, "mesh_unit"),
         ({"object": "cube", "kernel_cache": "elsewhere"}, "before kernels are imported"),
+        ({"object": "cube", "depth": False}, "required, used, none, got False"),
         ({"object": "cube", "network_passes": 0}, "network_passes is no more: .*never"),
         ({"object": "cube", "lost_score": 0.3, "polish_passes": 2}, "polish_passes is no more.*lost_score is no more"),
     ],

@@ -201,7 +201,7 @@ def test_the_offset_is_carried_on_but_never_surer_than_at_first():
     assert later.covariance[2:, 2:] == pytest.approx(first.covariance[2:, 2:])
 
 
-@pytest.mark.parametrize("factor", ["depth", "contour"])
+@pytest.mark.parametrize("factor", ["point_to_plane", "contour"])
 def test_a_factor_that_is_left_out_says_nothing(models, factor):
     """The covariance grows, and the rest goes on; without any the pose stays where it was expected."""
     model = models["carton"]
@@ -210,7 +210,7 @@ def test_a_factor_that_is_left_out_says_nothing(models, factor):
     expected = AlignmentPrior(start, VAGUE, CommonErrors.unknown(NOISE), None)
     found = [
         align(frame, model, RasterRenderer(model.mesh), expected, NOISE, factors=used)
-        for used in (("depth", "contour"), (factor,), ())
+        for used in (("point_to_plane", "contour"), (factor,), ())
     ]
     sizes = [np.linalg.slogdet(one.covariance)[1] for one in found]
     assert sizes[0] < sizes[1] < sizes[2]

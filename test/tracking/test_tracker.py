@@ -81,10 +81,22 @@ def test_a_moving_object_is_followed_from_a_perturbed_pose(jug):
 
 @pytest.mark.parametrize("alone", ["depth", "contour"])
 def test_each_factor_follows_alone(jug, alone):
-    config = dataclasses.replace(GEOMETRY, depth=alone == "depth", contour=alone == "contour")
+    config = dataclasses.replace(GEOMETRY, point_to_plane=alone == "depth", contour=alone == "contour")
     frames = list(moving(jug, 8))
     result = follow(jug, frames, START, config)[-1]
     assert pose_errors(result.camera_T_object, frames[-1].truth["demo_jug"])[0] < {"depth": 0.002, "contour": 0.01}[alone]
+
+
+def test_depth_is_looked_at_as_its_option_says(jug):
+    """``none``: as if no frame had any; ``required``: no pose is believed without."""
+    frames = list(moving(jug, 4))
+    blind = [frame.without_depth() for frame in frames]
+    none, required = (dataclasses.replace(GEOMETRY, depth=use) for use in ("none", "required"))
+    unseen, missing = follow(jug, frames, START, none), follow(jug, blind, START, GEOMETRY)
+    for one, other in zip(unseen, missing):
+        assert np.array_equal(one.camera_T_object, other.camera_T_object) and one.state is TrackState.TRACKING
+    assert follow(jug, blind, START, required)[-1].state is TrackState.OCCLUDED
+    assert follow(jug, frames, START, required)[-1].state is TrackState.TRACKING
 
 
 @pytest.mark.parametrize("renderer", ["raycast", pytest.param("opengl", marks=NEEDS_EGL)])
