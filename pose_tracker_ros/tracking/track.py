@@ -78,6 +78,12 @@ class Hypothesis(NamedTuple):
         half = float(twist @ self.expected.information @ twist) / 2
         return math.exp(-half) * (1 + half + half**2 / 2)
 
+    @property
+    def information_gain(self) -> float:
+        """What the image tells of a pose of which hardly anything is known, natural logarithm of the volumes before and after."""
+        of_image = self.alignment.information - self.expected.information / self.expected.fresh
+        return (np.linalg.slogdet(VAGUE + of_image)[1] - np.linalg.slogdet(VAGUE)[1]) / 2
+
     def is_nearer(self, model: ObjectModel) -> bool:
         """Whether it came so much nearer than expected that it may be something that hides the object."""
         poses = self.expected.camera_T_object, self.camera_T_object

@@ -21,6 +21,9 @@ from pose_tracker_ros.tracking.searcher import NEEDED_LOG_ODDS, RIVALS, Searcher
 from pose_tracker_ros.tracking.states import TrackResult, TrackState
 from pose_tracker_ros.tracking.track import Hypothesis, Track
 
+# An image that tells less of a pose, natural logarithm, shows nothing: blank ones tell up to 0.3, followed objects 3 and more without depth.
+LEAST_GAIN = 1.0
+
 
 def default_weights_path(model: ObjectModel) -> Path | None:
     """The object's own weights where there are any, else those that fit any object; None where there are neither."""
@@ -195,7 +198,7 @@ class Tracker:
         # Colours alone say little in one frame, and turns cannot be compared: what was just seen, or told, is rather there than not.
         is_likely = track.is_new or track.state is TrackState.TRACKING
         if is_likely and found.evidence.speaking_share == 0 and not frame.depth.any() and self.config.depth != "required":
-            return log_odds >= 0.0
+            return log_odds >= 0.0 and found.information_gain > LEAST_GAIN
         if log_odds < PRESENT_LOG_ODDS:
             return False
         if track.is_new and self.config.search:

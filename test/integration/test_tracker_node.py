@@ -231,7 +231,6 @@ def test_a_first_pose_that_took_its_time_is_followed_to_the_present(robot, cube)
     assert "followed over" in first_pose_report(partner)
 
 
-@pytest.mark.parametrize("robot", [{"depth": "required"}], indirect=True)
 def test_lives_on_after_every_kind_of_bad_frame(robot, cube):
     tracker, partner = robot
     start_tracking(partner, cube)

@@ -110,7 +110,7 @@ def test_an_object_is_followed_by_colour_alone_from_a_first_pose_on(name):
         truth = frame.truth[name]
         if frame.index == 0:
             tracker.start(name, perturbed(model, truth, 0.01, 5.0))
-        result = tracker.step(replace(frame, depth=np.zeros_like(frame.depth)))[name]
+        result = tracker.step(frame.without_depth())[name]
     assert result.state is TrackState.TRACKING
     assert np.linalg.norm((result.camera_T_object - truth)[:3, 3]) < 0.05 * model.diameter_m
 
@@ -127,3 +127,16 @@ def test_a_plain_board_before_what_is_followed_by_colour_alone_is_not_believed()
         states.append(tracker.step(replace(frame, color=color, depth=np.zeros_like(frame.depth)))["drill"].state)
     assert states[5] is TrackState.TRACKING
     assert TrackState.TRACKING not in states[6:]
+
+
+def test_a_blank_image_shows_nothing_of_an_object_without_colours():
+    model = MODELS["bracket"]
+    assert not model.mesh.has_color
+    target = ObjectConfig(model="bracket", path="rest")
+    sequence = SceneSequence(SceneConfig(frames=2, seed=3, objects=(target,)), {"bracket": model})
+    tracker = Tracker.load([model], TrackerConfig(network="never", **OFFLINE))
+    tracker.start("bracket", sequence.read(0).truth["bracket"])
+    for color, state in ((0, TrackState.OCCLUDED), (None, TrackState.TRACKING), (90, TrackState.OCCLUDED)):
+        frame = sequence.read(0).without_depth()
+        frame = frame if color is None else replace(frame, color=np.full_like(frame.color, color))
+        assert tracker.step(frame)["bracket"].state is state
