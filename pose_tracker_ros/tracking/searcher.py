@@ -139,7 +139,7 @@ class Searcher:
         for number in range(first, last):
             if number > first and not self._estimator.budget.fits("hypothesis"):
                 return best, number
-            rival = self._estimator.hypothesis(frame, name, track, Expectation.near(rivals[number % len(rivals)]))
+            rival = self._estimator.hypothesis(frame, name, track, Expectation.near(rivals[number]))
             if rival is None or not rival.evidence.is_present or rival.evidence.log_odds < needed:
                 continue
             best = max(best, rival, key=lambda one: self._merit(name, track, one))
