@@ -114,16 +114,15 @@ class Searcher:
     def likelier(self, frame: Frame, name: str, track: Track, found: Hypothesis) -> tuple[Hypothesis, int]:
         """The pose of a track, or a rival that is surely likelier, and how many of its rivals were tried so far.
 
-        Where the odds are less than a pose needs against all of its rivals, some of these are tried in every frame.
+        Where the odds are less than a pose needs against all of its rivals, one of these is tried in every frame.
         """
         first = track.search.rivals_tried if track.search.candidate is None else 0
         if not self._estimator.config.search or found.evidence.log_odds >= NEEDED_LOG_ODDS + PRESENT_LOG_ODDS:
             # Odds about there would have all rivals tried again and again: a sure frame gives back one.
             return found, max(first - 1, 0)
-        count = self._estimator.config.search_poses
         # Nine times as likely by what is seen of both, for the one of which more is seen has the higher likelihood of all.
         needed = found.evidence.log_odds + PRESENT_LOG_ODDS
-        return self._compared(frame, name, track, found, first, count, needed)
+        return self._compared(frame, name, track, found, first, 1, needed)
 
     def _compared(
         self, frame: Frame, name: str, track: Track, found: Hypothesis, first: int, count: float = math.inf, needed: float = -math.inf
