@@ -114,12 +114,12 @@ class Searcher:
     def likelier(self, frame: Frame, name: str, track: Track, found: Hypothesis) -> tuple[Hypothesis, int]:
         """The pose of a track, or a rival that is surely likelier, and how many of its rivals were tried so far.
 
-        Where the odds are less than a pose needs against all of its rivals, one of these is tried in every frame.
+        Where the odds are less than a pose needs against all of its rivals, one of these is tried in every frame, each once as long as the
+        object is tracked: odds about there would have them tried again and again.
         """
         first = track.search.rivals_tried if track.search.candidate is None else 0
         if not self._estimator.config.search or found.evidence.log_odds >= NEEDED_LOG_ODDS + PRESENT_LOG_ODDS:
-            # Odds about there would have all rivals tried again and again: a sure frame gives back one.
-            return found, max(first - 1, 0)
+            return found, first
         # Nine times as likely by what is seen of both, for the one of which more is seen has the higher likelihood of all.
         needed = found.evidence.log_odds + PRESENT_LOG_ODDS
         return self._compared(frame, name, track, found, first, 1, needed)
