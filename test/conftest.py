@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from dataset_layouts import bop_scene, eoat_video, ycb_video
+from dataset_layouts import bop_scene, cambridge_scene, eoat_video, seven_scenes_room, ycb_video
 
-__all__ = ["bop_scene", "eoat_video", "one_thread", "shared_data", "ycb_video"]
+__all__ = ["bop_scene", "cambridge_scene", "eoat_video", "one_thread", "seven_scenes_room", "shared_data", "ycb_video"]
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 

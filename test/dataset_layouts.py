@@ -130,6 +130,44 @@ def eoat_video(tmp_path):
     return folder
 
 
+@pytest.fixture
+def seven_scenes_room(tmp_path):
+    """A 7-Scenes scene of two sequences of two frames each, the first for training."""
+    scene = tmp_path / "chess"
+    for sequence in (1, 2):
+        for number in (0, 1):
+            stem = scene / f"seq-{sequence:02d}" / f"frame-{number:06d}"
+            index = 2 * (sequence - 1) + number
+            depth = np.round(depth_m_of(index) * 1000).astype(np.uint16)
+            depth[0, 1] = 65535
+            write_png(stem.with_name(f"{stem.name}.color.png"), color_of(index))
+            write_png(stem.with_name(f"{stem.name}.depth.png"), depth)
+            np.savetxt(stem.with_name(f"{stem.name}.pose.txt"), pose_of(index))
+    (scene / "TrainSplit.txt").write_text("sequence1 \n")
+    (scene / "TestSplit.txt").write_text("sequence2\n")
+    return scene
+
+
+@pytest.fixture
+def cambridge_scene(tmp_path):
+    """A Cambridge scene of two images for training and one for testing, with a reconstruction of three points."""
+    scene = tmp_path / "ShopFacade"
+    title = "Visual Landmark Dataset V1\nImageFile, Camera Position [X Y Z W P Q R]\n\n"
+    lines, cameras = {"train": "", "test": ""}, ""
+    for index, split in enumerate(("train", "train", "test")):
+        write_png(scene / "seq1" / f"frame{index:05d}.png", color_of(index))
+        position, rotation = pose_of(index)[:3, 3], Rotation.from_matrix(pose_of(index)[:3, :3]).inv()
+        x, y, z, w = rotation.as_quat()
+        pose = f"{position[0]} {position[1]} {position[2]} {w} {x} {y} {z}"
+        lines[split] += f"seq1/frame{index:05d}.png {pose}\n"
+        cameras += f"seq1/frame{index:05d}.jpg\t{30 + index} {w} {x} {y} {z} 1 2 3 0.01 0\n"
+    for split, text in lines.items():
+        (scene / f"dataset_{split}.txt").write_text(title + text)
+    points = "1 2 3 9 9 9 2 0 5 0.5 0.5 2 6 0.1 0.1\n4 5 6 9 9 9 1 2 7 0.5 0.5\n7 8 9 9 9 9 1 1 7 0.5 0.5\n"
+    (scene / "reconstruction.nvm").write_text(f"NVM_V3 \n\n3\n{cameras}\n3\n{points}\n0\n")
+    return scene
+
+
 def cut(path, share=0.5):
     """Keep only the first part of a file."""
     data = path.read_bytes()

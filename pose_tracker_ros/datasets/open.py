@@ -7,9 +7,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from pose_tracker_ros.datasets.bop import BopSequence
+from pose_tracker_ros.datasets.cambridge import CambridgeSequence
 from pose_tracker_ros.datasets.files import DatasetError
 from pose_tracker_ros.datasets.recording import Recording
 from pose_tracker_ros.datasets.sequence import FrameSequence
+from pose_tracker_ros.datasets.seven_scenes import SevenScenesSequence
 from pose_tracker_ros.datasets.two_cameras import TwoCameraSequence
 from pose_tracker_ros.datasets.ycb_video import YcbVideoSequence
 from pose_tracker_ros.datasets.ycbineoat import YcbInEoatSequence
@@ -21,6 +23,8 @@ READERS: tuple[type[FrameSequence], ...] = (
     YcbVideoSequence,
     TwoCameraSequence,
     YcbInEoatSequence,
+    SevenScenesSequence,
+    CambridgeSequence,
 )
 _NAMED_ENTRIES = 6
 
