@@ -24,6 +24,11 @@ SHARP_EDGE_RAD = np.radians(40.0)
 PLAUSIBLE_DIAMETER_M = (0.01, 2.0)
 
 
+def kind_of(name: str) -> str:
+    """The object that an instance is one of: ``cube`` of ``cube#2``."""
+    return name.partition("#")[0]
+
+
 @dataclass(frozen=True)
 class Mesh:
     """A triangle mesh in metres with at most one kind of colour.

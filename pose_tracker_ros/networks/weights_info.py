@@ -11,6 +11,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from pose_tracker_ros.networks.crops import OBSERVED_CHANNELS, RENDERED_CHANNELS
+from pose_tracker_ros.objects import kind_of
 
 FORMAT_VERSION = 1
 METADATA_KEY = "pose_tracker_ros"
@@ -42,9 +43,10 @@ class WeightsInfo:
     version: int = FORMAT_VERSION
 
     def check_object(self, name: str, diameter_m: float, path: Path) -> None:
-        """Raises ValueError unless the weights were trained for this object, or for any."""
+        """Raises ValueError unless the weights were trained for this object (an instance has its kind's), or for any."""
         if not self.objects:
             return
+        name = kind_of(name)
         trained = self.objects.get(name)
         if trained is None:
             raise ValueError(

@@ -13,8 +13,9 @@ from pose_tracker_ros.tracking.noise import NoiseModel
 
 DEPTH_USES = ("required", "used", "none")
 NETWORK_USES = ("auto", "always", "when_needed", "never")
-# Options for recorded frames, which wait: without a clock the same frames have the same result.
-OFFLINE = {"frame_budget_ms": 0.0}
+# Options for recorded frames, which wait: without a clock the same frames have the same result. And where a simulation or a
+# data set says how the camera moved, that is truth, which trackers that are compared have to do without.
+OFFLINE = {"frame_budget_ms": 0.0, "camera_motion": False}
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,9 @@ class TrackerConfig:
     contour: bool = option(True, "Use the outline: where colours show that the object ends")
     surface_flow: bool = option(True, "Follow points of the surface from earlier views, by optical flow")
     motion: bool = option(True, "Expect what moves to move on; false = to stay where it is")
+    camera_motion: bool = option(
+        True, "Expect what the camera's own motion makes of poses, where frames tell it (nodes: with a target_frame, from TF)"
+    )
     search: bool = option(True, "Look elsewhere for an object that is not where it is expected")
     search_turns: int = option(4, "Turns that a frame tries, of all objects that are searched for together", minimum=1, maximum=100)
     search_poses: int = option(4, "Poses that a frame weighs, of all objects that are searched for together", minimum=1, maximum=100)

@@ -36,6 +36,15 @@ class Estimator:
         self.config = config
         self.budget = Budget()
 
+    def adopt(self, other: Estimator) -> None:
+        """Take over another one's objects."""
+        self.models |= other.models
+        self.renderers |= other.renderers
+
+    def remove(self, name: str) -> None:
+        """Give up an object."""
+        del self.models[name], self.renderers[name]
+
     def hypothesis(
         self, frame: Frame, name: str, track: Track, expected: Expectation, informed: Expectation | None = None
     ) -> Hypothesis | None:

@@ -39,6 +39,11 @@ class Motion:
         both = self.both + seconds * self.rate + seconds**2 / 2 * noise
         return replace(self, pose=pose, both=both, rate=self.rate + seconds * noise)
 
+    def turned(self, rotation: np.ndarray) -> Motion:
+        """The same in axes that are turned: ``rotation`` (3, 3) takes vectors to them."""
+        both = np.kron(np.eye(2), rotation)
+        return Motion(both @ self.velocity, *(both @ one @ both.T for one in (self.pose, self.both, self.rate)))
+
     def corrected(self, correction: np.ndarray, information: np.ndarray) -> Motion:
         """After an image with this ``information`` (6, 6) the pose is most likely ``correction`` (6,) beyond the prediction.
 

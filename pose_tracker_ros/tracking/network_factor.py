@@ -25,6 +25,14 @@ class NetworkFactor:
         """With an estimator that has all of these objects."""
         self._estimator, self._networks = estimator, dict(networks)
 
+    def adopt(self, other: NetworkFactor) -> None:
+        """Take over another one's networks."""
+        self._networks |= other._networks
+
+    def remove(self, name: str) -> None:
+        """Give up an object's network, where it has one."""
+        self._networks.pop(name, None)
+
     @property
     def device(self) -> str:
         """Where networks run, and by what; ``none`` without any."""

@@ -41,6 +41,15 @@ class Searcher:
         self._symmetries = {name: symmetry_transforms(model) for name, model in estimator.models.items()}
         self._alike = {name: _with_itself(alike_turns(model)) for name, model in estimator.models.items()}
 
+    def adopt(self, other: Searcher) -> None:
+        """Take over another one's objects."""
+        self._symmetries |= other._symmetries
+        self._alike |= other._alike
+
+    def remove(self, name: str) -> None:
+        """Give up an object."""
+        del self._symmetries[name], self._alike[name]
+
     def search_for(
         self,
         frame: Frame,

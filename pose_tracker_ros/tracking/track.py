@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pose_tracker_ros.frame import Frame
-from pose_tracker_ros.geometry import is_pose, residual_between
+from pose_tracker_ros.geometry import invert, is_pose, residual_between
 from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.tracking.alignment import LEAST_LIMIT_M, Alignment, CommonErrors, moved_pose
 from pose_tracker_ros.tracking.evidence import Appearance, Evidence
@@ -133,7 +133,7 @@ class Track:
     one to start from; errors: of the camera; appearance: the object's colours; colors: those across the outline, None before
     the first supported frame; keyframes: views of its sides; motion: how the object goes on; seen: what the last frame showed,
     None unless it supported it; stamp: of the last frame, s; unsupported: frames in a row that contradicted the pose; search:
-    how far it is.
+    how far it is; world_T_camera: (4, 4) in the last frame, None where it is not known.
     """
 
     state: TrackState
@@ -150,6 +150,7 @@ class Track:
     score: float = 0.0
     unsupported: int = 0
     search: SearchState = SearchState()
+    world_T_camera: np.ndarray | None = None
 
     @classmethod
     def starting(
@@ -189,6 +190,24 @@ class Track:
     def is_unsearched(self) -> bool:
         """Whether it is new and nothing was looked for elsewhere yet."""
         return self.is_new and self.search.turns == 0 and self.search.candidate is None
+
+    def seen_from(self, world_T_camera: np.ndarray | None) -> Track:
+        """As a camera sees it that has moved, when both of its poses (4, 4) are known: what rests in the world stays there.
+
+        Velocities are then those in the world, in the camera's axes.
+        """
+        before = self.world_T_camera
+        if world_T_camera is None or before is None or np.array_equal(world_T_camera, before):
+            return replace(self, world_T_camera=world_T_camera)
+        now_T_before = invert(world_T_camera) @ before
+        candidate = self.search.candidate
+        return replace(
+            self,
+            camera_T_object=now_T_before @ self.camera_T_object,
+            motion=self.motion.turned(now_T_before[:3, :3]),
+            search=self.search._replace(candidate=None if candidate is None else now_T_before @ candidate),
+            world_T_camera=world_T_camera,
+        )
 
     def expected_in(self, frame: Frame, model: ObjectModel, noise: NoiseModel, moving: bool) -> Expectation:
         """Where the object is in a frame, if it moves on, or, not ``moving``, stays about where it was."""

@@ -47,6 +47,7 @@ class Tracker:
         self._networks = NetworkFactor(self._estimator, networks or {})
         self._searcher = Searcher(self._estimator)
         self._tracks: dict[str, Track] = {}
+        self._loaded: dict[Path, MotionNetwork] = {}
 
     @property
     def models(self) -> Mapping[str, ObjectModel]:
@@ -67,12 +68,24 @@ class Tracker:
         With ``network: never`` none are needed. Raises FileNotFoundError or ValueError when there are none or they are of
         another object.
         """
-        config = config or TrackerConfig()
+        return cls._loading(models, config or TrackerConfig(), weights or {}, {})
+
+    def load_others(self, models: Sequence[ObjectModel], weights: Mapping[str, Path] | None = None) -> Tracker:
+        """A tracker of other objects, to be adopted: with this one's options and with the networks that it has loaded already.
+
+        May be called while this one tracks. Parameters and errors as of :meth:`load`.
+        """
+        return self._loading(models, self.config, weights or {}, dict(self._loaded))
+
+    @classmethod
+    def _loading(
+        cls, models: Sequence[ObjectModel], config: TrackerConfig, weights: Mapping[str, Path], loaded: dict[Path, MotionNetwork]
+    ) -> Tracker:
         if config.network == "never":
             return cls(models, config)
-        networks, loaded = {}, {}
+        networks = {}
         for model in models:
-            path = (weights or {}).get(model.name) or default_weights_path(model)
+            path = weights.get(model.name) or default_weights_path(model)
             if path is None:
                 raise FileNotFoundError(
                     f"expected network weights for object {model.name!r}; name a file, or set network to never"
@@ -81,7 +94,26 @@ class Tracker:
                 loaded[path] = MotionNetwork.load(path, config.device, config.runtime, config.threads)
             loaded[path].info.check_object(model.name, model.diameter_m, path)
             networks[model.name] = loaded[path]
-        return cls(models, config, networks)
+        tracker = cls(models, config, networks)
+        tracker._loaded = loaded
+        return tracker
+
+    def adopt(self, other: Tracker) -> None:
+        """Follow another tracker's objects, too, which must not be used any more. Raises ValueError for names that are known."""
+        known = [name for name in other.models if name in self.models]
+        if known:
+            raise ValueError(f"expected objects of names that are not followed yet, got {', '.join(known)}")
+        self._estimator.adopt(other._estimator)
+        self._networks.adopt(other._networks)
+        self._searcher.adopt(other._searcher)
+        self._loaded |= other._loaded
+        self._tracks |= other._tracks
+
+    def remove(self, name: str) -> None:
+        """Know an object no more; raises KeyError for one that is not known."""
+        self.stop(name)
+        for part in (self._estimator, self._networks, self._searcher):
+            part.remove(name)
 
     @property
     def device(self) -> str:
@@ -157,6 +189,8 @@ class Tracker:
         if self.config.depth == "none":
             frame = frame.without_depth()
         self._estimator.budget.begin(budget_ms)
+        if self.config.camera_motion:
+            self._tracks = {name: track.seen_from(frame.world_T_camera) for name, track in self._tracks.items()}
         expected = {
             name: track.expected_in(frame, self.models[name], self.config.noise, self.config.motion) for name, track in self._tracks.items()
         }

@@ -342,3 +342,68 @@ def test_a_first_pose_is_compared_within_the_frames_time(request, name, monkeypa
     # The expected pose, one other, the best so far or the better of two turns, and one of the same shape.
     assert max(counts) <= 3 and len(counts) > 5
     assert pose_errors(result.camera_T_object, frame.truth[name])[0] < 0.002
+
+
+def test_objects_come_and_go_while_others_are_followed(cube, jug):
+    tracker = Tracker([cube], GEOMETRY)
+    frames = list(moving(cube, 6))
+    tracker.start("cube", START)
+    tracker.step(frames[0])
+    tracker.adopt(tracker.load_others([jug, dataclasses.replace(cube, name="cube#2")]))
+    assert list(tracker.models) == ["cube", "demo_jug", "cube#2"]
+    tracker.start("cube#2", frames[1].truth["cube"])
+    both = [tracker.step(frame) for frame in frames[1:4]][-1]
+    assert np.allclose(both["cube"].camera_T_object, both["cube#2"].camera_T_object, atol=1e-3)
+    with pytest.raises(ValueError, match="not followed yet, got cube"):
+        tracker.adopt(Tracker([cube], GEOMETRY))
+    tracker.remove("cube")
+    assert list(tracker.step(frames[4])) == ["cube#2"]
+    with pytest.raises(ValueError, match="demo_jug, cube#2, got 'cube'"):
+        tracker.start("cube", START)
+
+
+def camera_leaps(model, count):
+    """Frames of a resting object by a camera that goes 6 cm and turns 10 degrees from frame to frame, and says so."""
+    leap = apply_residual(np.eye(4), np.array([0.06, -0.02, 0.01]), np.radians([2.0, -9.0, 3.0]), np.zeros(3))
+    back = np.linalg.inv(leap)
+    for number in range(count):
+        world_T_camera = np.eye(4) if number % 2 == 0 else leap
+        pose = START if number % 2 == 0 else back @ START
+        yield dataclasses.replace(frame_of(model, pose, number / 30), world_T_camera=world_T_camera)
+
+
+def test_the_cameras_own_motion_is_expected(cube):
+    frames = list(camera_leaps(cube, 6))
+    knowing = Tracker([cube], dataclasses.replace(GEOMETRY, camera_motion=True, search=False))
+    knowing.start("cube", START)
+    for frame in frames:
+        result = knowing.step(frame)["cube"]
+        assert result.state is TrackState.TRACKING
+        assert pose_errors(result.camera_T_object, frame.truth["cube"])[0] < 0.001
+    unaware = Tracker([cube], dataclasses.replace(GEOMETRY, search=False))
+    unaware.start("cube", START)
+    assert [unaware.step(frame)["cube"].state for frame in frames][1] is not TrackState.TRACKING
+
+
+def test_what_is_hidden_is_held_in_the_world(cube):
+    first, second = list(camera_leaps(cube, 2))
+    tracker = Tracker([cube], dataclasses.replace(GEOMETRY, camera_motion=True))
+    tracker.start("cube", START)
+    tracker.step(first)
+    behind = frame_of(cube, second.truth["cube"], second.stamp, bar=(0, 320))
+    result = tracker.step(dataclasses.replace(behind, world_T_camera=second.world_T_camera))["cube"]
+    assert result.state is TrackState.OCCLUDED
+    assert pose_errors(result.camera_T_object, second.truth["cube"])[0] < 0.001
+
+
+def test_velocities_keep_their_direction_in_the_world(cube):
+    """The object moves on while the camera turns: the frame after is expected where it is."""
+    tracker = Tracker([cube], dataclasses.replace(GEOMETRY, camera_motion=True))
+    tracker.start("cube", START)
+    turn = apply_residual(np.eye(4), np.zeros(3), np.radians([0.0, 0.0, 90.0]), np.zeros(3))
+    frames = list(moving(cube, 5))
+    for frame in frames[:4]:
+        tracker.step(dataclasses.replace(frame, world_T_camera=np.eye(4)))
+    track = tracker._tracks["cube"].seen_from(turn)
+    expected = track.expected_in(frames[4], cube, tracker.config.noise, moving=True).camera_T_object
+    assert np.allclose(turn @ expected, frames[4].truth["cube"], atol=1e-3)
