@@ -19,7 +19,8 @@ from pose_tracker_ros.datasets import Frame, FrameSequence, open_sequence
 from pose_tracker_ros.evaluation.named_scenes import open_scene
 from pose_tracker_ros.evaluation.track import perturbed
 from pose_tracker_ros.nodes import messages
-from pose_tracker_ros.nodes.object_topics import IMAGES, LATCHED, ObjectTopics, ros_name
+from pose_tracker_ros.nodes.object_names import ros_name
+from pose_tracker_ros.nodes.object_topics import IMAGES, LATCHED, ObjectTopics
 from pose_tracker_ros.nodes.parameters import config_from_parameters, declare, declare_config
 from pose_tracker_ros.nodes.ready_frames import FrameFile, ReadyFrame, ready_frame
 from pose_tracker_ros.objects import ObjectModel, load_object

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Collection
 
 import numpy as np
 from geometry_msgs.msg import PoseStamped
@@ -19,24 +17,6 @@ LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 # Reliable, as drivers publish by default: consumers choose best effort.
 IMAGES = QoSProfile(depth=5)
 SETTLE_S = 0.5
-
-
-def ros_name(name: str, taken: Collection[str] = ()) -> str:
-    """A name of an object as a part of topics and frames.
-
-    Runs of other characters than letters and digits become one underscore (``obj_000001#2``: ``obj_000001_2``), and names
-    that don't begin with a letter are preceded by ``object_`` (``006_mustard_bottle``: ``object_006_mustard_bottle``).
-    One that is ``taken`` gets a number after it.
-    """
-    valid = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_")
-    if not valid[:1].isalpha():
-        valid = f"object_{valid}".rstrip("_")
-    number = 1
-    unique = valid
-    while unique in taken:
-        number += 1
-        unique = f"{valid}_{number}"
-    return unique
 
 
 class ObjectTopics:

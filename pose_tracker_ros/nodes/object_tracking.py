@@ -1,32 +1,44 @@
-"""The tracker in a node: frames in, poses, states and diagnostics out."""
+"""The tracker in a node: frames in, poses and states of all objects out."""
 
 from __future__ import annotations
 
 import threading
 import time
-from pathlib import Path
+from dataclasses import replace
 from typing import NamedTuple
 
-from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import JumpThreshold, TimeJump
 from rclpy.duration import Duration
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from std_srvs.srv import Trigger
+from vision_msgs.msg import Detection3DArray
 
 from pose_tracker_ros.evaluation.overlay import draw_overlay
 from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.nodes import messages
 from pose_tracker_ros.nodes.camera_subscriber import CameraSubscriber, RgbdMessages
-from pose_tracker_ros.nodes.first_poses import FirstPoses
+from pose_tracker_ros.nodes.detections import detection
+from pose_tracker_ros.nodes.first_poses import FirstPoses, in_camera_frame
 from pose_tracker_ros.nodes.newest import NewestFirstWorker
-from pose_tracker_ros.nodes.object_publisher import STATES_WITH_POSE, ObjectPublisher, mesh_marker
-from pose_tracker_ros.nodes.parameters import apply_changes, config_from_parameters, declare, declare_config
+from pose_tracker_ros.nodes.object_names import named_objects
+from pose_tracker_ros.nodes.object_publisher import STATES_WITH_POSE
+from pose_tracker_ros.nodes.object_set import FirstObject, FollowedObject, ObjectSet
+from pose_tracker_ros.nodes.object_transforms import ObjectTransforms
+from pose_tracker_ros.nodes.parameters import (
+    apply_changes,
+    config_from_parameters,
+    declare,
+    declare_changeable,
+    declare_config,
+)
 from pose_tracker_ros.nodes.recent_frames import FrameBuffer
-from pose_tracker_ros.nodes.tracker_diagnostics import StageTimes, error_values, health, status
-from pose_tracker_ros.objects import ObjectModel, load_object
+from pose_tracker_ros.nodes.tracker_diagnostics import StageTimes, TrackerDiagnostics
+from pose_tracker_ros.nodes.transforms import Transforms
 from pose_tracker_ros.tracking import Tracker, TrackerConfig, TrackResult, TrackState
 
 ERROR_PERIOD_S = 5.0
@@ -41,37 +53,42 @@ class Arrival(NamedTuple):
 
 
 class ObjectTracking:
-    """Follows one object for a node.
+    """Follows objects for a node.
 
     Images are converted and tracked in a worker thread that always takes the newest frame, so that callbacks
     never wait and a slow machine drops frames instead of falling behind.
     """
 
     def __init__(self, node: Node) -> None:
-        """Declare parameters, load the object and its network, start listening; errors as in ``TrackerNode``."""
+        """Declare parameters, load the objects and their networks, start listening; errors as in ``TrackerNode``."""
         self._node = node
         self._declare_parameters()
-        self._model = self._load_model()
-        self._name = self._model.name
         config = config_from_parameters(node, TrackerConfig)
-        weights = self._value("weights_path")
-        self.tracker = Tracker.load([self._model], config, {self._name: Path(weights)} if weights else {})
-        self.times = StageTimes()
         self._lock = threading.Lock()
-        self._last_start = "none yet"
+        named = named_objects(self._wanted(self._value("objects")))
+        first = FirstObject(*map(self._value, ("mesh_path", "mesh_unit", "weights_path", "object_frame")))
+        self.objects = ObjectSet(node, named, first, config, self._lock, self._reset)
+        self.times = StageTimes()
         self._recent = FrameBuffer(config.catch_up_s)
         self._failures = 0
         self._frames = 0
-        self._last_frames = 0
-        self._last_report = time.monotonic()
         self.tracker.warm_up()
         self._create_interfaces()
         apply_changes(node, TrackerConfig, self._reconfigure)
-        self._publisher.publish_forgotten("waiting for a first pose")
+        node.add_on_set_parameters_callback(self._check_objects)
+        node.add_post_set_parameters_callback(self._change_objects)
+        for one in self.objects.all():
+            size = f"{one.model.diameter_m * 1e3:.0f} mm, {len(one.model.mesh.faces)} triangles"
+            node.get_logger().info(f"tracking {one.named.name!r} ({size})")
         node.get_logger().info(
-            f"tracking {self._name!r} ({self._model.diameter_m * 1e3:.0f} mm, {len(self._model.mesh.faces)} triangles); "
-            f"waiting for a first pose on {node.resolve_topic_name('~/initial_pose')}"
+            f"waiting for first poses on {node.resolve_topic_name('~/initial_pose')} and "
+            f"{node.resolve_topic_name('~/initial_poses')}"
         )
+
+    @property
+    def tracker(self) -> Tracker:
+        """The tracker of all objects."""
+        return self.objects.tracker
 
     def frame_counts(self) -> dict[str, int]:
         """Frames that came, pairs or colour alone, were processed, overtaken by newer ones, or failed."""
@@ -84,6 +101,7 @@ class ObjectTracking:
 
     def stop(self) -> None:
         """Stop the threads."""
+        self.objects.stop()
         self._worker.stop()
         self._drawer.stop()
 
@@ -93,30 +111,35 @@ class ObjectTracking:
     def _declare_parameters(self) -> None:
         for name, default, description in (
             ("object", "demo_jug", "Object to track: a name in models/ or a folder with object.yaml"),
-            ("mesh_path", "", "Mesh file instead of the object's own"),
+            ("mesh_path", "", "Mesh file instead of the first object's own"),
             ("mesh_unit", "", "Unit of mesh_path: m, cm or mm; empty = the object's"),
-            ("weights_path", "", "Network weights instead of the object's own"),
-            ("object_frame", "", "TF frame of the object; empty = its name"),
-            ("publish_tf", True, "Publish the transform from camera to object"),
+            ("weights_path", "", "Network weights instead of the first object's own"),
+            ("object_frame", "", "TF frame of the first object; empty = its name"),
+            ("target_frame", "", "Fixed frame in which poses are also published, and below which TF has the objects; empty = none"),
+            ("tf_wait_s", 0.03, "How long an image waits for the camera's transform to target_frame at its stamp, seconds"),
+            ("publish_tf", True, "Publish the transforms from camera, or target_frame, to objects"),
             ("sync_slop", 0.02, "Largest difference of colour and depth stamps, seconds"),
             ("queue_size", 10, "Images that wait for their partner"),
             ("reliable", False, "Have lost images sent again; needs a camera that publishes reliably"),
-            ("initial_pose", [0.0] * 7, "First pose x y z qx qy qz qw in the camera frame; all zero = wait for a message"),
+            ("initial_pose", [0.0] * 7, "First pose x y z qx qy qz qw of the first object in the camera frame; all zero = wait for a message"),
         ):
             declare(self._node, name, default, description)
+        declare_changeable(
+            self._node, "objects", [""], "Objects to track, instead of object: names or folders; one named twice is two of a kind"
+        )
         declare_config(self._node, TrackerConfig)
-
-    def _load_model(self) -> ObjectModel:
-        return load_object(self._value("object"), self._value("mesh_path") or None, self._value("mesh_unit") or None)
 
     def _create_interfaces(self) -> None:
         node = self._node
-        frame = self._value("object_frame") or self._name
-        marker = mesh_marker(self._model, frame, self._value("mesh_path"), self._value("mesh_unit"))
-        self._publisher = ObjectPublisher(node, frame, self._value("publish_tf"), marker)
+        transforms = Transforms(node)
+        self._transforms = transforms
+        self._target_frame = self._value("target_frame")
+        self._placing = ObjectTransforms(
+            node, transforms, self._target_frame, self._value("tf_wait_s"), self._value("publish_tf")
+        )
+        self._detections = node.create_publisher(Detection3DArray, "~/detections", 10)
         self._overlays = node.create_publisher(Image, "~/overlay", 1)
-        self._diagnostics = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        self._first_poses = FirstPoses(node, self._value("initial_pose"))
+        self._first_poses = FirstPoses(node, self._value("initial_pose"), lambda: self.objects.names, self._tracked)
         self._worker = NewestFirstWorker(self._track, "tracking")
         self._drawer = NewestFirstWorker(self._draw, "drawing")
         self.camera = CameraSubscriber(
@@ -127,30 +150,59 @@ class ObjectTracking:
             self._on_frame,
             self.tracker.config.depth,
         )
+        self._diagnostics = TrackerDiagnostics(node, self.objects, self.camera, self.frame_counts, self.times)
         node.create_service(Trigger, "~/reset", self._on_reset)
-        node.create_timer(1.0, self._publish_diagnostics)
         threshold = JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True)
         self._jump_handle = node.get_clock().create_jump_callback(threshold, post_callback=self._on_time_jump)
+
+    def _wanted(self, objects: list[str] | None) -> list[str]:
+        """What ``objects`` names, or, where it names nothing, ``object``."""
+        names = [name for name in objects or [] if name.strip()]
+        return names or [self._value("object")]
+
+    def _check_objects(self, changed: list[Parameter]) -> SetParametersResult:
+        for parameter in changed:
+            if parameter.name == "objects":
+                try:
+                    named_objects(self._wanted(parameter.value))
+                except (OSError, ValueError) as error:
+                    return SetParametersResult(successful=False, reason=str(error))
+        return SetParametersResult(successful=True)
+
+    def _change_objects(self, changed: list[Parameter]) -> None:
+        for parameter in changed:
+            if parameter.name == "objects":
+                self.objects.want(named_objects(self._wanted(parameter.value)))
 
     def _reconfigure(self, config: TrackerConfig) -> None:
         with self._lock:
             self.tracker.reconfigure(config)
 
+    def _tracked(self) -> set[str]:
+        return {name for name in self.objects.names if self.tracker.state(name) is TrackState.TRACKING}
+
     def _on_reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        with self._lock:
-            self.tracker.stop(self._name)
-            self._first_poses.take()
-            self._publisher.publish_forgotten("reset; waiting for a first pose")
-        response.success, response.message = True, "pose forgotten; waiting for an initial pose"
+        self._forget(self.objects.names, "reset; waiting for a first pose")
+        response.success, response.message = True, "poses forgotten; waiting for first poses"
         return response
 
+    def _reset(self, name: str) -> None:
+        self._forget([name], "reset; waiting for a first pose")
+
+    def _forget(self, names: list[str], reason: str) -> None:
+        # Under the lock, so that no frame in work has the last word.
+        with self._lock:
+            for name in filter(self.objects.__contains__, names):
+                self._first_poses.forget(name)
+                self.tracker.stop(name)
+                self.objects[name].publisher.publish_forgotten(reason)
+
     def _on_time_jump(self, jump: TimeJump) -> None:
-        self._node.get_logger().warning("time jumped back; the pose is forgotten, give an initial pose")
+        self._node.get_logger().warning("time jumped back; poses are forgotten, give first poses")
         self._worker.clear()
         with self._lock:
             self._recent.clear()
-            self.tracker.stop(self._name)
-            self._publisher.publish_forgotten("time jumped back; waiting for a first pose")
+        self._forget(self.objects.names, "time jumped back; waiting for a first pose")
 
     def _on_frame(self, received: RgbdMessages) -> None:
         self._worker.put(Arrival(received, time.perf_counter(), self._age_s(received.color.header)))
@@ -163,15 +215,15 @@ class ObjectTracking:
         """One frame in the worker thread; whatever is wrong with it costs this frame alone."""
         try:
             begin = time.perf_counter()
-            frame = messages.frame_from_messages(*arrival.messages)
-            converted = time.perf_counter()
             header = arrival.messages.color.header
+            frame = messages.frame_from_messages(*arrival.messages)
+            frame = replace(frame, world_T_camera=self._placing.camera_pose(header))
+            converted = time.perf_counter()
             # Published under the lock, or a reset would be followed by the state before it.
             with self._lock:
                 results = self._step(frame, header)
                 stepped = time.perf_counter()
-                for result in results.values():
-                    self._publisher.publish(result, header)
+                self._publish(results, frame, header)
             self._frames += 1
             if results:
                 stages = {"pairing": arrival.age, "image to pose": self._age_s(header)} if header.stamp.sec else {}
@@ -188,84 +240,73 @@ class ObjectTracking:
                 self._node.get_logger().error(f"frame dropped: {text}", throttle_duration_sec=ERROR_PERIOD_S)
 
     def _step(self, frame: Frame, header: Header) -> dict[str, TrackResult]:
-        """What is known of the object after a frame; nothing before a first pose was taken."""
+        """What is known of the objects after a frame; nothing of those for which no first pose was taken yet."""
         self._keep(frame)
-        pending = self._first_poses.take()
-        started = None if pending is None else self._start(pending, frame, header)
-        if started is not None:
-            return {self._name: started}
-        return self.tracker.step(frame)
+        results = self.tracker.step(frame)
+        for name, pose in self._first_poses.take().items():
+            # It may have been given up since the pose came.
+            started = self._start(self.objects[name], pose, frame, header) if name in self.objects else None
+            if started is not None:
+                results[name] = started
+        return results
+
+    def _publish(self, results: dict[str, TrackResult], frame: Frame, header: Header) -> None:
+        objects = [self.objects[name] for name in self.objects.names if name in results]
+        for one in objects:
+            one.publisher.publish(results[one.named.name], header)
+        self._placing.publish([one.publisher for one in objects], header, frame.world_T_camera)
+        if self._detections.get_subscription_count():
+            seen = [one for one in objects if one.publisher.has_pose]
+            self._detections.publish(Detection3DArray(header=header, detections=[_detection(one, header) for one in seen]))
 
     def _keep(self, frame: Frame) -> None:
-        """Frames are needed again only by a first pose, so none are kept while tracking."""
-        if self.tracker.state(self._name) is TrackState.TRACKING:
+        """Frames are needed again only by first poses, so none are kept while all objects are tracked."""
+        if len(self._tracked()) == len(self.objects.names):
             self._recent.clear()
         elif self.tracker.config.catch_up_s > 0:
             self._recent.add(frame)
 
-    def _start(self, pending: PoseStamped, frame: Frame, header: Header) -> TrackResult | None:
+    def _start(self, one: FollowedObject, pending: PoseStamped, frame: Frame, header: Header) -> TrackResult | None:
         """Start from a first pose; the result in this frame, None when it was refused."""
         stamp = messages.seconds(pending.header.stamp)
         frames = self._recent.since(stamp, self.tracker.config.catch_up_frames) if stamp else None
         frames = frames or [frame]
         age = f"{frame.stamp - stamp:.2f} s old, followed over {len(frames)} frames" if stamp else "without a stamp"
         try:
-            pose = self._first_poses.in_camera_frame(pending, header)
-            result = self.tracker.start_checked(self._name, pose, frames)
+            pose = in_camera_frame(pending, frames[0], header, self._transforms, self._target_frame)
+            result = self.tracker.start_checked(one.named.name, pose, frames)
         except ValueError as error:
-            self._refuse(f"{error} ({age})")
+            self._refuse(one, f"{error} ({age})")
             return None
         if result.state is not TrackState.TRACKING:
-            self._refuse(f"{result.reason} ({age}, score {result.score:.2f})")
+            self._refuse(one, f"{result.reason} ({age}, score {result.score:.2f})")
             return None
-        self._last_start = f"taken: {age}, score {result.score:.2f}"
-        self._node.get_logger().info(f"first pose {self._last_start}")
+        one.last_start = f"taken: {age}, score {result.score:.2f}"
+        self._node.get_logger().info(f"first pose of {one.named.name!r} {one.last_start}")
         return result
 
-    def _refuse(self, why: str) -> None:
+    def _refuse(self, one: FollowedObject, why: str) -> None:
         """Say why a first pose was not taken; an object that is tracked stays so."""
-        self._last_start = f"refused: {why}"
+        one.last_start = f"refused: {why}"
         self._node.get_logger().warning(
-            f"first pose {self._last_start}; is {self._name!r} in sight there, and are the pose's frame and stamp right?"
+            f"first pose of {one.named.name!r} {one.last_start}; is it in sight there, and are the pose's frame and stamp right?"
         )
-        if self._publisher.state is TrackState.UNINITIALISED:
-            self._publisher.publish_forgotten(f"first pose {self._last_start}")
+        if one.publisher.state is TrackState.UNINITIALISED:
+            one.publisher.publish_forgotten(f"first pose {one.last_start}")
 
     def _draw(self, item: tuple[Frame, dict[str, TrackResult], Header]) -> None:
         frame, results, header = item
         image = frame.color
         for name, result in results.items():
-            if result.state in STATES_WITH_POSE:
-                pose = result.camera_T_object
+            if result.state in STATES_WITH_POSE and name in self.objects:
+                pose, model = result.camera_T_object, self.objects[name].model
                 rendering = self.tracker.render(name, frame.camera, pose)
                 lines = [f"{name}: {result.state.value}, {result.reason}, probability {result.score:.2f}"]
-                image = draw_overlay(image, rendering, frame.camera, pose, self._model.diameter_m, lines)
+                image = draw_overlay(image, rendering, frame.camera, pose, model.diameter_m, lines)
         if self._node.context.ok():
             self._overlays.publish(messages.image_message(image, "rgb8", header))
 
-    def _publish_diagnostics(self) -> None:
-        now = time.monotonic()
-        rate = (self._frames - self._last_frames) / max(now - self._last_report, 1e-3)
-        self._last_frames, self._last_report = self._frames, now
-        state, reason, result = self._publisher.state, self._publisher.reason, self._publisher.result
-        values = {
-            "object": self._name,
-            "state": state.value,
-            "reason": reason,
-            "score (probability)": f"{0.0 if result is None else result.score:.2f}",
-            "first pose": self._last_start,
-            "network": self.tracker.config.network,
-            "device": self.tracker.device,
-            "frame rate (Hz)": f"{rate:.1f}",
-            "frames processed": self._frames,
-            "frames dropped": self._worker.dropped,
-            "frames failed": self._failures,
-            **{f"received {name}": count for name, count in self.camera.received.items()},
-            **error_values(result),
-            **self.times.values(),
-        }
-        missing = self.camera.missing() if rate == 0 else None
-        name = f"{self._node.get_fully_qualified_name()}: tracking"
-        message = DiagnosticArray(status=[status(name, self._name, health(state, reason, missing), values)])
-        message.header.stamp = self._node.get_clock().now().to_msg()
-        self._diagnostics.publish(message)
+
+def _detection(one: FollowedObject, header: Header) -> object:
+    result = one.publisher.result
+    return detection(one.named.name, one.model, result.camera_T_object, header, result.score, result.covariance)

@@ -57,6 +57,11 @@ def declare(node: Node, name: str, default: Any, description: str) -> Any:
     return node.declare_parameter(name, default, descriptor).value
 
 
+def declare_changeable(node: Node, name: str, default: Any, description: str) -> Any:
+    """Declare a parameter that may change while the node runs, and return its value."""
+    return node.declare_parameter(name, default, ParameterDescriptor(description=description)).value
+
+
 def _is_given(node: Node, name: str) -> bool:
     """Whether somebody gives a value for a parameter that the node does not have."""
     value = node.declare_parameter(name, None, ParameterDescriptor(dynamic_typing=True)).value

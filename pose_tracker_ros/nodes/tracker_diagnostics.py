@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
-from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.node import Node
 
+from pose_tracker_ros.nodes.camera_subscriber import CameraSubscriber
+from pose_tracker_ros.nodes.object_set import FollowedObject, ObjectSet
 from pose_tracker_ros.tracking import TrackResult, TrackState
 
 KEPT_FRAMES = 300
+PERIOD_S = 1.0
 STAGES = {
     "pairing": "stamp to pair of colour and depth, or to colour alone",
     "waiting": "pair to worker",
     "conversion": "messages to arrays",
-    "step": "of the tracker",
-    "publishing": "pose, covariance, TF, state",
+    "step": "of the tracker, all objects",
+    "publishing": "poses, covariances, TF, states",
     "image to pose": "stamp to published",
 }
 
@@ -43,6 +48,65 @@ class StageTimes:
             f"{stage} ({STAGES[stage]}), median / 95 % in ms": f"{median:.2f} / {high:.2f}"
             for stage, (median, high) in self.summary_ms().items()
         }
+
+
+class TrackerDiagnostics:
+    """Publishes ``/diagnostics`` once a second: one status of what comes in and where the time goes, and one of each object."""
+
+    def __init__(
+        self,
+        node: Node,
+        objects: ObjectSet,
+        camera: CameraSubscriber,
+        frame_counts: Callable[[], Mapping[str, int]],
+        times: StageTimes,
+    ) -> None:
+        self._node, self._objects, self._camera = node, objects, camera
+        self._frame_counts, self._times = frame_counts, times
+        self._last_frames, self._last_report = 0, time.monotonic()
+        self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        node.create_timer(PERIOD_S, self._publish)
+
+    def _publish(self) -> None:
+        now, counts = time.monotonic(), self._frame_counts()
+        rate = (counts["processed"] - self._last_frames) / max(now - self._last_report, 1e-3)
+        self._last_frames, self._last_report = counts["processed"], now
+        missing = self._camera.missing() if rate == 0 else None
+        name = self._node.get_fully_qualified_name()
+        statuses = [self._of_frames(f"{name}: frames", rate, counts, missing)]
+        statuses += [self._of_object(f"{name}: {one.named.name}", one, missing) for one in self._objects.all()]
+        for wanted, why in dict(self._objects.failures).items():
+            failed = DiagnosticStatus.ERROR, f"could not be loaded: {why}"
+            statuses.append(status(f"{name}: {wanted}", wanted, failed, {"object": wanted}))
+        message = DiagnosticArray(status=statuses)
+        message.header.stamp = self._node.get_clock().now().to_msg()
+        self._publisher.publish(message)
+
+    def _of_frames(self, name: str, rate: float, counts: Mapping[str, int], missing: str | None) -> DiagnosticStatus:
+        tracker = self._objects.tracker
+        values = {
+            "objects": ", ".join(self._objects.names),
+            "network": tracker.config.network,
+            "device": tracker.device,
+            "frame rate (Hz)": f"{rate:.1f}",
+            **{f"frames {kind}": counts[kind] for kind in ("processed", "dropped", "failed")},
+            **{f"received {kind}": count for kind, count in self._camera.received.items()},
+            **self._times.values(),
+        }
+        fine = DiagnosticStatus.OK, f"{rate:.1f} frames a second"
+        return status(name, "camera", (DiagnosticStatus.STALE, missing) if missing else fine, values)
+
+    def _of_object(self, name: str, one: FollowedObject, missing: str | None) -> DiagnosticStatus:
+        published = one.publisher
+        values = {
+            "object": one.named.name,
+            "state": published.state.value,
+            "reason": published.reason,
+            "score (probability)": f"{0.0 if published.result is None else published.result.score:.2f}",
+            "first pose": one.last_start,
+            **error_values(published.result),
+        }
+        return status(name, one.named.name, health(published.state, published.reason, missing), values)
 
 
 def health(state: TrackState, reason: str, missing: str | None) -> tuple[bytes, str]:

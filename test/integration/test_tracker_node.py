@@ -81,7 +81,7 @@ class Partner(Node):
     def diagnostics(self):
         """Values of the newest diagnostics by name."""
         newest = self.received["/diagnostics"][-1:]
-        return {item.key: item.value for message in newest for item in message.status[0].values}
+        return {item.key: item.value for message in newest for status in message.status for item in status.values}
 
 
 @pytest.fixture(scope="module")

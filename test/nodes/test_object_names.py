@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pose_tracker_ros.nodes.object_topics import ros_name
+from pose_tracker_ros.nodes.object_names import ros_name
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,59 @@
+"""Objects in vision_msgs: what the tracker found, and first poses of several objects at once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+from geometry_msgs.msg import PoseStamped
+from std_msgs.msg import Header
+from vision_msgs.msg import Detection3D, Detection3DArray, ObjectHypothesisWithPose
+
+from pose_tracker_ros.geometry import make_pose
+from pose_tracker_ros.nodes import messages
+from pose_tracker_ros.objects import ObjectModel, kind_of
+
+
+def detection(
+    name: str, model: ObjectModel, camera_T_object: np.ndarray, header: Header, score: float, covariance: np.ndarray | None = None
+) -> Detection3D:
+    """An object at a pose (4, 4): id its name, class its kind, and the box of its mesh, which stands in the object's axes.
+
+    score: 0..1; covariance: (6, 6), see ``messages.pose_with_covariance``.
+    """
+    result = ObjectHypothesisWithPose()
+    result.hypothesis.class_id, result.hypothesis.score = kind_of(name), float(score)
+    result.pose.pose = messages.pose_message(camera_T_object)
+    if covariance is not None:
+        result.pose.covariance = covariance.ravel().tolist()
+    found = Detection3D(header=header, results=[result], id=name)
+    found.bbox.center = messages.pose_message(camera_T_object @ make_pose(np.eye(3), model.center_m))
+    size = found.bbox.size
+    size.x, size.y, size.z = map(float, np.ptp(model.mesh.vertices, axis=0))
+    return found
+
+
+def poses_by_name(
+    message: Detection3DArray, names: Sequence[str], tracked: Collection[str]
+) -> tuple[dict[str, PoseStamped], list[str]]:
+    """Poses of a message by the objects' ``names``, and a sentence for each detection that is of no use.
+
+    The id names the object; without one, or where the id is that of a kind, the class does: the next instance of that kind
+    that the message does not name, those that are not ``tracked`` first.
+    """
+    poses: dict[str, PoseStamped] = {}
+    refused = []
+    named = {one.id for one in message.detections}
+    for one in message.detections:
+        best = max(one.results, key=lambda result: result.hypothesis.score, default=None)
+        asked = one.id or (best.hypothesis.class_id if best else "")
+        free = [name for name in names if kind_of(name) == asked and name not in poses and (name == one.id or name not in named)]
+        name = asked if asked in names and asked not in poses else min(free, key=lambda name: name in tracked, default=None)
+        if name is None:
+            refused.append(f"expected one of the objects {', '.join(names)}, each once, got {asked!r}")
+        elif best is None:
+            refused.append(f"expected a pose of {name!r} in the results of its detection, got none")
+        else:
+            header = one.header if one.header.frame_id else message.header
+            poses[name] = PoseStamped(header=header, pose=best.pose.pose)
+    return poses, refused
