@@ -1,4 +1,4 @@
-"""Pixels of sensor_msgs images, from any library that deserialises them.
+"""Pixels of sensor_msgs images and calibrations of CameraInfo, from any library that deserialises them.
 
 A message is anything with the fields of sensor_msgs/Image (or CompressedImage); no ROS is needed.
 """
@@ -9,6 +9,8 @@ from typing import Any
 
 import cv2
 import numpy as np
+
+from pose_tracker_ros.intrinsics import Calibration
 
 _COLOR_CONVERSIONS = {
     "rgb8": None,
@@ -71,6 +73,21 @@ def mask_from_message(message: Any, label: int = 0) -> np.ndarray:
         raise ValueError(f"expected a mask as {', '.join(_MASK_FORMATS)}, got encoding {message.encoding!r}")
     pixels = _pixels(message, _MASK_FORMATS[message.encoding], 1)
     return pixels == label if label else pixels != 0
+
+
+def calibration_from_info(info: Any) -> Calibration:
+    """What a CameraInfo of ROS 2, or of ROS 1, whose matrices have capital letters, says of the camera."""
+    k, d, p = (getattr(info, name.upper() if hasattr(info, name.upper()) else name) for name in "kdp")
+    roi = info.roi
+    return Calibration(
+        info.width,
+        info.height,
+        *(tuple(map(float, values)) for values in (k, d)),
+        info.distortion_model,
+        tuple(map(float, p)),
+        (info.binning_x, info.binning_y),
+        (roi.x_offset, roi.y_offset, roi.width, roi.height),
+    )
 
 
 def _compressed_depth(message: Any) -> np.ndarray:

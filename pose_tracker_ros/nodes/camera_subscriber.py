@@ -12,7 +12,7 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 
-from pose_tracker_ros.nodes.messages import is_distorted, seconds
+from pose_tracker_ros.nodes.messages import seconds
 from pose_tracker_ros.nodes.waiting_colors import WaitingColors
 
 COLOR_TOPIC, DEPTH_TOPIC, INFO_TOPIC = "~/color/image", "~/depth/image", "~/color/camera_info"
@@ -58,7 +58,6 @@ class CameraSubscriber:
         self._info: CameraInfo | None = None
         self._last_stamp = {"color": 0.0, "depth": 0.0}
         self._last_counts = dict(self.received)
-        self._warned_of_distortion = False
         quality = QoSProfile(
             depth=5, reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
         )
@@ -115,11 +114,6 @@ class CameraSubscriber:
     def _on_info(self, info: CameraInfo) -> None:
         self.received["camera_info"] += 1
         self._info = info
-        if is_distorted(info) and not self._warned_of_distortion:
-            self._warned_of_distortion = True
-            self._node.get_logger().warning(
-                "the images are distorted; poses will be off at the border: rectify them with image_proc"
-            )
 
     def _wait_for_depth(self, color: Image) -> None:
         self._waiting.add(color, time.monotonic())

@@ -13,23 +13,9 @@ from std_msgs.msg import Header
 
 from pose_tracker_ros.camera import PinholeCamera
 from pose_tracker_ros.datasets import Frame
-from pose_tracker_ros.datasets.image_messages import color_from_message, depth_from_message
+from pose_tracker_ros.datasets.image_messages import calibration_from_info, color_from_message, depth_from_message
 from pose_tracker_ros.geometry import make_pose, matrix_from_quaternion, quaternion_from_matrix
-
-
-def camera_from_info(info: CameraInfo) -> PinholeCamera:
-    """Intrinsics of a CameraInfo: P of a rectified image where it is set, K otherwise.
-
-    Raises ValueError when the camera is not calibrated.
-    """
-    projection = np.array(info.p, dtype=np.float64).reshape(3, 4)[:, :3]
-    matrix = projection if projection[0, 0] > 0 and projection[1, 1] > 0 else np.array(info.k).reshape(3, 3)
-    return PinholeCamera.from_matrix(matrix, info.width, info.height)
-
-
-def is_distorted(info: CameraInfo) -> bool:
-    """True when the image still has lens distortion: coefficients are given and the image is not rectified by P."""
-    return any(abs(value) > 1e-9 for value in info.d) and not info.p[0] > 0
+from pose_tracker_ros.intrinsics import image_geometry
 
 
 def frame_from_messages(color: Image, depth: Image | None, info: CameraInfo) -> Frame:
@@ -42,14 +28,11 @@ def frame_from_messages(color: Image, depth: Image | None, info: CameraInfo) -> 
             f"expected depth of the colour image's size {color.width}x{color.height}, got {depth.width}x{depth.height}; "
             "register depth to colour (realsense: align_depth.enable:=true, others: depth_image_proc register)"
         )
-    camera = camera_from_info(info)
-    if (camera.width, camera.height) != (color.width, color.height):
-        raise ValueError(
-            f"expected CameraInfo of the image's size {color.width}x{color.height}, got {camera.width}x{camera.height}; "
-            "subscribe to the camera_info of the colour image"
-        )
+    geometry = image_geometry(calibration_from_info(info), (color.width, color.height))
     measured = np.zeros((color.height, color.width), np.float32) if depth is None else depth_from_message(depth)
-    return Frame(color_from_message(color), measured, camera, seconds(color.header.stamp))
+    return Frame(
+        geometry.color(color_from_message(color)), geometry.labels(measured), geometry.camera, seconds(color.header.stamp)
+    )
 
 
 def seconds(stamp: Time) -> float:

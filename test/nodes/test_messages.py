@@ -115,7 +115,7 @@ def test_what_does_not_fit_is_said_in_one_sentence(color, depth, camera, words):
 
 def test_an_uncalibrated_camera_is_refused():
     with pytest.raises(ValueError, match="calibrated"):
-        messages.camera_from_info(CameraInfo(width=640, height=480))
+        messages.frame_from_messages(color_message(), None, CameraInfo(width=8, height=6))
 
 
 def test_a_pose_without_orientation_is_refused():
