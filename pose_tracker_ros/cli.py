@@ -17,6 +17,7 @@ COMMANDS = {
     "bench": "bench.bench",
     "simulate": "simulate.simulate",
     "run": "run.run",
+    "parameters": "parameters.parameters",
     "demo": "demo.demo",
     "add-object": "add_object.add_object",
     "align-masks": "align_masks.align_masks_command",

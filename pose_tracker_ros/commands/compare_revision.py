@@ -18,7 +18,7 @@ from rich.table import Table
 import pose_tracker_ros
 from pose_tracker_ros.commands.errors import reported_errors
 from pose_tracker_ros.commands.interruption import exit_when_interrupted
-from pose_tracker_ros.commands.overrides import parse_overrides
+from pose_tracker_ros.commands.overrides import plain_overrides
 from pose_tracker_ros.commands.tables import print_table
 from pose_tracker_ros.datasets.reader_options import with_absolute_paths
 from pose_tracker_ros.evaluation.benchmark_objects import benchmark_objects
@@ -86,8 +86,8 @@ def compare_revision(
     """
     with reported_errors():
         requests = _requests(scene, objects, sequence, reader, range(seed, seed + repeat), short)
-        both = parse_overrides(set_option)
-        options = [{**both, **parse_overrides(some)} for some in (set_old, set_new)]
+        both = plain_overrides(set_option)
+        options = [{**both, **plain_overrides(some)} for some in (set_old, set_new)]
         load_before = os.getloadavg()[0]
         repository = Path(pose_tracker_ros.__file__).resolve().parents[1]
         with exit_when_interrupted(output), ExitStack() as stack:

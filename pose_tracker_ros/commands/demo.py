@@ -38,7 +38,8 @@ from pose_tracker_ros.evaluation.video import write_overlay_video
 from pose_tracker_ros.objects import ObjectModel, load_object
 from pose_tracker_ros.rendering import create_renderer
 from pose_tracker_ros.resources import share_folder
-from pose_tracker_ros.simulation.demo import SimulationConfig, simulate
+from pose_tracker_ros.simulation.demo import simulate
+from pose_tracker_ros.simulation.demo_config import SimulationConfig
 from pose_tracker_ros.simulation.scene import SceneSequence
 from pose_tracker_ros.tracking import Tracker, TrackerConfig
 from pose_tracker_ros.tracking.config import OFFLINE

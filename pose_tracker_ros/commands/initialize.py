@@ -32,8 +32,8 @@ from pose_tracker_ros.evaluation.metrics import auc_voc, pose_errors_with_symmet
 from pose_tracker_ros.evaluation.overlay import draw_overlay
 from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.geometry import quaternion_from_matrix
-from pose_tracker_ros.initialization.hypotheses import HypothesesConfig
-from pose_tracker_ros.initialization.initializer import METHODS, Initializer, create_initializer, initialize
+from pose_tracker_ros.initialization.config import METHODS, HypothesesConfig
+from pose_tracker_ros.initialization.initializer import Initializer, create_initializer, initialize
 from pose_tracker_ros.initialization.observation import InitialPose
 from pose_tracker_ros.objects import ObjectModel, load_object
 from pose_tracker_ros.rendering import create_renderer

@@ -18,8 +18,8 @@ from pose_tracker_ros.evaluation.frozen_sets import FROZEN_SETS
 from pose_tracker_ros.evaluation.named_scenes import DEMO, DEMO_OBJECT, frozen_case, open_scene, open_scene_config
 from pose_tracker_ros.evaluation.scene_pictures import arranged, contact_sheet, telling_frame, tile
 from pose_tracker_ros.objects import load_object
-from pose_tracker_ros.simulation.demo import SimulationConfig
 from pose_tracker_ros.simulation.demo import simulate as simulate_demo
+from pose_tracker_ros.simulation.demo_config import SimulationConfig
 from pose_tracker_ros.simulation.folder import prerender
 from pose_tracker_ros.simulation.scene import SceneSequence
 from pose_tracker_ros.simulation.scene_files import load_scene

@@ -13,7 +13,8 @@ from pose_tracker_ros.evaluation.metrics import adds_errors, pose_errors_with_sy
 from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.initialization.observation import InitializationError, InitialPose
 from pose_tracker_ros.objects import ObjectModel
-from pose_tracker_ros.simulation.demo import SimulationConfig, simulate
+from pose_tracker_ros.simulation.demo import simulate
+from pose_tracker_ros.simulation.demo_config import SimulationConfig
 from pose_tracker_ros.simulation.occluders import covering_side
 from pose_tracker_ros.symmetries import symmetry_transforms
 

@@ -8,7 +8,8 @@ from pose_tracker_ros.evaluation.benchmark_objects import benchmark_objects
 from pose_tracker_ros.evaluation.frozen_sets import FROZEN_SETS, SceneCase, frozen_cases
 from pose_tracker_ros.objects import load_object
 from pose_tracker_ros.simulation.config import SceneConfig
-from pose_tracker_ros.simulation.demo import SimulationConfig, simulate
+from pose_tracker_ros.simulation.demo import simulate
+from pose_tracker_ros.simulation.demo_config import SimulationConfig
 from pose_tracker_ros.simulation.scene import SceneSequence
 from pose_tracker_ros.simulation.scene_files import load_scene
 

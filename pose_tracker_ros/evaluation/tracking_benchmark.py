@@ -17,7 +17,8 @@ from pose_tracker_ros.evaluation.track import estimate_of
 from pose_tracker_ros.evaluation.trajectory import PoseEstimate
 from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.objects import ObjectModel
-from pose_tracker_ros.simulation.demo import SimulationConfig, simulate
+from pose_tracker_ros.simulation.demo import simulate
+from pose_tracker_ros.simulation.demo_config import SimulationConfig
 from pose_tracker_ros.simulation.scene import SceneSequence
 from pose_tracker_ros.tracking import Tracker, TrackerConfig
 from pose_tracker_ros.tracking.tracker import default_weights_path

@@ -13,8 +13,9 @@ import torch
 
 from pose_tracker_ros.configuration import option
 from pose_tracker_ros.geometry import so3_exp
+from pose_tracker_ros.initialization.config import HypothesesConfig
 from pose_tracker_ros.initialization.fusion_input import make_input, stack_inputs, turned_input
-from pose_tracker_ros.initialization.hypotheses import HypothesesConfig, HypothesisInitializer
+from pose_tracker_ros.initialization.hypotheses import HypothesisInitializer
 from pose_tracker_ros.initialization.observation import Observation
 from pose_tracker_ros.networks.fusion_weights import FILE_NAME, load_fusion_weights
 from pose_tracker_ros.objects import ObjectModel

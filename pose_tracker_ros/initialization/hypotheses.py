@@ -9,15 +9,15 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from pose_tracker_ros.configuration import option
 from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.geometry import apply_residual, make_pose, rotation_angle, rotation_towards
+from pose_tracker_ros.initialization.config import HypothesesConfig
 from pose_tracker_ros.initialization.look_alikes import LookAlikes
 from pose_tracker_ros.initialization.observation import InitialPose, Observation
 from pose_tracker_ros.initialization.template_ranking import Patch, Ranking
@@ -45,17 +45,6 @@ MOST_REPEATS = 3
 # Turns that are tried to match the paint, so many times each, on so many of the aligned poses.
 SEARCH_STEPS_DEG = (8.0, 3.0)
 MAX_SEARCH_STEPS, MAX_SEARCHED = 3, 3
-
-
-@dataclass(frozen=True)
-class HypothesesConfig:
-    """Options of :class:`HypothesisInitializer`."""
-
-    subdivisions: int = option(2, "Views are the vertices of an icosahedron subdivided so often", minimum=1, maximum=3)
-    in_plane: int = option(16, "Turns of every view about the optical axis", minimum=4, maximum=72)
-    candidates: int = option(24, "Views that are aligned with the depth", minimum=1, maximum=500)
-    finalists: int = option(5, "Aligned poses that are refined at full resolution", minimum=1, maximum=100)
-    accept_score: float = option(0.7, "Poses that are less likely right are refused; a wrong one costs more than another mask", minimum=0.0, maximum=1.0)
 
 
 class Aligned(NamedTuple):

@@ -12,14 +12,14 @@ import cv2
 import numpy as np
 
 from pose_tracker_ros.frame import Frame
-from pose_tracker_ros.initialization.hypotheses import HypothesesConfig, HypothesisInitializer
+from pose_tracker_ros.initialization.config import METHODS, HypothesesConfig
+from pose_tracker_ros.initialization.hypotheses import HypothesisInitializer
 from pose_tracker_ros.initialization.mask_alignment import MaskAlignmentConfig, align_masks
 from pose_tracker_ros.initialization.mask_views import MaskView
 from pose_tracker_ros.initialization.observation import InitializationError, InitialPose, Observation, observe
 from pose_tracker_ros.initialization.verification import Verdict
 from pose_tracker_ros.objects import ObjectModel
 
-METHODS = ("hypotheses", "dense_fusion", "mask_alignment")
 # Separate parts of a mask that are this large, compared to the largest, may be objects of their own.
 PART_SHARE = 0.3
 MOST_PARTS = 4

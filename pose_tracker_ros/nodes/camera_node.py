@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
-import rclpy
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Bool, Float32MultiArray, Header, UInt32
@@ -19,15 +17,16 @@ from pose_tracker_ros.datasets import Frame, FrameSequence, open_sequence
 from pose_tracker_ros.evaluation.named_scenes import open_scene
 from pose_tracker_ros.evaluation.track import perturbed
 from pose_tracker_ros.nodes import messages
+from pose_tracker_ros.nodes.camera_options import SIMULATION, CameraOptions
 from pose_tracker_ros.nodes.object_names import ros_name
 from pose_tracker_ros.nodes.object_topics import IMAGES, LATCHED, ObjectTopics
-from pose_tracker_ros.nodes.parameters import config_from_parameters, declare, declare_config
+from pose_tracker_ros.nodes.parameters import NodeOptions
 from pose_tracker_ros.nodes.ready_frames import FrameFile, ReadyFrame, ready_frame
+from pose_tracker_ros.nodes.running import run_node
 from pose_tracker_ros.objects import ObjectModel, load_object
-from pose_tracker_ros.simulation.demo import SimulationConfig, simulate
+from pose_tracker_ros.simulation.demo import simulate
 from pose_tracker_ros.simulation.scene import SceneSequence
 
-SIMULATION = "simulation"
 DEPTH_SUBSCRIBER_S = 1.0
 
 
@@ -40,46 +39,18 @@ class CameraNode(Node):
     were out comes on ``~/publishing_s`` at the end.
     """
 
-    def __init__(self, **options: object) -> None:
+    def __init__(self, **arguments: Any) -> None:
         """Open the source and, unless the parameter autostart says no, begin to play.
 
-        Raises ValueError or OSError, in one sentence, when there is no such source or object.
+        Raises ValueError or OSError, in one sentence, when there is no such source or object, or parameters don't fit.
         """
-        super().__init__("camera", **options)
-        source = declare(self, "source", SIMULATION, "Path of a sequence or recording, or 'simulation'")
-        scene = declare(
-            self,
-            "scene",
-            "",
-            "What is simulated: a scene file, SET/OBJECT/SEED of a frozen set, or '' for simulation.*",
-        )
-        self._object = declare(self, "object", "demo_jug", "Object that is simulated, and whose true pose is published")
-        rate = declare(self, "rate_hz", 0.0, "Frames per second; 0 = as recorded")
-        self._loop = declare(self, "loop", False, "Begin again at the end")
-        self._wait_s = declare(self, "wait_for_subscriber_s", 10.0, "Longest wait for a subscriber before playing")
-        self._prerender_frames = declare(
-            self,
-            "prerender_frames",
-            900,
-            "Longest simulation that is rendered before it is played, into a temporary file of 1.8 MB a frame; 0 = none",
-        )
-        self._depth_encoding = declare(self, "depth_encoding", "16UC1", "16UC1 (millimetres) or 32FC1 (metres)")
-        self._frame_id = declare(self, "frame_id", "camera_color_optical_frame", "Frame of all images")
-        self._world_frame = declare(
-            self, "world_frame", "world", "Frame in which TF has the camera where its pose is known; '' = not in TF"
-        )
-        self._offset_m = declare(self, "initial_offset_m", 0.02, "How far the published first pose is off")
-        self._angle_deg = declare(self, "initial_angle_deg", 10.0, "How far the published first pose is turned")
-        self._mask_every = declare(
-            self,
-            "mask_every",
-            0,
-            "Publish the object's mask with every n-th frame; 0 = once, half a second after somebody subscribed",
-        )
-        declare_config(self, SimulationConfig, "simulation.")
-        self.sequence = self._open(source, scene)
+        given = NodeOptions("camera", CameraOptions, arguments)
+        super().__init__("camera", **given.arguments)
+        self._options = given.declare(self)
+        self._object = self._options.object
+        self.sequence = self._open(self._options.source, self._options.scene)
         first = self._first_frame()
-        self._period_s = 1.0 / (rate or self.sequence.rate_hz)
+        self._period_s = 1.0 / (self._options.rate_hz or self.sequence.rate_hz)
         self._color = self.create_publisher(Image, "color/image_raw", IMAGES)
         self._depth = self.create_publisher(Image, "aligned_depth_to_color/image_raw", IMAGES)
         self._info = self.create_publisher(CameraInfo, "color/camera_info", IMAGES)
@@ -96,7 +67,7 @@ class CameraNode(Node):
         self._broadcaster = TransformBroadcaster(self)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._play, name="playing", daemon=True)
-        if declare(self, "autostart", True, "Play at once"):
+        if self._options.autostart:
             self._thread.start()
 
     def destroy_node(self) -> None:
@@ -112,7 +83,7 @@ class CameraNode(Node):
                 raise ValueError(f"expected source {SIMULATION!r} with a scene, got the source {source!r}; set one of them")
             return open_sequence(source, on_error="skip")
         if not scene:
-            sequence = simulate(load_object(self._object), config_from_parameters(self, SimulationConfig, "simulation."))
+            sequence = simulate(load_object(self._object), self._options.simulation)
             # Which may have been given as a folder.
             self._object = sequence.target.name
             return sequence
@@ -134,7 +105,7 @@ class CameraNode(Node):
     def _add_object(self, name: str) -> None:
         self._names[name] = ros_name(name, self._names.values())
         prefixes = [f"~/{self._names[name]}/"] + (["~/"] if name == self._object else [])
-        self._topics[name] = tuple(ObjectTopics(self, prefix, self._mask_every) for prefix in prefixes)
+        self._topics[name] = tuple(ObjectTopics(self, prefix, self._options.mask_every) for prefix in prefixes)
         self._models[name] = self._load_model(name)
 
     def _load_model(self, name: str) -> ObjectModel | None:
@@ -153,8 +124,8 @@ class CameraNode(Node):
             rendered = self._rendered_before()
             self._wait_for_subscriber()
             while not self._stopped.is_set():
-                self._play_once(rendered or (ready_frame(frame, self._depth_encoding) for frame in self.sequence))
-                if not self._loop:
+                self._play_once(rendered or (ready_frame(frame, self._options.depth_encoding) for frame in self.sequence))
+                if not self._options.loop:
                     break
         except (ValueError, OSError, RuntimeError) as error:
             # Publishing fails while the process is being shut down; that is nobody's fault.
@@ -170,7 +141,7 @@ class CameraNode(Node):
         Their number is published on ``~/prerendered`` while it grows.
         """
         total = len(self.sequence)
-        if not isinstance(self.sequence, SceneSequence) or total > self._prerender_frames:
+        if not isinstance(self.sequence, SceneSequence) or total > self._options.prerender_frames:
             return None
         self.get_logger().info(f"rendering {total} frames before playing them (prerender_frames)")
         rendered = FrameFile()
@@ -178,7 +149,7 @@ class CameraNode(Node):
             if self._stopped.is_set():
                 return None
             try:
-                rendered.append(ready_frame(frame, self._depth_encoding))
+                rendered.append(ready_frame(frame, self._options.depth_encoding))
             except OSError as error:
                 self.get_logger().warning(
                     f"rendering while playing, since {total} frames cannot be kept: {error}; make room where TMPDIR says, "
@@ -189,7 +160,7 @@ class CameraNode(Node):
         return rendered
 
     def _wait_for_subscriber(self) -> None:
-        deadline = time.monotonic() + self._wait_s
+        deadline = time.monotonic() + self._options.wait_for_subscriber_s
         while not self._stopped.is_set() and time.monotonic() < deadline:
             if self._color.get_subscription_count():
                 break
@@ -212,9 +183,9 @@ class CameraNode(Node):
         self._publishing_times.publish(Float32MultiArray(data=self._publishing_s))
 
     def _publish(self, frame: ReadyFrame, number: int) -> None:
-        header = Header(frame_id=self._frame_id)
+        header = Header(frame_id=self._options.frame_id)
         info = messages.info_message(frame.camera, header)
-        depth = messages.image_message(frame.depth, self._depth_encoding, header)
+        depth = messages.image_message(frame.depth, self._options.depth_encoding, header)
         color = messages.image_message(frame.color, "rgb8", header)
         # The messages share it.
         header.stamp = self.get_clock().now().to_msg()
@@ -246,33 +217,20 @@ class CameraNode(Node):
         transforms = [
             messages.transform_stamped(truth, header, f"{self._names[name]}_truth") for name, truth in frame.truth.items()
         ]
-        if self._world_frame and frame.world_T_camera is not None:
-            in_world = Header(stamp=header.stamp, frame_id=self._world_frame)
-            transforms.append(messages.transform_stamped(frame.world_T_camera, in_world, self._frame_id))
+        if self._options.world_frame and frame.world_T_camera is not None:
+            in_world = Header(stamp=header.stamp, frame_id=self._options.world_frame)
+            transforms.append(messages.transform_stamped(frame.world_T_camera, in_world, self._options.frame_id))
         if transforms:
             self._broadcaster.sendTransform(transforms)
 
     def _moved(self, name: str, truth: np.ndarray) -> np.ndarray:
         model = self._models[name]
-        return truth if model is None else perturbed(model, truth, self._offset_m, self._angle_deg)
+        return truth if model is None else perturbed(model, truth, self._options.initial_offset_m, self._options.initial_angle_deg)
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point of ``ros2 run pose_tracker_ros camera_node``."""
-    rclpy.init(args=arguments)
-    try:
-        node = CameraNode()
-    except (ValueError, OSError) as error:
-        rclpy.logging.get_logger("camera").fatal(str(error))
-        rclpy.try_shutdown()
-        sys.exit(1)
-    try:
-        rclpy.spin(node)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    finally:
-        node.destroy_node()
-        rclpy.try_shutdown()
+    run_node("camera", CameraNode, arguments)
 
 
 if __name__ == "__main__":

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
-import sys
 import threading
 from collections import deque
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import rclpy
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from geometry_msgs.msg import PoseStamped
 from lifecycle_msgs.srv import ChangeState
 from rclpy._rclpy_pybind11 import RCLError
-from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
@@ -24,14 +21,15 @@ from std_srvs.srv import Trigger
 
 from pose_tracker_ros.datasets import Frame
 from pose_tracker_ros.datasets.image_messages import mask_from_message
-from pose_tracker_ros.initialization.hypotheses import HypothesesConfig
-from pose_tracker_ros.initialization.initializer import METHODS, Initializer, create_initializer, initialize
+from pose_tracker_ros.initialization.initializer import Initializer, create_initializer, initialize
 from pose_tracker_ros.initialization.observation import InitialPose, mask_from_box
 from pose_tracker_ros.nodes import messages
 from pose_tracker_ros.nodes.camera_subscriber import CameraSubscriber, RgbdMessages
+from pose_tracker_ros.nodes.initializer_options import InitializerOptions
 from pose_tracker_ros.nodes.newest import NewestFirstWorker
 from pose_tracker_ros.nodes.object_topics import LATCHED
-from pose_tracker_ros.nodes.parameters import config_from_parameters, declare, declare_config
+from pose_tracker_ros.nodes.parameters import NodeOptions, config_from_parameters
+from pose_tracker_ros.nodes.running import run_node
 from pose_tracker_ros.objects import load_object
 
 MOST_BOXES = 3
@@ -53,23 +51,14 @@ class InitializerNode(LifecycleNode):
     A mask may come seconds after its images, as segmentation takes its time: images are kept until then.
     """
 
-    def __init__(self, **options: object) -> None:
-        """Declare parameters; with ``autostart`` configure and activate as soon as the node runs."""
-        super().__init__("initializer", **options)
-        declare(self, "object", "demo_jug", "Object to find: a name in models/ or a folder with object.yaml")
-        declare(self, "mesh_path", "", "Mesh file instead of the object's own")
-        declare(self, "mesh_unit", "", "Unit of mesh_path: m, cm or mm; empty = the object's")
-        declare(self, "method", "hypotheses", f"How the pose is found: {', '.join(METHODS)}")
-        declare(self, "weights_path", "", "Network weights of dense_fusion instead of the object's own")
-        declare(self, "mask_label", 0, "Value of the object in a mask of labels (16UC1, 32SC1); 0 = every value but 0")
-        declare(self, "detection_class", "", "Class id of the object among detections; empty = any class")
-        declare(self, "on_request", False, "Answer only the first mask after a call of ~/initialize, not every mask")
-        declare(self, "autostart", True, "Configure and activate at once; false leaves that to a lifecycle manager")
-        declare(self, "keep_s", 2.0, "How long images are kept for their mask, seconds")
-        declare(self, "sync_slop", 0.02, "Largest difference of the stamps of colour, depth and mask, seconds")
-        declare(self, "queue_size", 10, "Images that wait for their partner")
-        declare(self, "reliable", False, "Have lost images sent again; needs a camera that publishes reliably")
-        declare_config(self, HypothesesConfig)
+    def __init__(self, **arguments: Any) -> None:
+        """Declare parameters; with ``autostart`` configure and activate as soon as the node runs.
+
+        Raises OSError or ValueError, in one sentence, when parameters don't fit.
+        """
+        given = NodeOptions("initializer", InitializerOptions, arguments)
+        super().__init__("initializer", **given.arguments)
+        self._options = given.declare(self)
         self._refuse_wrong_transitions()
         self._lock = threading.Lock()
         self._initializer: Initializer | None = None
@@ -84,7 +73,7 @@ class InitializerNode(LifecycleNode):
         self._waiting_mask: Any = None
         self._requested = False
         self._autostart_timer = None
-        if self.get_parameter("autostart").value:
+        if self._options.autostart:
             self._autostart_timer = self.create_timer(0.0, self._start_by_itself)
 
     def destroy_node(self) -> None:
@@ -95,14 +84,15 @@ class InitializerNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the object and what the method needs; says why and stays unconfigured when that fails."""
         try:
-            mesh = self.get_parameter("mesh_path").value or None
-            unit = self.get_parameter("mesh_unit").value or None
-            model = load_object(self.get_parameter("object").value, mesh, unit)
-            weights = self.get_parameter("weights_path").value
+            self._options = config_from_parameters(self, InitializerOptions)
+            mesh = self._options.mesh_path or None
+            unit = self._options.mesh_unit or None
+            model = load_object(self._options.object, mesh, unit)
+            weights = self._options.weights_path
             self._initializer = create_initializer(
-                self.get_parameter("method").value,
+                self._options.method,
                 model,
-                config_from_parameters(self, HypothesesConfig),
+                self._options.hypotheses,
                 Path(weights) if weights else None,
             )
         except (ValueError, OSError) as error:
@@ -115,13 +105,13 @@ class InitializerNode(LifecycleNode):
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Listen to camera and masks."""
-        self._requested = not self.get_parameter("on_request").value
+        self._requested = not self._options.on_request
         self._worker = NewestFirstWorker(self._answer, "initializing")
         self._camera = CameraSubscriber(
             self,
-            self.get_parameter("sync_slop").value,
-            self.get_parameter("queue_size").value,
-            self.get_parameter("reliable").value,
+            self._options.sync_slop,
+            self._options.queue_size,
+            self._options.reliable,
             self._on_images,
             "required",
         )
@@ -202,7 +192,7 @@ class InitializerNode(LifecycleNode):
             if self._images and stamp < messages.seconds(self._images[-1].color.header.stamp):
                 self._images.clear()
             self._images.append(images)
-            while stamp - messages.seconds(self._images[0].color.header.stamp) > self.get_parameter("keep_s").value:
+            while stamp - messages.seconds(self._images[0].color.header.stamp) > self._options.keep_s:
                 self._images.popleft()
         self._match()
 
@@ -218,11 +208,11 @@ class InitializerNode(LifecycleNode):
             if mask is None or not self._requested or not self._images:
                 return
             stamp = messages.seconds(mask.header.stamp)
-            slop = self.get_parameter("sync_slop").value
+            slop = self._options.sync_slop
             nearest = min(self._images, key=lambda images: abs(messages.seconds(images.color.header.stamp) - stamp))
             if abs(messages.seconds(nearest.color.header.stamp) - stamp) <= slop:
                 self._waiting_mask = None
-                self._requested = not self.get_parameter("on_request").value
+                self._requested = not self._options.on_request
             elif stamp < messages.seconds(self._images[0].color.header.stamp):
                 self._waiting_mask = None
                 nearest = None
@@ -271,13 +261,13 @@ class InitializerNode(LifecycleNode):
     def _masks(self, message: Any, frame: Frame) -> list[np.ndarray]:
         """The masks of a mask image, or of the detections of the wanted class, the surest first."""
         if isinstance(message, Image):
-            return [mask_from_message(message, self.get_parameter("mask_label").value)]
-        boxes = messages.boxes_from_detections(message, self.get_parameter("detection_class").value)
+            return [mask_from_message(message, self._options.mask_label)]
+        boxes = messages.boxes_from_detections(message, self._options.detection_class)
         return [mask_from_box(frame, box, self._initializer.model.diameter_m) for box in boxes[:MOST_BOXES]]
 
     def _publish_result(self, answer: InitialPose | None, text: str, header: Header) -> None:
         accepted = answer is not None and answer.accepted
-        values = {"stamp": f"{messages.seconds(header.stamp):.9f}", "method": self.get_parameter("method").value}
+        values = {"stamp": f"{messages.seconds(header.stamp):.9f}", "method": self._options.method}
         if answer is not None:
             place = answer.camera_T_object[:3, 3]
             values |= {
@@ -300,21 +290,8 @@ class InitializerNode(LifecycleNode):
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the node until it is stopped."""
-    rclpy.init(args=arguments)
-    try:
-        node = InitializerNode()
-    except (ValueError, OSError) as error:
-        rclpy.logging.get_logger("initializer").fatal(str(error))
-        rclpy.try_shutdown()
-        sys.exit(1)
-    try:
-        rclpy.spin(node)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    finally:
-        node.destroy_node()
-        rclpy.try_shutdown()
+    """Entry point of ``ros2 run pose_tracker_ros initializer_node``."""
+    run_node("initializer", InitializerNode, arguments)
 
 
 if __name__ == "__main__":

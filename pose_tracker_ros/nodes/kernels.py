@@ -6,27 +6,19 @@ import time
 
 from rclpy.impl.rcutils_logger import RcutilsLogger
 from rclpy.logging import get_logger
-from rclpy.node import Node
 
 from pose_tracker_ros.kernels.cache import use_cache_folder
-from pose_tracker_ros.nodes.parameters import declare
 
 
-def load_kernels(node: Node) -> None:
-    """Compile all kernels, or load them from the cache, which the parameter ``kernel_cache`` may name.
+def load_kernels(folder: str, logger: RcutilsLogger) -> None:
+    """Compile all kernels, or load them from the cache: from ``folder``, or where it is empty from the usual one.
 
     To be called before what uses kernels is imported, which would compile them in silence. Raises RuntimeError when that
-    has happened and the parameter names a folder.
+    has happened and a folder is named.
     """
-    folder = declare(
-        node,
-        "kernel_cache",
-        "",
-        "Folder for compiled kernels and exported networks; empty = that of POSE_TRACKER_KERNEL_CACHE, else one in the user's cache",
-    )
     if folder:
         use_cache_folder(folder)
-    compile_and_say_so(node.get_logger())
+    compile_and_say_so(logger)
 
 
 def compile_and_say_so(logger: RcutilsLogger) -> None:

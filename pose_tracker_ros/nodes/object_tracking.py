@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -29,17 +30,12 @@ from pose_tracker_ros.nodes.object_names import named_objects
 from pose_tracker_ros.nodes.object_publisher import STATES_WITH_POSE
 from pose_tracker_ros.nodes.object_set import FirstObject, FollowedObject, ObjectSet
 from pose_tracker_ros.nodes.object_transforms import ObjectTransforms
-from pose_tracker_ros.nodes.parameters import (
-    apply_changes,
-    config_from_parameters,
-    declare,
-    declare_changeable,
-    declare_config,
-)
+from pose_tracker_ros.nodes.parameters import apply_changes
 from pose_tracker_ros.nodes.recent_frames import FrameBuffer
 from pose_tracker_ros.nodes.tracker_diagnostics import StageTimes, TrackerDiagnostics
+from pose_tracker_ros.nodes.tracker_options import TrackerOptions
 from pose_tracker_ros.nodes.transforms import Transforms
-from pose_tracker_ros.tracking import Tracker, TrackerConfig, TrackResult, TrackState
+from pose_tracker_ros.tracking import Tracker, TrackResult, TrackState
 
 ERROR_PERIOD_S = 5.0
 
@@ -59,14 +55,13 @@ class ObjectTracking:
     never wait and a slow machine drops frames instead of falling behind.
     """
 
-    def __init__(self, node: Node) -> None:
-        """Declare parameters, load the objects and their networks, start listening; errors as in ``TrackerNode``."""
-        self._node = node
-        self._declare_parameters()
-        config = config_from_parameters(node, TrackerConfig)
+    def __init__(self, node: Node, options: TrackerOptions) -> None:
+        """Load the objects and their networks, start listening; errors as in ``TrackerNode``."""
+        self._node, self._options = node, options
+        config = options.tracking
         self._lock = threading.Lock()
-        named = named_objects(self._wanted(self._value("objects")))
-        first = FirstObject(*map(self._value, ("mesh_path", "mesh_unit", "weights_path", "object_frame")))
+        named = named_objects(self._wanted(options.objects))
+        first = FirstObject(options.mesh_path, options.mesh_unit, options.weights_path, options.object_frame)
         self.objects = ObjectSet(node, named, first, config, self._lock, self._reset)
         self.times = StageTimes()
         self._recent = FrameBuffer(config.catch_up_s)
@@ -74,7 +69,7 @@ class ObjectTracking:
         self._frames = 0
         self.tracker.warm_up()
         self._create_interfaces()
-        apply_changes(node, TrackerConfig, self._reconfigure)
+        apply_changes(node, TrackerOptions, self._reconfigure)
         node.add_on_set_parameters_callback(self._check_objects)
         node.add_post_set_parameters_callback(self._change_objects)
         for one in self.objects.all():
@@ -105,48 +100,24 @@ class ObjectTracking:
         self._worker.stop()
         self._drawer.stop()
 
-    def _value(self, name: str) -> object:
-        return self._node.get_parameter(name).value
-
-    def _declare_parameters(self) -> None:
-        for name, default, description in (
-            ("object", "demo_jug", "Object to track: a name in models/ or a folder with object.yaml"),
-            ("mesh_path", "", "Mesh file instead of the first object's own"),
-            ("mesh_unit", "", "Unit of mesh_path: m, cm or mm; empty = the object's"),
-            ("weights_path", "", "Network weights instead of the first object's own"),
-            ("object_frame", "", "TF frame of the first object; empty = its name"),
-            ("target_frame", "", "Fixed frame in which poses are also published, and below which TF has the objects; empty = none"),
-            ("tf_wait_s", 0.03, "How long an image waits for the camera's transform to target_frame at its stamp, seconds"),
-            ("publish_tf", True, "Publish the transforms from camera, or target_frame, to objects"),
-            ("sync_slop", 0.02, "Largest difference of colour and depth stamps, seconds"),
-            ("queue_size", 10, "Images that wait for their partner"),
-            ("reliable", False, "Have lost images sent again; needs a camera that publishes reliably"),
-            ("initial_pose", [0.0] * 7, "First pose x y z qx qy qz qw of the first object in the camera frame; all zero = wait for a message"),
-        ):
-            declare(self._node, name, default, description)
-        declare_changeable(
-            self._node, "objects", [""], "Objects to track, instead of object: names or folders; one named twice is two of a kind"
-        )
-        declare_config(self._node, TrackerConfig)
-
     def _create_interfaces(self) -> None:
-        node = self._node
+        node, options = self._node, self._options
         transforms = Transforms(node)
         self._transforms = transforms
-        self._target_frame = self._value("target_frame")
+        self._target_frame = options.target_frame
         self._placing = ObjectTransforms(
-            node, transforms, self._target_frame, self._value("tf_wait_s"), self._value("publish_tf")
+            node, transforms, self._target_frame, options.tf_wait_s, options.publish_tf
         )
         self._detections = node.create_publisher(Detection3DArray, "~/detections", 10)
         self._overlays = node.create_publisher(Image, "~/overlay", 1)
-        self._first_poses = FirstPoses(node, self._value("initial_pose"), lambda: self.objects.names, self._tracked)
+        self._first_poses = FirstPoses(node, options.initial_pose, lambda: self.objects.names, self._tracked)
         self._worker = NewestFirstWorker(self._track, "tracking")
         self._drawer = NewestFirstWorker(self._draw, "drawing")
         self.camera = CameraSubscriber(
             node,
-            self._value("sync_slop"),
-            self._value("queue_size"),
-            self._value("reliable"),
+            options.sync_slop,
+            options.queue_size,
+            options.reliable,
             self._on_frame,
             self.tracker.config.depth,
         )
@@ -155,10 +126,10 @@ class ObjectTracking:
         threshold = JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True)
         self._jump_handle = node.get_clock().create_jump_callback(threshold, post_callback=self._on_time_jump)
 
-    def _wanted(self, objects: list[str] | None) -> list[str]:
+    def _wanted(self, objects: Sequence[str] | None) -> list[str]:
         """What ``objects`` names, or, where it names nothing, ``object``."""
         names = [name for name in objects or [] if name.strip()]
-        return names or [self._value("object")]
+        return names or [self._options.object]
 
     def _check_objects(self, changed: list[Parameter]) -> SetParametersResult:
         for parameter in changed:
@@ -174,9 +145,9 @@ class ObjectTracking:
             if parameter.name == "objects":
                 self.objects.want(named_objects(self._wanted(parameter.value)))
 
-    def _reconfigure(self, config: TrackerConfig) -> None:
+    def _reconfigure(self, options: TrackerOptions) -> None:
         with self._lock:
-            self.tracker.reconfigure(config)
+            self.tracker.reconfigure(options.tracking)
 
     def _tracked(self) -> set[str]:
         return {name for name in self.objects.names if self.tracker.state(name) is TrackState.TRACKING}

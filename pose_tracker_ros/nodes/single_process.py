@@ -12,6 +12,8 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from pose_tracker_ros.nodes.running import start_ros
+
 # The names that realsense-ros gives its topics below the camera's namespace.
 COLOR, DEPTH, INFO = "color/image_raw", "aligned_depth_to_color/image_raw", "color/camera_info"
 
@@ -61,7 +63,7 @@ class NodeGroup:
         self._threads: list[threading.Thread] = []
 
     def __enter__(self) -> NodeGroup:
-        rclpy.init(context=self.context)
+        start_ros(context=self.context)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -77,7 +79,7 @@ class NodeGroup:
         self, make_node: Callable[..., Node], arguments: Sequence[str] = (), parameters: dict[str, object] | None = None
     ) -> Node:
         """Make a node with ROS arguments and parameters and run it; errors of its constructor pass."""
-        overrides = [Parameter(name, value=value) for name, value in (parameters or {}).items()]
+        overrides = [_parameter(name, value) for name, value in (parameters or {}).items()]
         node = make_node(
             context=self.context,
             cli_args=list(arguments) or None,
@@ -92,6 +94,13 @@ class NodeGroup:
         self._threads.append(thread)
         thread.start()
         return node
+
+
+def _parameter(name: str, value: object) -> Parameter:
+    """A parameter of any value; rclpy takes no list of whole and other numbers."""
+    if isinstance(value, (list, tuple)) and any(isinstance(one, float) for one in value):
+        value = [float(one) for one in value]
+    return Parameter(name, value=value)
 
 
 def _spin(executor: SingleThreadedExecutor) -> None:

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-import sys
+from typing import Any
 
-import rclpy
-from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 
 from pose_tracker_ros.nodes.kernels import load_kernels
+from pose_tracker_ros.nodes.parameters import NodeOptions
+from pose_tracker_ros.nodes.running import run_node
+from pose_tracker_ros.nodes.tracker_options import TrackerOptions
 
 
 class TrackerNode(Node):
     """Follows one object."""
 
-    def __init__(self, **options: object) -> None:
-        """Make the kernels ready, declare parameters, load the object, start listening.
+    def __init__(self, **arguments: Any) -> None:
+        """Declare parameters, make the kernels ready, load the object, start listening.
 
         Raises OSError, RuntimeError or ValueError, in one sentence, when object, mesh, weights or parameters don't fit.
         """
-        super().__init__("tracker", **options)
-        load_kernels(self)
+        given = NodeOptions("tracker", TrackerOptions, arguments)
+        super().__init__("tracker", **given.arguments)
+        options = given.declare(self)
+        load_kernels(options.kernel_cache, self.get_logger())
         # Importing it compiles kernels.
         from pose_tracker_ros.nodes.object_tracking import ObjectTracking
 
-        self.tracking = ObjectTracking(self)
+        self.tracking = ObjectTracking(self, options)
 
     def frame_counts(self) -> dict[str, int]:
         """Frames that came, pairs or colour alone, were processed, overtaken by newer ones, or failed."""
@@ -39,20 +41,7 @@ class TrackerNode(Node):
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point of ``ros2 run pose_tracker_ros tracker_node``."""
-    rclpy.init(args=arguments)
-    try:
-        node = TrackerNode()
-    except (ValueError, OSError, RuntimeError, ParameterException) as error:
-        rclpy.logging.get_logger("tracker").fatal(str(error))
-        rclpy.try_shutdown()
-        sys.exit(1)
-    try:
-        rclpy.spin(node)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    finally:
-        node.destroy_node()
-        rclpy.try_shutdown()
+    run_node("tracker", TrackerNode, arguments)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pose_tracker_ros.configuration import nested, option
+from pose_tracker_ros.configuration import Rule, below, nested, option
 from pose_tracker_ros.networks.inference import RUNTIMES
 from pose_tracker_ros.rendering.protocol import RENDERERS
 from pose_tracker_ros.tracking.noise import NoiseModel
@@ -45,7 +45,7 @@ class TrackerConfig:
         read_only=True,
     )
     renderer: str = option("raster", "Renderer of the estimate", choices=RENDERERS, read_only=True)
-    resolution: int = option(128, "Largest side of the window that is looked at, pixels; of thin objects twice that", minimum=32, maximum=512)
+    resolution: int = option(128, "Largest side of the window that is looked at; of thin objects twice that", unit="px", minimum=32, maximum=512)
     depth: str = option(
         "used",
         "Depth images: required, a pose without them is not believed and colours alone are no frame; used, colours go on alone "
@@ -64,7 +64,7 @@ class TrackerConfig:
     search_turns: int = option(4, "Turns that a frame tries, of all objects that are searched for together", minimum=1, maximum=100)
     search_poses: int = option(4, "Poses that a frame weighs, of all objects that are searched for together", minimum=1, maximum=100)
     frame_budget_ms: float = option(
-        33.0, "Time of a frame, ms: searches and looks of a network that would not fit are left to the next one; 0 = without limit", minimum=0.0, maximum=1e4
+        33.0, "Time of a frame: searches and looks of a network that would not fit are left to the next one; 0 = without limit", minimum=0.0, maximum=1e4
     )
     lost_frames: int = option(30, "Frames in which an object is searched for in vain, in a row, until it is lost", minimum=1, maximum=1000)
     min_depth_m: float = option(0.1, "Depth below this is taken for no measurement", minimum=0.0, maximum=10.0)
@@ -78,6 +78,7 @@ class TrackerConfig:
     )
     catch_up_frames: int = option(12, "Most of the kept frames in which a first pose is followed up", minimum=1, maximum=1000)
     noise: NoiseModel = nested(NoiseModel, "How far images and models are off")
+    RULES: ClassVar[tuple[Rule, ...]] = (below("min_depth_m", "max_depth_m"),)
     REPLACED: ClassVar[Mapping[str, str]] = {
         "network_passes": "network says when the network is asked; instead of 0 set network to never",
         "polish_iterations": "steps end by themselves; instead of 0 set point_to_plane to false",

@@ -20,9 +20,9 @@ class NoiseModel:
     """Standard deviations, and what errors have in common. Lengths are metres unless the name says pixels (px)."""
 
     depth_at_metre: float = option(
-        0.0033, "Standard deviation of measured depth at 1 m; it grows with the square (1.2 mm at 0.6 m: active stereo)", minimum=1e-4, maximum=0.1
+        0.0033, "Standard deviation of measured depth at 1 m; it grows with the square (1.2 mm at 0.6 m: active stereo)", unit="m", minimum=1e-4, maximum=0.1
     )
-    surface: float = option(0.001, "Standard deviation of the mesh against the object (scans: about 1 mm)", minimum=0.0, maximum=0.05)
+    surface: float = option(0.001, "Standard deviation of the mesh against the object (scans: about 1 mm)", unit="m", minimum=0.0, maximum=0.05)
     depth_shared: float = option(
         80.0,
         "Depth pixels that have one error in common: stereo windows are 4 to 5 px wide, errors of a scan wider (real sequences)",
@@ -48,10 +48,10 @@ class NoiseModel:
     )
     outline_offset_mean_px: float = option(0.3, "Mean of how much too large the outline is seen", minimum=0.0, maximum=5.0)
     depth_bias: float = option(
-        0.001, "Standard deviation of what all depth is taken to be too large by, at 0.6 m, against the outline's size", minimum=0.0, maximum=0.1
+        0.001, "Standard deviation of what all depth is taken to be too large by, at 0.6 m, against the outline's size", unit="m", minimum=0.0, maximum=0.1
     )
     depth_accuracy: float = option(
-        0.0025, "Standard deviation of what depth cameras are off by in truth, for which covariances allow (0.4 % at 0.6 m)", minimum=0.0, maximum=0.1
+        0.0025, "Standard deviation of what depth cameras are off by in truth, for which covariances allow (0.4 % at 0.6 m)", unit="m", minimum=0.0, maximum=0.1
     )
     shift_kept: float = option(
         0.98, "Share of the shift and of the offset, as departures from their means, that a frame keeps of the last one's (they move with the place)", minimum=0.0, maximum=1.0

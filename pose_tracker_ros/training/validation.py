@@ -18,7 +18,8 @@ from pose_tracker_ros.networks.torch_inference import torch_inference
 from pose_tracker_ros.networks.weights_info import WeightsInfo
 from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.rendering import Renderer, create_renderer
-from pose_tracker_ros.simulation.demo import SimulationConfig, simulate
+from pose_tracker_ros.simulation.demo import simulate
+from pose_tracker_ros.simulation.demo_config import SimulationConfig
 from pose_tracker_ros.simulation.scene import SceneSequence
 from pose_tracker_ros.tracking import TrackerConfig
 from pose_tracker_ros.training.options import TrainConfig

@@ -8,7 +8,8 @@ import pytest
 from pose_tracker_ros.evaluation.protocol import ScoredObject, evaluate_track, summarize
 from pose_tracker_ros.evaluation.track import perturbed, track_frames
 from pose_tracker_ros.objects import load_object
-from pose_tracker_ros.simulation.demo import SimulationConfig, simulate
+from pose_tracker_ros.simulation.demo import simulate
+from pose_tracker_ros.simulation.demo_config import SimulationConfig
 from pose_tracker_ros.tracking import Tracker, TrackerConfig
 from pose_tracker_ros.tracking.config import OFFLINE
 

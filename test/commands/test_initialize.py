@@ -21,7 +21,8 @@ def scene(tmp_path_factory):
     """A BOP scene of one simulated frame of the cube."""
     import json
 
-    from pose_tracker_ros.simulation.demo import SimulationConfig, simulate
+    from pose_tracker_ros.simulation.demo import simulate
+    from pose_tracker_ros.simulation.demo_config import SimulationConfig
 
     config = SimulationConfig(frames=1, bar_width_px=0, blank_frames=0, random_poses=True, seed=5)
     frame = simulate(load_object("cube"), config).read(0)

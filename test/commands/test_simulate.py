@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from pose_tracker_ros.cli import app
 from pose_tracker_ros.datasets import open_sequence
 from pose_tracker_ros.evaluation.frozen_sets import FROZEN_SETS, frozen_cases
-from pose_tracker_ros.simulation.demo import SimulationConfig
+from pose_tracker_ros.simulation.demo_config import SimulationConfig
 from pose_tracker_ros.simulation.scene_files import load_scene
 
 

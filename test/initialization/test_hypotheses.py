@@ -8,7 +8,8 @@ import pytest
 from pose_tracker_ros.evaluation.benchmark_objects import benchmark_objects
 from pose_tracker_ros.evaluation.initialization import degraded, evaluate_initializer, hidden, masked_scenes
 from pose_tracker_ros.geometry import apply_residual, so3_exp
-from pose_tracker_ros.initialization.hypotheses import HypothesesConfig, HypothesisInitializer
+from pose_tracker_ros.initialization.config import HypothesesConfig
+from pose_tracker_ros.initialization.hypotheses import HypothesisInitializer
 from pose_tracker_ros.initialization.initializer import create_initializer, initialize
 from pose_tracker_ros.initialization.observation import InitializationError, mask_from_box, observe
 from pose_tracker_ros.initialization.templates import SIZE, make_templates

@@ -23,7 +23,8 @@ from pose_tracker_ros.nodes.initializer_node import InitializerNode
 from pose_tracker_ros.nodes.single_process import NodeGroup, command_line, initializer_remappings, tracker_remappings
 from pose_tracker_ros.nodes.tracker_node import TrackerNode
 from pose_tracker_ros.objects import load_object
-from pose_tracker_ros.simulation.demo import SimulationConfig, simulate
+from pose_tracker_ros.simulation.demo import simulate
+from pose_tracker_ros.simulation.demo_config import SimulationConfig
 
 # Few templates: the tests are about the node.
 QUICK = {"subdivisions": 1, "in_plane": 12, "candidates": 12, "finalists": 3}
@@ -195,7 +196,7 @@ def test_inactive_nodes_do_not_listen(group, sequence):
 def test_a_bad_configuration_stays_unconfigured_with_a_reason():
     with NodeGroup() as nodes:
         partner = nodes.start(OtherPartner)
-        parameters = {**QUICK, "autostart": False, "method": "magic"}
+        parameters = {**QUICK, "autostart": False, "object": "teapot"}
         nodes.start(InitializerNode, command_line(namespace="/other"), parameters)
         assert partner.state() == State.PRIMARY_STATE_UNCONFIGURED
         assert not partner.transition(Transition.TRANSITION_CONFIGURE)

@@ -424,7 +424,7 @@ def test_a_parameter_out_of_range_is_refused_and_a_good_one_taken(robot):
         ({"object": "cube", "kernel_cache": "elsewhere"}, "before kernels are imported"),
         ({"object": "cube", "depth": False}, "required, used, none, got False"),
         ({"object": "cube", "network_passes": 0}, "network_passes is no more: .*never"),
-        ({"object": "cube", "lost_score": 0.3, "polish_passes": 2}, "polish_passes is no more.*lost_score is no more"),
+        ({"object": "cube", "lost_score": 0.3, "polish_passes": 2}, "lost_score is no more.*polish_passes is no more"),
     ],
 )
 def test_a_start_that_cannot_work_is_refused_in_one_sentence(parameters, words):

@@ -1,31 +1,32 @@
-"""The parameter files list every parameter with the default and the meaning that the code has."""
+"""The parameter files that come with the package are those that the declared options make."""
 
-from functools import reduce
 from pathlib import Path
 
 import pytest
-import yaml
 
-from pose_tracker_ros.configuration import leaves
-from pose_tracker_ros.initialization.hypotheses import HypothesesConfig
-from pose_tracker_ros.simulation.demo import SimulationConfig
-from pose_tracker_ros.tracking import TrackerConfig
+from pose_tracker_ros.configuration import options_of
+from pose_tracker_ros.configuration.given import config_from_given, given_in_file
+from pose_tracker_ros.configuration.listing import as_yaml, parameter_file
+from pose_tracker_ros.nodes.all_options import OPTIONS
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 
 
+@pytest.mark.parametrize("node", OPTIONS)
+def test_files_are_those_of_the_declaration(node):
+    made = f"pose-tracker parameters {node} > config/{node}.yaml"
+    assert (CONFIG / f"{node}.yaml").read_text() == parameter_file(node, OPTIONS[node]), f"make it anew: {made}"
+
+
+@pytest.mark.parametrize("node", OPTIONS)
+def test_what_they_say_is_the_default(node):
+    given = given_in_file(CONFIG / f"{node}.yaml", f"/cell/{node}")
+    assert len(given) == len(options_of(OPTIONS[node]))
+    assert config_from_given(OPTIONS[node], given) == (OPTIONS[node](), [])
+
+
 @pytest.mark.parametrize(
-    ("file", "node", "section", "config_class"),
-    [
-        ("tracker.yaml", "/**/tracker", None, TrackerConfig),
-        ("camera.yaml", "/**/camera", "simulation", SimulationConfig),
-        ("initializer.yaml", "/**/initializer", None, HypothesesConfig),
-    ],
+    ("value", "text"), [(1e-7, "1.0e-07"), (0.5, "0.5"), ("021", '"021"'), ("no", '"no"'), ("", '""'), ("a b", "a b"), ((1.0, 2.0), "[1.0, 2.0]")]
 )
-def test_defaults_and_meanings_are_those_of_the_code(file, node, section, config_class):
-    text = (CONFIG / file).read_text()
-    parameters = yaml.safe_load(text)[node]["ros__parameters"]
-    parameters = parameters[section] if section else parameters
-    for name, item in leaves(config_class):
-        assert reduce(lambda mapping, part: mapping[part], name.split("."), parameters) == item.default, name
-        assert f"# {item.metadata['description']}" in text, name
+def test_values_are_written_as_every_reader_takes_them(value, text):
+    assert as_yaml(value) == text

@@ -13,7 +13,8 @@ from pose_tracker_ros.datasets.files import DatasetError
 from pose_tracker_ros.geometry import is_pose, rotation_angle, transform_points
 from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.simulation.config import LightConfig
-from pose_tracker_ros.simulation.demo import BAR_NEARER_M, SimulationConfig, simulate
+from pose_tracker_ros.simulation.demo import BAR_NEARER_M, simulate
+from pose_tracker_ros.simulation.demo_config import SimulationConfig
 from pose_tracker_ros.simulation.occluders import spell_share
 from pose_tracker_ros.simulation.paths import MIDDLE
 from pose_tracker_ros.simulation.scene import CAMERA, SceneSequence

@@ -16,7 +16,8 @@ from pose_tracker_ros.simulation.config import (
     SceneConfig,
     SensorConfig,
 )
-from pose_tracker_ros.simulation.demo import SimulationConfig
+from pose_tracker_ros.simulation.demo import demo_scene
+from pose_tracker_ros.simulation.demo_config import SimulationConfig
 from pose_tracker_ros.simulation.scene_files import example_scenes, load_scene, scene_to_yaml
 
 NAMES = ("boards.yaml", "moving_camera.yaml", "two_objects_and_a_hand.yaml")
@@ -60,7 +61,7 @@ def test_what_a_file_leaves_out_has_its_default(tmp_path):
         ("frames: [1\n", "expected valid YAML in .*mine.yaml"),
         ("- frames\n- 3\n", "expected .*mine.yaml to map option names to values, got list"),
         ("objects:\n  - model: cube\n    colour: red\n", "mine.yaml: objects 1: unknown option colour; known are: "),
-        ("sensor: {depth_bias_mm: 80}\n", "mine.yaml: sensor: expected option depth_bias_mm within -50.0 to 50.0, got 80"),
+        ("sensor: {depth_bias_mm: 80}\n", "mine.yaml: sensor: expected depth_bias_mm within -50 to 50 mm, got 80"),
         ("boards: {size: 2.0}\n", "mine.yaml: expected option boards to be a list"),
     ],
 )
@@ -98,7 +99,7 @@ def test_the_examples_show_their_objects(name):
 
 def test_scenes_are_opened_by_name():
     demo = open_scene("demo")
-    assert demo.config == SimulationConfig().scene("demo_jug")
+    assert demo.config == demo_scene(SimulationConfig(), "demo_jug")
     case, groups = frozen_case("boards", "drill", 3, "cards")
     assert groups == ("boards", "cards")
     sequence = open_scene("boards/drill/3/cards")

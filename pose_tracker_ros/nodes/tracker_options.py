@@ -1,0 +1,51 @@
+"""Every parameter of the tracker node."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pose_tracker_ros.configuration import merged, option
+from pose_tracker_ros.tracking.config import TrackerConfig
+
+
+@dataclass(frozen=True)
+class TrackerOptions:
+    """Parameters of :class:`pose_tracker_ros.nodes.tracker_node.TrackerNode`."""
+
+    object: str = option("demo_jug", "Object to track: a name in models/ or a folder with object.yaml", read_only=True)
+    objects: tuple[str, ...] = option(
+        ("",), "Objects to track, instead of object: names or folders; one named twice is two of a kind"
+    )
+    mesh_path: str = option("", "Mesh file instead of the first object's own", read_only=True)
+    mesh_unit: str = option("", "Unit of mesh_path: m, cm or mm; empty = the object's", read_only=True)
+    weights_path: str = option("", "Network weights instead of the first object's own", read_only=True)
+    kernel_cache: str = option(
+        "",
+        "Folder for compiled kernels and exported networks; empty = that of POSE_TRACKER_KERNEL_CACHE, else one in the user's cache",
+        read_only=True,
+    )
+    object_frame: str = option("", "TF frame of the first object; empty = its name", read_only=True)
+    target_frame: str = option(
+        "",
+        "Fixed frame in which poses are also published, and below which TF has the objects; empty = none",
+        read_only=True,
+    )
+    tf_wait_s: float = option(
+        0.03,
+        "How long an image waits for the camera's transform to target_frame at its stamp",
+        minimum=0.0,
+        maximum=10.0,
+        read_only=True,
+    )
+    publish_tf: bool = option(True, "Publish the transforms from camera, or target_frame, to objects", read_only=True)
+    sync_slop: float = option(
+        0.02, "Largest difference of colour and depth stamps", unit="s", minimum=0.0, maximum=10.0, read_only=True
+    )
+    queue_size: int = option(10, "Images that wait for their partner", minimum=1, maximum=1000, read_only=True)
+    reliable: bool = option(False, "Have lost images sent again; needs a camera that publishes reliably", read_only=True)
+    initial_pose: tuple[float, ...] = option(
+        (0.0,) * 7,
+        "First pose x y z qx qy qz qw of the first object in the camera frame; all zero = wait for a message",
+        read_only=True,
+    )
+    tracking: TrackerConfig = merged(TrackerConfig)
