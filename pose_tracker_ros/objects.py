@@ -93,6 +93,11 @@ class ObjectModel:
         doubled = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
         return float(doubled.sum()) / 2 / (np.pi * self.diameter_m**2)
 
+    @property
+    def is_thin(self) -> bool:
+        """Whether a ball's silhouette is more than four times as large, as beside sticks and tools."""
+        return self.silhouette_share < 1 / 4
+
     @cached_property
     def surface_moments(self) -> np.ndarray:
         """Second moments (3, 3) about ``center_m`` of the surface's points, spread evenly, metres squared, object axes."""

@@ -100,4 +100,4 @@ class Estimator:
 
     def _largest_px(self, model: ObjectModel) -> int:
         """Side of the window: twice as long for a thin object, which has no more pixels there than a ball in the other."""
-        return self.config.resolution * (2 if model.silhouette_share < 1 / 4 else 1)
+        return self.config.resolution * (2 if model.is_thin else 1)

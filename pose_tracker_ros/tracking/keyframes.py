@@ -45,8 +45,10 @@ class Keyframe(NamedTuple):
 
     @classmethod
     def seen_in(cls, view: View, surface: np.ndarray) -> Keyframe:
-        """Of a view whose rendering is where the object is; ``surface`` (R, R): how probable pixels show it."""
-        depth = np.where(surface >= SURFACE, view.rendering.depth, np.float32(0))
+        """Of a view whose rendering is where the object is; ``surface`` (R, R): how probable pixels show it, which nothing tells
+        of plain ones without depth."""
+        shown = surface >= SURFACE if view.frame.depth.any() else view.rendering.mask
+        depth = np.where(shown, view.rendering.depth, np.float32(0))
         camera = intrinsics(view.camera)
         camera[2:] -= grey_shift_px(view.scale) / view.scale
         grey = grey_in(view)

@@ -34,6 +34,8 @@ FINER = 4
 MOST_COLOR = 1.0
 # From how far off the estimator finds a turn, radians: the n-th turn to try lies as far out as n such balls fill.
 BASIN_RAD = 0.35
+# Turns about the line of sight (S, 3, 3), the first none, between the turns to try: half of one off, a thin object lies beside itself.
+SPINS = so3_exp(np.array([0.0, -0.5, 0.5])[:, None] * [0.0, 0.0, BASIN_RAD])
 # Irrational steps that fill a square evenly (Roberts, "The unreasonable effectiveness of quasirandom sequences", 2018).
 EVEN_STEPS = 1 / 1.32471795724474602596 ** np.arange(1, 3)
 
@@ -52,6 +54,10 @@ class Outlook(NamedTuple):
     points: np.ndarray
     ring: np.ndarray
     radius_m: float
+
+    def turned(self, turn: np.ndarray) -> Outlook:
+        """After a turn (3, 3) about the line of sight, which shows nothing else of the object."""
+        return Outlook(self.points @ turn.T, self.ring @ turn.T, self.radius_m)
 
 
 def turns(first: int, count: int) -> np.ndarray:
@@ -107,9 +113,9 @@ def search(
         turned = rotation @ camera_T_object[:3, :3]
         view = make_view(frame, renderer, model, _posed(model, turned, _in_view(frame, model, center)), SIDE_PX)
         outlook = view and look(view)
-        if outlook is not None:
-            best = rated.best(outlook, center, count, reach_m)
-            found += [(score, _posed(model, turned, place)) for place, score in best]
+        for spin in () if outlook is None else SPINS if model.is_thin else SPINS[:1]:
+            best = rated.best(outlook.turned(spin), center, count, reach_m)
+            found += [(score, _posed(model, spin @ turned, place)) for place, score in best]
     return Places([pose for _, pose in sorted(found, key=lambda rated_pose: -rated_pose[0])[:count]], tried)
 
 
@@ -158,7 +164,10 @@ class _Rater:
         # One of the places has to lie on the object, however thin it is.
         spacing_m = min(SPACING_D * self._diameter_m, outlook.radius_m)
         step = max(2, int(spacing_m * self._depth_fx / max(near[2], self._diameter_m)))
-        scores, centers = self._rate(outlook, (0, 0), step, [-(-size // step) for size in self._frame.depth.shape])
+        first, last = self._reached(near + outlook.points[0], reach_m)
+        scores, centers = self._rate(outlook, first, step, -(-(last - first) // step))
+        if not scores.size:
+            return []
         distance = np.linalg.norm(centers - near, axis=2)
         scores += moved_log_density(distance) / CALIBRATION.depth
         scores[distance > reach_m] = -np.inf
@@ -167,21 +176,33 @@ class _Rater:
             best = np.unravel_index(np.argmax(scores), scores.shape)
             if not np.isfinite(scores[best]):
                 break
-            place, score = self._refined(outlook, best, step)
+            place, score = self._refined(outlook, first + np.multiply(best, step), step)
             found.append((place, score + float(moved_log_density(np.linalg.norm(place - near))) / CALIBRATION.depth))
             scores[np.linalg.norm(centers - centers[best], axis=2) < APART_D * self._diameter_m] = -np.inf
         return found
 
-    def _refined(self, outlook: Outlook, place: tuple[int, ...], step: int) -> tuple[np.ndarray, float]:
-        """The best place around one of a grid."""
+    def _reached(self, near: np.ndarray, reach_m: float) -> tuple[np.ndarray, np.ndarray]:
+        """First row and column of depth within reach of a point (3,) of the colour camera, and those after the last."""
+        size = np.array(self._frame.depth.shape)
+        point = self._transforms[1][:3, :3] @ near + self._transforms[1][:3, 3]
+        nearest_m = point[2] - reach_m
+        if nearest_m <= 0:
+            return np.zeros(2, int), size
+        camera = self._cameras[1]
+        middle = point[1::-1] / point[2] * camera[1::-1] + camera[:1:-1]
+        around = reach_m / nearest_m * (1 + np.abs(point[1::-1] / point[2])) * camera[1::-1]
+        return tuple(np.clip([middle - around, middle + around + 1], 0, size).astype(int))
+
+    def _refined(self, outlook: Outlook, place: np.ndarray, step: int) -> tuple[np.ndarray, float]:
+        """The best place around one of a grid, by row and column."""
         fine = max(1, step // FINER)
-        first = [(index - 1) * step for index in place]
+        first = place - step
         scores, centers = self._rate(outlook, first, fine, [2 * step // fine + 1] * 2)
         best = np.unravel_index(np.argmax(scores), scores.shape)
         return centers[best].astype(np.float64), float(scores[best])
 
     def _rate(
-        self, outlook: Outlook, first: Sequence[int], step: int, shape: Sequence[int]
+        self, outlook: Outlook, first: Sequence[int] | np.ndarray, step: int, shape: Sequence[int] | np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         scores, centers = np.empty(shape, np.float32), np.zeros((*shape, 3), np.float32)
         points = np.vstack([outlook.points, outlook.ring])

@@ -75,8 +75,8 @@ class Searcher:
                 break
             turns_tried = 0 if name in hidden else max(1, self._estimator.config.search_turns // share)
             poses = 1 if name in hidden else max(1, self._estimator.config.search_poses // share)
-            if tracks[name].is_unsearched:
-                # Whoever starts waits for an answer: of all rivals, as many as there is time for.
+            if tracks[name].is_new:
+                # Whoever starts waits for an answer: as many as all rivals, where there is time.
                 turns_tried, poses = RIVALS, 2 * self._estimator.config.search_poses
             needed = 2 * PRESENT_LOG_ODDS if name in hidden else PRESENT_LOG_ODDS
             least = 0.0 if found[name] is None else max(0.0, found[name].evidence.log_odds)
@@ -120,10 +120,10 @@ class Searcher:
         equivalent = nearest_equivalent(pose, other, self._symmetries[name])
         return rotation_angle(equivalent[:3, :3] @ pose[:3, :3].T) < BASIN_RAD
 
-    def likelier(self, frame: Frame, name: str, track: Track, found: Hypothesis) -> tuple[Hypothesis, int]:
+    def likelier(self, frame: Frame, name: str, track: Track, found: Hypothesis, count: int = 1) -> tuple[Hypothesis, int]:
         """The pose of a track, or a rival that is surely likelier, and how many of its rivals were tried so far.
 
-        Where the odds are less than a pose needs against all of its rivals, one of these is tried in every frame, each once as long as the
+        Where the odds are less than a pose needs against all of its rivals, ``count`` of these are tried, each once as long as the
         object is tracked: odds about there would have them tried again and again.
         """
         first = track.search.rivals_tried if track.search.candidate is None else 0
@@ -131,7 +131,7 @@ class Searcher:
             return found, first
         # Nine times as likely by what is seen of both, for the one of which more is seen has the higher likelihood of all.
         needed = found.evidence.log_odds + PRESENT_LOG_ODDS
-        return self._compared(frame, name, track, found, first, 1, needed)
+        return self._compared(frame, name, track, found, first, count, needed)
 
     def _compared(
         self, frame: Frame, name: str, track: Track, found: Hypothesis, first: int, count: float = math.inf, needed: float = -math.inf

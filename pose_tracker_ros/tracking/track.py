@@ -186,11 +186,6 @@ class Track:
         """Whether no frame has supported it yet."""
         return self.colors is None
 
-    @property
-    def is_unsearched(self) -> bool:
-        """Whether it is new and nothing was looked for elsewhere yet."""
-        return self.is_new and self.search.turns == 0 and self.search.candidate is None
-
     def seen_from(self, world_T_camera: np.ndarray | None) -> Track:
         """As a camera sees it that has moved, when both of its poses (4, 4) are known: what rests in the world stays there.
 

@@ -94,6 +94,29 @@ def test_the_right_turn_is_rated_best(models):
     assert rotation_angle(best[:3, :3] @ FROM_ABOVE[:3, :3].T) < 1e-6
 
 
+@pytest.mark.parametrize("spin", [-0.25, 0.2])
+def test_between_the_turns_a_thin_thing_is_turned_about_the_line_of_sight(models, spin):
+    """None of the turns that are tried is right, and half of the spanner lies beside itself by each of them."""
+    model, expected = models["spanner"], FROM_ABOVE.copy()
+    expected[:3, :3] = so3_exp(np.array([0, 0, spin])) @ FROM_ABOVE[:3, :3]
+    best = found_from(model, frame_of(model, FROM_ABOVE), expected)[0]
+    assert rotation_angle(best[:3, :3] @ FROM_ABOVE[:3, :3].T) < BASIN_RAD / 4
+    assert pose_errors(best, FROM_ABOVE)[0] < 0.12 * model.diameter_m
+
+
+@pytest.mark.parametrize("depth_camera_m", [(0, 0, 0), (0.08, -0.05, 0.02)])
+def test_within_reach_nothing_is_left_out(models, depth_camera_m):
+    """Places within reach are the same as those of a search everywhere, in a depth camera beside the colour camera, too."""
+    model, color_T_depth = models["drill"], make_pose(np.eye(3), np.array(depth_camera_m, float))
+    depth = frame_of(model, invert(color_T_depth) @ START).depth
+    frame = replace(frame_of(model, START), depth=depth, depth_camera=CAMERA, color_T_depth=color_T_depth)
+    expected = START.copy()
+    expected[:3, 3] += (0.06, -0.04, 0.05)
+    reach_m = np.linalg.norm(expected[:3, 3] - START[:3, 3]) + 0.02
+    best = found_from(model, frame, expected, reach_m=reach_m)[0]
+    assert pose_errors(best, START)[0] < 0.12 * model.diameter_m
+
+
 def test_colours_decide_between_two_alike(models):
     """Two of a kind side by side: the one in the object's colours is rated best."""
     model = models["cube"]

@@ -140,3 +140,12 @@ def test_a_blank_image_shows_nothing_of_an_object_without_colours():
         frame = sequence.read(0).without_depth()
         frame = frame if color is None else replace(frame, color=np.full_like(frame.color, color))
         assert tracker.step(frame)["bracket"].state is state
+
+
+def test_without_depth_the_whole_silhouette_is_kept_where_nothing_tells_its_pixels_apart(carton):
+    view = view_at(carton, pose_at(0.6), pose_at(0.6), 110)
+    blind = replace(view, frame=view.frame.without_depth())
+    unsure = np.where(view.rendering.mask, np.float32(0.5), np.float32(0))
+    assert not Keyframe.seen_in(view, unsure).has_structure
+    kept = Keyframe.seen_in(blind, unsure)
+    assert kept.has_structure and np.array_equal(kept.depth > 0, view.rendering.mask)
