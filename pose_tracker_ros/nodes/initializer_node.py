@@ -11,9 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from geometry_msgs.msg import PoseStamped
-from lifecycle_msgs.srv import ChangeState
-from rclpy._rclpy_pybind11 import RCLError
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
@@ -26,6 +24,7 @@ from pose_tracker_ros.initialization.observation import InitialPose, mask_from_b
 from pose_tracker_ros.nodes import messages
 from pose_tracker_ros.nodes.camera_subscriber import CameraSubscriber, RgbdMessages
 from pose_tracker_ros.nodes.initializer_options import InitializerOptions
+from pose_tracker_ros.nodes.managed_node import ManagedNode
 from pose_tracker_ros.nodes.newest import NewestFirstWorker
 from pose_tracker_ros.nodes.object_topics import LATCHED
 from pose_tracker_ros.nodes.parameters import NodeOptions, config_from_parameters
@@ -44,7 +43,7 @@ class Request(NamedTuple):
     mask: Any
 
 
-class InitializerNode(LifecycleNode):
+class InitializerNode(ManagedNode):
     """Finds one object under a mask.
 
     unconfigured: parameters only; inactive: object, templates and weights are loaded; active: masks are answered.
@@ -59,7 +58,6 @@ class InitializerNode(LifecycleNode):
         given = NodeOptions("initializer", InitializerOptions, arguments)
         super().__init__("initializer", **given.arguments)
         self._options = given.declare(self)
-        self._refuse_wrong_transitions()
         self._lock = threading.Lock()
         self._initializer: Initializer | None = None
         self._worker: NewestFirstWorker | None = None
@@ -143,20 +141,6 @@ class InitializerNode(LifecycleNode):
         """After a fault in a transition: back to unconfigured, from where it can be started again."""
         self._release()
         return TransitionCallbackReturn.SUCCESS
-
-    def _refuse_wrong_transitions(self) -> None:
-        """Answer a transition that the state does not have with a refusal; rclpy raises, which would end the node."""
-        change_state = self._service_change_state.callback
-
-        def guarded(request: ChangeState.Request, response: ChangeState.Response) -> ChangeState.Response:
-            try:
-                return change_state(request, response)
-            except RCLError as error:
-                self.get_logger().error(f"transition {request.transition.id} refused: {str(error).split(', at ')[0]}")
-                response.success = False
-                return response
-
-        self._service_change_state.callback = guarded
 
     def _start_by_itself(self) -> None:
         self._autostart_timer.cancel()

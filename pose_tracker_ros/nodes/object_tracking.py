@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 from geometry_msgs.msg import PoseStamped
-from rcl_interfaces.msg import SetParametersResult
-from rclpy.clock import JumpThreshold, TimeJump
+from rclpy.clock import JumpHandle, JumpThreshold, TimeJump
 from rclpy.duration import Duration
 from rclpy.node import Node
-from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from std_srvs.srv import Trigger
@@ -25,12 +22,12 @@ from pose_tracker_ros.nodes import messages
 from pose_tracker_ros.nodes.camera_subscriber import CameraSubscriber, RgbdMessages
 from pose_tracker_ros.nodes.detections import detection
 from pose_tracker_ros.nodes.first_poses import FirstPoses, in_camera_frame
+from pose_tracker_ros.nodes.managed_node import Entities
 from pose_tracker_ros.nodes.newest import NewestFirstWorker
 from pose_tracker_ros.nodes.object_names import named_objects
 from pose_tracker_ros.nodes.object_publisher import STATES_WITH_POSE
 from pose_tracker_ros.nodes.object_set import FirstObject, FollowedObject, ObjectSet
 from pose_tracker_ros.nodes.object_transforms import ObjectTransforms
-from pose_tracker_ros.nodes.parameters import apply_changes
 from pose_tracker_ros.nodes.recent_frames import FrameBuffer
 from pose_tracker_ros.nodes.tracker_diagnostics import StageTimes, TrackerDiagnostics
 from pose_tracker_ros.nodes.tracker_options import TrackerOptions
@@ -56,29 +53,69 @@ class ObjectTracking:
     """
 
     def __init__(self, node: Node, options: TrackerOptions) -> None:
-        """Load the objects and their networks, start listening; errors as in ``TrackerNode``."""
+        """Load the objects and their networks; errors as in ``TrackerNode``."""
         self._node, self._options = node, options
         config = options.tracking
         self._lock = threading.Lock()
-        named = named_objects(self._wanted(options.objects))
+        named = named_objects(_wanted(options))
         first = FirstObject(options.mesh_path, options.mesh_unit, options.weights_path, options.object_frame)
         self.objects = ObjectSet(node, named, first, config, self._lock, self._reset)
         self.times = StageTimes()
         self._recent = FrameBuffer(config.catch_up_s)
         self._failures = 0
         self._frames = 0
+        self._listening: Entities | None = None
+        self._first_poses: FirstPoses | None = None
+        self._jump_handle: JumpHandle | None = None
         self.tracker.warm_up()
-        self._create_interfaces()
-        apply_changes(node, TrackerOptions, self._reconfigure)
-        node.add_on_set_parameters_callback(self._check_objects)
-        node.add_post_set_parameters_callback(self._change_objects)
+        self._transforms = Transforms(node)
+        self._target_frame = options.target_frame
+        self._placing = ObjectTransforms(
+            node, self._transforms, self._target_frame, options.tf_wait_s, options.publish_tf
+        )
+        self._detections = node.create_publisher(Detection3DArray, "~/detections", 10)
+        self._overlays = node.create_publisher(Image, "~/overlay", 1)
+        self._worker = NewestFirstWorker(self._track, "tracking")
+        self._drawer = NewestFirstWorker(self._draw, "drawing")
         for one in self.objects.all():
             size = f"{one.model.diameter_m * 1e3:.0f} mm, {len(one.model.mesh.faces)} triangles"
             node.get_logger().info(f"tracking {one.named.name!r} ({size})")
+
+    def listen(self) -> None:
+        """Listen to the camera, and to first poses."""
+        node, options = self._node, self._options
+        self._listening = Entities(node)
+        self._forget(self.objects.names, "waiting for a first pose")
+        self._first_poses = FirstPoses(node, options.initial_pose, lambda: self.objects.names, self._tracked)
+        self.camera = CameraSubscriber(
+            node,
+            options.sync_slop,
+            options.queue_size,
+            options.reliable,
+            self._on_frame,
+            self.tracker.config.depth,
+        )
+        self._diagnostics = TrackerDiagnostics(node, self.objects, self.camera, self.frame_counts, self.times)
+        node.create_service(Trigger, "~/reset", self._on_reset)
+        threshold = JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True)
+        self._jump_handle = node.get_clock().create_jump_callback(threshold, post_callback=self._on_time_jump)
+        self._listening.close()
         node.get_logger().info(
             f"waiting for first poses on {node.resolve_topic_name('~/initial_pose')} and "
             f"{node.resolve_topic_name('~/initial_poses')}"
         )
+
+    def stop_listening(self) -> None:
+        """Stop listening, and forget all poses: nobody knows where objects are when listening begins again."""
+        if self._listening is None:
+            return
+        self._listening.destroy()
+        self._listening = None
+        self._jump_handle.unregister()
+        self._worker.clear()
+        with self._lock:
+            self._recent.clear()
+        self._forget(self.objects.names, "deactivated")
 
     @property
     def tracker(self) -> Tracker:
@@ -95,59 +132,24 @@ class ObjectTracking:
         }
 
     def stop(self) -> None:
-        """Stop the threads."""
+        """Stop listening, and the threads."""
+        if self._jump_handle is not None:
+            self._jump_handle.unregister()
         self.objects.stop()
         self._worker.stop()
         self._drawer.stop()
 
-    def _create_interfaces(self) -> None:
-        node, options = self._node, self._options
-        transforms = Transforms(node)
-        self._transforms = transforms
-        self._target_frame = options.target_frame
-        self._placing = ObjectTransforms(
-            node, transforms, self._target_frame, options.tf_wait_s, options.publish_tf
-        )
-        self._detections = node.create_publisher(Detection3DArray, "~/detections", 10)
-        self._overlays = node.create_publisher(Image, "~/overlay", 1)
-        self._first_poses = FirstPoses(node, options.initial_pose, lambda: self.objects.names, self._tracked)
-        self._worker = NewestFirstWorker(self._track, "tracking")
-        self._drawer = NewestFirstWorker(self._draw, "drawing")
-        self.camera = CameraSubscriber(
-            node,
-            options.sync_slop,
-            options.queue_size,
-            options.reliable,
-            self._on_frame,
-            self.tracker.config.depth,
-        )
-        self._diagnostics = TrackerDiagnostics(node, self.objects, self.camera, self.frame_counts, self.times)
-        node.create_service(Trigger, "~/reset", self._on_reset)
-        threshold = JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True)
-        self._jump_handle = node.get_clock().create_jump_callback(threshold, post_callback=self._on_time_jump)
-
-    def _wanted(self, objects: Sequence[str] | None) -> list[str]:
-        """What ``objects`` names, or, where it names nothing, ``object``."""
-        names = [name for name in objects or [] if name.strip()]
-        return names or [self._options.object]
-
-    def _check_objects(self, changed: list[Parameter]) -> SetParametersResult:
-        for parameter in changed:
-            if parameter.name == "objects":
-                try:
-                    named_objects(self._wanted(parameter.value))
-                except (OSError, ValueError) as error:
-                    return SetParametersResult(successful=False, reason=str(error))
-        return SetParametersResult(successful=True)
-
-    def _change_objects(self, changed: list[Parameter]) -> None:
-        for parameter in changed:
-            if parameter.name == "objects":
-                self.objects.want(named_objects(self._wanted(parameter.value)))
-
-    def _reconfigure(self, options: TrackerOptions) -> None:
+    def reconfigure(self, options: TrackerOptions) -> None:
+        """Change what can be changed while running; raises OSError or ValueError for objects that are not there."""
+        if options.objects != self._options.objects:
+            named_objects(_wanted(options))
         with self._lock:
             self.tracker.reconfigure(options.tracking)
+
+    def follow(self, options: TrackerOptions) -> None:
+        """Follow the objects of the options instead of those before."""
+        self._options = options
+        self.objects.want(named_objects(_wanted(options)))
 
     def _tracked(self) -> set[str]:
         return {name for name in self.objects.names if self.tracker.state(name) is TrackState.TRACKING}
@@ -164,7 +166,8 @@ class ObjectTracking:
         # Under the lock, so that no frame in work has the last word.
         with self._lock:
             for name in filter(self.objects.__contains__, names):
-                self._first_poses.forget(name)
+                if self._first_poses is not None:
+                    self._first_poses.forget(name)
                 self.tracker.stop(name)
                 self.objects[name].publisher.publish_forgotten(reason)
 
@@ -276,6 +279,11 @@ class ObjectTracking:
                 image = draw_overlay(image, rendering, frame.camera, pose, model.diameter_m, lines)
         if self._node.context.ok():
             self._overlays.publish(messages.image_message(image, "rgb8", header))
+
+
+def _wanted(options: TrackerOptions) -> list[str]:
+    """What ``objects`` names, or, where it names nothing, ``object``."""
+    return [name for name in options.objects if name.strip()] or [options.object]
 
 
 def _detection(one: FollowedObject, header: Header) -> object:

@@ -61,7 +61,7 @@ def apply_changes(node: Node, config_class: type[Config], apply: Callable[[Confi
     def on_change(changed: list[Parameter]) -> SetParametersResult:
         try:
             apply(config_from_parameters(node, config_class, changed))
-        except ValueError as error:
+        except (OSError, ValueError) as error:
             return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
 

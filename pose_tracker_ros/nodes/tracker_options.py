@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
-from pose_tracker_ros.configuration import merged, option
+from pose_tracker_ros.configuration import Rule, merged, option
 from pose_tracker_ros.tracking.config import TrackerConfig
 
 
@@ -48,4 +49,14 @@ class TrackerOptions:
         "First pose x y z qx qy qz qw of the first object in the camera frame; all zero = wait for a message",
         read_only=True,
     )
+    autostart: bool = option(
+        True, "Configure and activate at once; false leaves that to a lifecycle manager", read_only=True
+    )
     tracking: TrackerConfig = merged(TrackerConfig)
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            ("initial_pose",),
+            lambda options: len(options.initial_pose) == 7,
+            "initial_pose to be 7 numbers x y z qx qy qz qw",
+        ),
+    )

@@ -1,0 +1,63 @@
+"""Lifecycle nodes as this package has them: they survive wrong transitions, and give up all that they made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from lifecycle_msgs.srv import ChangeState
+from rclpy._rclpy_pybind11 import RCLError
+from rclpy.lifecycle import LifecycleNode
+from rclpy.node import Node
+
+
+class ManagedNode(LifecycleNode):
+    """A lifecycle node that answers a transition which its state does not have with a refusal; rclpy would end it."""
+
+    def __init__(self, name: str, **arguments: Any) -> None:
+        super().__init__(name, **arguments)
+        change_state = self._service_change_state.callback
+
+        def guarded(request: ChangeState.Request, response: ChangeState.Response) -> ChangeState.Response:
+            try:
+                return change_state(request, response)
+            except RCLError as error:
+                self.get_logger().error(f"transition {request.transition.id} refused: {str(error).split(', at ')[0]}")
+                response.success = False
+                return response
+
+        self._service_change_state.callback = guarded
+
+
+class Entities:
+    """Publishers, subscriptions, services, clients and timers that a node makes from here on, until :meth:`close`."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._before = {id(entity) for _, entity in self._all()}
+        self._made: list[Any] | None = None
+
+    def close(self) -> None:
+        """What is made later is none of these."""
+        self._made = self._new()
+
+    def destroy(self) -> None:
+        """Take away those that are there still."""
+        made = {id(entity) for entity in (self._new() if self._made is None else self._made)}
+        for destroy, entity in self._all():
+            if id(entity) in made:
+                destroy(entity)
+
+    def _new(self) -> list[Any]:
+        return [entity for _, entity in self._all() if id(entity) not in self._before]
+
+    def _all(self) -> list[tuple[Callable[[Any], bool], Any]]:
+        node = self._node
+        kinds = (
+            (node.destroy_publisher, node.publishers),
+            (node.destroy_subscription, node.subscriptions),
+            (node.destroy_service, node.services),
+            (node.destroy_client, node.clients),
+            (node.destroy_timer, node.timers),
+        )
+        return [(destroy, entity) for destroy, kind in kinds for entity in kind]
