@@ -17,7 +17,6 @@ from pose_tracker_ros.camera import crop_camera
 from pose_tracker_ros.commands.errors import reported_errors
 from pose_tracker_ros.commands.overrides import parse_overrides
 from pose_tracker_ros.commands.tables import print_table
-from pose_tracker_ros.commands.track import parse_pose
 from pose_tracker_ros.configuration import load_config
 from pose_tracker_ros.datasets.mask_view_files import (
     MaskViewSet,
@@ -26,6 +25,7 @@ from pose_tracker_ros.datasets.mask_view_files import (
     read_mask_views,
     write_mask_views,
 )
+from pose_tracker_ros.datasets.pose_texts import parse_pose
 from pose_tracker_ros.evaluation.alignment_pictures import AlignmentPainter, write_alignment_video
 from pose_tracker_ros.evaluation.alignment_trials import (
     TrialSettings,
@@ -87,7 +87,9 @@ def align_masks_command(
     ] = None,
     depth: Annotated[list[Path] | None, typer.Option(help="16-bit depth in mm; for every view, or none.")] = None,
     color: Annotated[list[Path] | None, typer.Option(help="Image to draw on; for every view, or none.")] = None,
-    label: Annotated[int | None, typer.Option(help="Value of the object in label images.")] = None,
+    label: Annotated[
+        str | None, typer.Option(help="Label of the object in masks: 3, or a colour such as 255,0,0 or #ff0000.")
+    ] = None,
     views: Annotated[Path | None, typer.Option(help="YAML file that lists the views, instead of the options.")] = None,
     start: Annotated[
         str | None, typer.Option(help="First pose 'x y z qx qy qz qw' in the first camera; default: try all around.")
@@ -162,7 +164,7 @@ def _given(
     relative_poses: list[str] | None,
     depths: list[Path] | None,
     colors: list[Path] | None,
-    label: int | None,
+    label: str | None,
     listing: Path | None,
     start: str | None,
     truth: str | None,
@@ -193,7 +195,7 @@ def _views_of_options(
     relative_poses: list[str],
     depths: list[Path] | None,
     colors: list[Path] | None,
-    label: int | None,
+    label: str | None,
 ) -> MaskViewSet:
     if not masks:
         raise ValueError("expected at least one --mask, or --views FILE, or --demo; see --help")

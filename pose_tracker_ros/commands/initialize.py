@@ -15,13 +15,17 @@ from rich.progress import track as progress
 from rich.table import Table
 
 from pose_tracker_ros.commands.errors import reported_errors
+from pose_tracker_ros.commands.output_folders import check_writable
 from pose_tracker_ros.commands.overrides import parse_overrides
+from pose_tracker_ros.commands.sequences import DepthUnit, ReaderOptions, open_frames, print_warning
 from pose_tracker_ros.commands.tables import print_table
 from pose_tracker_ros.commands.track import name_object
 from pose_tracker_ros.configuration import load_config
+from pose_tracker_ros.datasets import FrameSequence, IndexedSequence
+from pose_tracker_ros.datasets.masks import read_mask
 from pose_tracker_ros.datasets.object_models import load_tracked_object
-from pose_tracker_ros.datasets.reader_options import open_with_options
 from pose_tracker_ros.evaluation.alignment_trials import trial_objects
+from pose_tracker_ros.evaluation.depth_plausibility import remark_under_mask
 from pose_tracker_ros.evaluation.initialization import (
     evaluate_initializer,
     false_accepts,
@@ -49,15 +53,17 @@ def initialize_command(
         Path | None, typer.Argument(help="BOP scene, YCB-Video or YCBInEOAT video, or recording.")
     ] = None,
     frame: Annotated[int, typer.Option(help="Which frame of the sequence, from 0.", min=0)] = 0,
-    mask: Annotated[Path | None, typer.Option(help="Mask image, non-zero = object; default the sequence's.")] = None,
+    mask: Annotated[Path | None, typer.Option(help="Mask image of any kind, zero = not the object; default the sequence's.")] = None,
+    label: Annotated[
+        str | None, typer.Option(help="Label of the object in the mask: 3, or a colour such as 255,0,0 or #ff0000.")
+    ] = None,
     method: Annotated[str, typer.Option(help=f"How: {', '.join(METHODS)}.")] = "hypotheses",
     output: Annotated[Path, typer.Option(help="Folder for the picture.")] = Path("initialize_output"),
     truth_name: Annotated[str | None, typer.Option(help="The object's name in the sequence, where it differs.")] = None,
     mesh: Annotated[Path | None, typer.Option(help="Mesh file instead of the object's own.")] = None,
     mesh_unit: Annotated[str | None, typer.Option(help="Unit of --mesh: m, cm or mm; default the object's.")] = None,
-    reader: Annotated[
-        list[str] | None, typer.Option(help="Option of the sequence's reader as name=value; may be repeated.")
-    ] = None,
+    reader: ReaderOptions = None,
+    depth_unit: DepthUnit = None,
     weights: Annotated[Path | None, typer.Option(help="Weights of dense_fusion instead of the object's own.")] = None,
     set_option: Annotated[list[str] | None, typer.Option("--set", help="Option of the method as name=value.")] = None,
     benchmark: Annotated[
@@ -73,14 +79,15 @@ def initialize_command(
             return
         if object_name is None or sequence is None:
             raise ValueError("expected OBJECT and SEQUENCE, or --benchmark N")
-        frames = open_with_options(sequence, reader)
+        frames = open_frames(sequence, reader, depth_unit)
         model = load_tracked_object(object_name, frames, mesh, mesh_unit)
         name = truth_name or model.name
         name_object(frames, name, certain=mesh is not None or truth_name is not None)
-        shown = next(islice(frames, frame, None), None)
-        if shown is None:
-            raise ValueError(f"expected a frame number below {len(frames)}, got {frame}")
-        pixels = _mask_of(shown, name, mask)
+        shown = read_frame(frames, frame)
+        pixels = _mask_of(shown, name, mask, label)
+        if shown.registered:
+            warn_of_unit(shown, pixels, model)
+        check_writable(output)
         initializer = create_initializer(method, model, config, weights)
         answer = initialize(initializer, shown, pixels)
         report(answer, model, shown.truth.get(name))
@@ -90,16 +97,35 @@ def initialize_command(
             raise typer.Exit(1)
 
 
-def _mask_of(frame: Frame, name: str, path: Path | None) -> np.ndarray:
+def read_frame(sequence: FrameSequence, position: int) -> Frame:
+    """The frame at a position from 0, whether or not those before it can be read; raises ValueError beyond the end."""
+    if isinstance(sequence, IndexedSequence) and position < len(sequence):
+        return sequence.read(position)
+    found = next(islice(sequence, position, None), None)
+    if found is None:
+        raise ValueError(f"expected a frame number below {len(sequence)}, got {position}")
+    return found
+
+
+def _mask_of(frame: Frame, name: str, path: Path | None, label: str | None) -> np.ndarray:
+    """The object's mask (H, W) bool: that of a file, else that of the sequence."""
     if path is not None:
-        image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-        if image is None:
-            raise ValueError(f"expected an image that can be read at {path}; is it there, and complete?")
-        return image
+        return read_mask(path, label)
+    name = name if label is None else f"label {label}"
     if name not in frame.masks:
         known = ", ".join(frame.masks) or "none"
-        raise ValueError(f"expected a mask of {name!r} in this frame, which has {known}; give --mask or --truth-name")
+        raise ValueError(
+            f"expected a mask of {name!r} in this frame, which has {known}; give --mask, --label or --truth-name"
+        )
     return frame.masks[name]
+
+
+def warn_of_unit(frame: Frame, mask: np.ndarray, model: ObjectModel) -> None:
+    """Print it when depth under the mask and the mesh cannot both be right."""
+    if mask.shape == frame.depth.shape:
+        remark = remark_under_mask(frame.depth, mask, frame.camera, model)
+        if remark:
+            print_warning(remark)
 
 
 def report(answer: InitialPose, model: ObjectModel, truth: np.ndarray | None) -> None:
@@ -118,7 +144,6 @@ def report(answer: InitialPose, model: ObjectModel, truth: np.ndarray | None) ->
 
 def write_picture(output: Path, frame: Frame, mask: np.ndarray, model: ObjectModel, answer: InitialPose) -> Path:
     """The mask beside the pose, as a PNG."""
-    output.mkdir(parents=True, exist_ok=True)
     rendering = create_renderer("raycast", model.mesh).render(frame.camera, answer.camera_T_object)
     found = draw_overlay(
         frame.color, rendering, frame.camera, answer.camera_T_object, model.diameter_m, [f"score {answer.score:.2f}"]

@@ -13,21 +13,23 @@ from rich.console import Console
 from rich.progress import track as progress
 
 from pose_tracker_ros.commands.errors import reported_errors
+from pose_tracker_ros.commands.output_folders import check_writable
 from pose_tracker_ros.commands.overrides import parse_overrides
+from pose_tracker_ros.commands.sequences import DepthUnit, ReaderOptions, open_frames, print_warning, report_reading
 from pose_tracker_ros.commands.tables import print_table
 from pose_tracker_ros.configuration import load_config
 from pose_tracker_ros.datasets import FrameSequence
 from pose_tracker_ros.datasets.bop import BopSequence
 from pose_tracker_ros.datasets.numbered_sequence import NumberedSequence
 from pose_tracker_ros.datasets.object_models import load_tracked_object
-from pose_tracker_ros.datasets.reader_options import open_with_options
+from pose_tracker_ros.datasets.pose_texts import parse_pose
 from pose_tracker_ros.evaluation import report
+from pose_tracker_ros.evaluation.depth_plausibility import remark_on_frame
 from pose_tracker_ros.evaluation.plots import save_figures, track_figures
 from pose_tracker_ros.evaluation.protocol import ScoredObject, evaluate_track, summarize_by_object
 from pose_tracker_ros.evaluation.track import perturbed, track_frames
 from pose_tracker_ros.evaluation.trajectory import PoseEstimate, to_bop_estimates, write_bop_results, write_trajectory
 from pose_tracker_ros.evaluation.video import write_overlay_video
-from pose_tracker_ros.geometry import make_pose, matrix_from_quaternion
 from pose_tracker_ros.rendering import create_renderer
 from pose_tracker_ros.tracking import Tracker, TrackerConfig
 from pose_tracker_ros.tracking.config import OFFLINE
@@ -55,9 +57,8 @@ def track(
     truth_name: Annotated[str | None, typer.Option(help="The object's name in the sequence, where it differs.")] = None,
     mesh: Annotated[Path | None, typer.Option(help="Mesh file instead of the object's own.")] = None,
     mesh_unit: Annotated[str | None, typer.Option(help="Unit of --mesh: m, cm or mm; default the object's.")] = None,
-    reader: Annotated[
-        list[str] | None, typer.Option(help="Option of the sequence's reader as name=value; may be repeated.")
-    ] = None,
+    reader: ReaderOptions = None,
+    depth_unit: DepthUnit = None,
     weights: Annotated[Path | None, typer.Option(help="Network weights instead of the object's own.")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file with options of the tracker.")] = None,
     set_option: Annotated[list[str] | None, typer.Option("--set", help="Option of the tracker as name=value.")] = None,
@@ -65,7 +66,7 @@ def track(
 ) -> None:
     """Follow an object through a sequence: writes poses, an overlay video, and errors where truth is known."""
     with reported_errors():
-        frames = open_with_options(sequence, reader, on_error="skip")
+        frames = open_frames(sequence, reader, depth_unit, on_error="skip")
         model = load_tracked_object(object_name, frames, mesh, mesh_unit)
         tracker_config = load_config(TrackerConfig, config, parse_overrides(set_option), OFFLINE)
         tracker = Tracker.load([model], tracker_config, {} if weights is None else {model.name: weights})
@@ -73,10 +74,15 @@ def track(
         name_object(frames, name, certain=mesh is not None or truth_name is not None)
         first = _first_pose(frames, name, initial_pose)
         first = perturbed(model, first, offset_m, angle_deg)
-        output.mkdir(parents=True, exist_ok=True)
+        remark = remark_on_frame(next(iter(frames)), model, first, tracker_config)
+        if remark:
+            print_warning(remark)
+        check_writable(output)
 
         steps = track_frames(tracker, model.name, frames, first)
         estimates = list(progress(steps, "tracking", total=len(frames), console=console))
+        if not estimates:
+            raise frames.nothing_read()
         write_results(output, estimates, frames, name)
         if video:
             renderer = create_renderer("raycast", model.mesh)
@@ -84,6 +90,7 @@ def track(
             write_overlay_video(output / "overlay.mp4", shown, estimates, renderer, model.diameter_m, frames.rate_hz)
         if name in frames.object_names:
             report_errors(output, estimates, frames, replace(ScoredObject.from_model(model), name=name))
+        report_reading(frames)
         console.print(f"written to {output}")
 
 
@@ -96,23 +103,11 @@ def name_object(sequence: FrameSequence, name: str, certain: bool) -> None:
         sequence.object_name = name
 
 
-def parse_pose(text: str) -> np.ndarray:
-    """Pose (4, 4) of 'x y z qx qy qz qw'; raises ValueError for anything else."""
-    try:
-        numbers = np.array(text.replace(",", " ").split(), dtype=np.float64)
-    except ValueError as error:
-        raise ValueError(f"expected a pose as 7 numbers 'x y z qx qy qz qw', got {text!r}") from error
-    if numbers.shape != (7,) or not np.all(np.isfinite(numbers)):
-        raise ValueError(f"expected a pose as 7 numbers 'x y z qx qy qz qw', got {text!r}")
-    return make_pose(matrix_from_quaternion(numbers[3:]), numbers[:3])
-
-
 def _first_pose(sequence: FrameSequence, name: str, given: str | None) -> np.ndarray:
     """The given pose (4, 4), else the true one in the first frame that can be read."""
     first = next(iter(sequence), None)
     if first is None:
-        why = f": {sequence.skipped[0]}" if sequence.skipped else ""
-        raise ValueError(f"expected frames that can be read in sequence {sequence.name!r}, got none{why}")
+        raise sequence.nothing_read()
     if given:
         return parse_pose(given)
     if name not in first.truth:
@@ -138,7 +133,9 @@ def report_errors(
     """Print the table, write plots and errors."""
     errors = evaluate_track(estimates, sequence.annotations(), scored, sequence_name=sequence.name)
     rows = summarize_by_object([errors])[:1]
-    print_table(report.summary_table(rows, f"{scored.name} in {sequence.name}"))
+    table = report.summary_table(rows, f"{scored.name} in {sequence.name}")
+    table.add_row("not read", str(len(sequence.skipped)))
+    print_table(table)
     report.write_summary_csv(output / "summary.csv", rows)
     report.write_errors_csv(output / "errors.csv", [errors])
     save_figures(track_figures([errors]), output)

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from pose_tracker_ros.commands.errors import reported_errors
+from pose_tracker_ros.commands.output_folders import check_writable, install_targets
 from pose_tracker_ros.commands.overrides import parse_overrides, split_by_config
 from pose_tracker_ros.configuration import make_config, read_options
 from pose_tracker_ros.networks.weights_info import read_info
@@ -51,7 +52,13 @@ def train(
     dataset: Annotated[
         Path | None, typer.Option(help="Pairs written by pose-tracker render, instead of rendering while training.")
     ] = None,
-    install: Annotated[bool, typer.Option(help="Copy the finished weights into the objects' folders.")] = True,
+    install: Annotated[
+        bool | None,
+        typer.Option(
+            "--install/--no-install",
+            help="Copy the finished weights into the objects' folders; default where these can be written.",
+        ),
+    ] = None,
 ) -> None:
     """Train the residual network on pairs rendered on the fly; goes on where an interrupted run stopped.
 
@@ -83,16 +90,18 @@ def train(
         scene, training = make_config(SceneConfig, scene_values), make_config(TrainConfig, train_values)
         name = GENERIC if any_object else "_".join(model.name for model in models)
         folder = output or Path("training") / name
+        check_writable(folder)
+        targets = install_targets(
+            [models_folders()[0] / GENERIC] if any_object else [model.folder for model in models], install, folder
+        )
         with exit_when_interrupted(folder):
             weights = run_training(models, scene, training, folder, initial_weights, dataset)
         if not is_first_process():
             return
         console.print(f"weights written to {weights}")
-        if install:
-            for target in [models_folders()[0] / GENERIC] if any_object else [model.folder for model in models]:
-                target.mkdir(exist_ok=True)
-                (target / "residual.safetensors").write_bytes(weights.read_bytes())
-                console.print(f"installed in {target}")
+        for target in targets:
+            (target / weights.name).write_bytes(weights.read_bytes())
+            console.print(f"installed in {target}")
 
 
 def load_recipe(name: str | None) -> dict[str, Any]:

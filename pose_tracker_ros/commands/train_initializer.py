@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from pose_tracker_ros.commands.errors import reported_errors
+from pose_tracker_ros.commands.output_folders import check_writable, install_targets
 from pose_tracker_ros.commands.overrides import parse_overrides
 from pose_tracker_ros.configuration import load_config
 from pose_tracker_ros.objects import load_object
@@ -26,7 +27,13 @@ def train_initializer(
     set_option: Annotated[
         list[str] | None, typer.Option("--set", help="Option as name=value, e.g. steps=8000 or symmetry=always.")
     ] = None,
-    install: Annotated[bool, typer.Option(help="Copy the finished weights into the object's folder.")] = True,
+    install: Annotated[
+        bool | None,
+        typer.Option(
+            "--install/--no-install",
+            help="Copy the finished weights into the object's folder; default where it can be written.",
+        ),
+    ] = None,
 ) -> None:
     """Train DenseFusion, which finds an object's first pose, on scenes made on the fly; goes on where a run stopped."""
     # Loaded late: the other commands need no training.
@@ -37,9 +44,11 @@ def train_initializer(
         model = load_object(object_name, mesh)
         options = load_config(FusionTrainConfig, config, parse_overrides(set_option))
         folder = output or Path("training") / f"{model.name}_dense_fusion"
+        check_writable(folder)
+        targets = install_targets([] if model.folder is None else [model.folder], install, folder)
         with exit_when_interrupted(folder):
             weights = train_dense_fusion(model, options, folder)
         console.print(f"weights written to {weights}")
-        if install and model.folder is not None:
-            (model.folder / weights.name).write_bytes(weights.read_bytes())
-            console.print(f"installed in {model.folder}")
+        for target in targets:
+            (target / weights.name).write_bytes(weights.read_bytes())
+            console.print(f"installed in {target}")

@@ -16,7 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from pose_tracker_ros.camera import PinholeCamera
-from pose_tracker_ros.datasets.files import DatasetError, read_color, read_depth, read_json, read_mask
+from pose_tracker_ros.datasets.depth_units import metres_per_unit
+from pose_tracker_ros.datasets.files import DatasetError, read_color, read_depth, read_json
+from pose_tracker_ros.datasets.masks import read_mask
 from pose_tracker_ros.datasets.pose_files import rigid
 from pose_tracker_ros.datasets.sequence import Annotation, IndexedSequence, make_frame
 from pose_tracker_ros.frame import Frame
@@ -84,7 +86,7 @@ class BopSequence(IndexedSequence):
     next ones ``name#2``, ``name#3``, ...
     """
 
-    layout = "a BOP scene (scene_camera.json)"
+    layout = "a BOP scene (scene_camera.json, or scene_camera_SENSOR.json)"
 
     @classmethod
     def fits(cls, path: Path) -> bool:
@@ -97,6 +99,8 @@ class BopSequence(IndexedSequence):
         *,
         names: Mapping[int, str] | None = None,
         models_folder: str | Path | None = None,
+        sensor: str | None = None,
+        depth_unit: str | None = None,
         rate_hz: float = 30.0,
         on_error: str = "stop",
         masks: bool = True,
@@ -104,17 +108,20 @@ class BopSequence(IndexedSequence):
         """Open the scene's descriptions; images are read later, one frame at a time.
 
         Parameters: ``scene`` or a folder with one scene; ``names`` obj_id -> object name, default those of models_info.json or ``obj_000001``;
-        ``models_folder`` default ``models`` (or models_eval, models_cad) of the data set; ``masks`` whether
-        to read the visible masks where the data set has them.
-        Raises DatasetError when scene_camera.json cannot be read or the folder holds several scenes.
+        ``models_folder`` default ``models`` (or models_eval, models_cad) of the data set; ``sensor`` whose
+        images are read (scene_camera_SENSOR.json, rgb_SENSOR/, ...), default the only one; ``depth_unit`` such as 0.1mm
+        instead of the depth_scale of scene_camera.json; ``masks`` whether to read the visible masks where the data set has them.
+        Raises DatasetError when scene_camera.json cannot be read, or the folder holds several scenes or sensors.
         """
         self.folder = _only_scene(Path(scene))
+        self._ending = _ending_of(self.folder, sensor)
+        self._metres_per_unit = None if depth_unit is None else metres_per_unit(depth_unit)
         super().__init__(self.folder.name, rate_hz, on_error)
         self.scene_id = int(self.folder.name) if self.folder.name.isdigit() else 0
         self._names = dict(names or {})
         self._models_folder = Path(models_folder) if models_folder else find_models_folder(self.folder)
-        self._read_masks = masks and (self.folder / "mask_visib").is_dir()
-        self._cameras = read_scene_file(self.folder / "scene_camera.json")
+        self._read_masks = masks and self._of_sensor("mask_visib").is_dir()
+        self._cameras = read_scene_file(self._of_sensor("scene_camera", ".json"))
         self._poses = self._read_poses()
         self._visible_shares = self._read_visible_shares()
         self.indices = sorted(self._cameras)
@@ -166,7 +173,9 @@ class BopSequence(IndexedSequence):
         color_path = self._color_path(index)
         color = read_color(color_path)
         depth_scale = float(self._camera_entry(index).get("depth_scale", 1.0))
-        depth = read_depth(self._image_path("depth", f"{index:06d}"), depth_scale * METRES_PER_MM)
+        depth = read_depth(
+            self._image_path("depth", f"{index:06d}"), self._metres_per_unit or depth_scale * METRES_PER_MM
+        )
         return make_frame(
             color_path,
             color=color,
@@ -180,8 +189,12 @@ class BopSequence(IndexedSequence):
             visibility=self._visibility(index),
         )
 
+    def _of_sensor(self, name: str, suffix: str = "") -> Path:
+        """A file or folder of the scene for the sensor that is read."""
+        return self.folder / f"{name}{self._ending}{suffix}"
+
     def _read_poses(self) -> dict[int, list[dict]]:
-        path = self.folder / "scene_gt.json"
+        path = self._of_sensor("scene_gt", ".json")
         if not path.exists():
             return {}
         try:
@@ -194,7 +207,7 @@ class BopSequence(IndexedSequence):
         return poses
 
     def _read_visible_shares(self) -> dict[int, list[float]]:
-        path = self.folder / "scene_gt_info.json"
+        path = self._of_sensor("scene_gt_info", ".json")
         if not path.exists():
             return {}
         try:
@@ -214,7 +227,7 @@ class BopSequence(IndexedSequence):
         entry = self._camera_entry(index)
         if "cam_R_w2c" not in entry or "cam_t_w2c" not in entry:
             return None
-        source = f"{self.folder / 'scene_camera.json'}, image {index}"
+        source = f"{self._of_sensor('scene_camera', '.json')}, image {index}"
         try:
             camera_T_world = make_pose(np.reshape(entry["cam_R_w2c"], (3, 3)), np.reshape(entry["cam_t_w2c"], 3))
         except (TypeError, ValueError) as error:
@@ -235,13 +248,13 @@ class BopSequence(IndexedSequence):
         try:
             return pose_from_entry(entry)
         except (KeyError, TypeError, ValueError) as error:
-            path = self.folder / "scene_gt.json"
+            path = self._of_sensor("scene_gt", ".json")
             raise DatasetError(f"expected cam_R_m2c (9) and cam_t_m2c (3) for image {index} in {path}") from error
 
     def _camera_entry(self, index: int) -> dict:
         entry = self._cameras[index]
         if not isinstance(entry, dict) or "cam_K" not in entry:
-            path = self.folder / "scene_camera.json"
+            path = self._of_sensor("scene_camera", ".json")
             raise DatasetError(f"expected the intrinsics cam_K of image {index} in {path}, but there are none")
         return entry
 
@@ -250,14 +263,14 @@ class BopSequence(IndexedSequence):
         try:
             return PinholeCamera.from_matrix(matrix, width, height)
         except (TypeError, ValueError) as error:
-            raise DatasetError(f"{self.folder / 'scene_camera.json'}, image {index}: {error}") from error
+            raise DatasetError(f"{self._of_sensor('scene_camera', '.json')}, image {index}: {error}") from error
 
     def _color_path(self, index: int) -> Path:
-        folders = [name for name in COLOR_FOLDERS if (self.folder / name).is_dir()] or [COLOR_FOLDERS[0]]
+        folders = [name for name in COLOR_FOLDERS if self._of_sensor(name).is_dir()] or [COLOR_FOLDERS[0]]
         return self._image_path(folders[0], f"{index:06d}")
 
     def _image_path(self, folder: str, stem: str) -> Path:
-        candidates = [self.folder / folder / f"{stem}{suffix}" for suffix in IMAGE_SUFFIXES]
+        candidates = [self._of_sensor(folder) / f"{stem}{suffix}" for suffix in IMAGE_SUFFIXES]
         return next((path for path in candidates if path.is_file()), candidates[0])
 
     def _masks(self, index: int) -> dict[str, np.ndarray]:
@@ -297,8 +310,32 @@ def find_models_folder(scene: Path) -> Path | None:
     return next((root / name for name in MODEL_FOLDERS if (root / name / "models_info.json").is_file()), None)
 
 
+def is_scene(path: Path) -> bool:
+    """Whether a folder is one scene."""
+    return any(path.glob("scene_camera*.json"))
+
+
 def _scenes_at(path: Path) -> list[Path]:
-    return [path] if (path / "scene_camera.json").is_file() else find_scenes(path)
+    return [path] if is_scene(path) else find_scenes(path)
+
+
+def _ending_of(scene: Path, sensor: str | None) -> str:
+    """What the names of a sensor's files and folders end with: nothing where a scene has one sensor without a name.
+
+    Raises DatasetError that lists the sensors when the wanted one is not there or none is named of several.
+    """
+    endings = sorted(path.stem.removeprefix("scene_camera") for path in scene.glob("scene_camera*.json"))
+    named = [ending.removeprefix("_") for ending in endings]
+    if sensor is None and len(endings) <= 1:
+        return endings[0] if endings else ""
+    if sensor is None and "" in endings:
+        return ""
+    if sensor not in named:
+        raise DatasetError(
+            f"expected the scene {scene} to have one sensor or {'the sensor ' + sensor if sensor else 'one to be named'}, "
+            f"it has {', '.join(filter(None, named)) or 'one without a name'}; on the command line give --reader sensor=NAME"
+        )
+    return f"_{sensor}"
 
 
 def _only_scene(path: Path) -> Path:
@@ -310,5 +347,5 @@ def _only_scene(path: Path) -> Path:
 
 def find_scenes(root: Path) -> list[Path]:
     """Scene folders of a BOP data set or of one of its splits, in order."""
-    found = [*root.glob("*/scene_camera.json"), *root.glob("*/*/scene_camera.json")]
-    return sorted(path.parent for path in found if re.fullmatch(r"\d+", path.parent.name))
+    found = {path.parent for pattern in ("*", "*/*") for path in root.glob(f"{pattern}/scene_camera*.json")}
+    return sorted(path for path in found if re.fullmatch(r"\d+", path.name))

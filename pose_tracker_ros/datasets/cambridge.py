@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pose_tracker_ros.camera import PinholeCamera
-from pose_tracker_ros.datasets.files import DatasetError, read_color
+from pose_tracker_ros.datasets.files import DatasetError, read_color, read_text
 from pose_tracker_ros.datasets.frame_times import DEFAULT_RATE_HZ
 from pose_tracker_ros.datasets.sequence import Annotation, IndexedSequence, make_frame
 from pose_tracker_ros.datasets.visual_sfm import Reconstruction, read_reconstruction
@@ -129,7 +129,7 @@ def _read_list(path: Path) -> list[_Image]:
     if not path.is_file():
         raise DatasetError(f"expected the list of images {path}, but there is no such file")
     images = []
-    for line in path.read_text().splitlines():
+    for line in read_text(path).splitlines():
         words = line.split()
         # Three lines of title come first.
         if len(words) != _WORDS or "." not in words[0]:

@@ -8,18 +8,21 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from pose_tracker_ros.datasets.depth_units import depth_in_metres
+from pose_tracker_ros.datasets.errors import DatasetError
+
 # Some decoders take a file that was cut while it was copied and paint the missing rows black or grey.
 _ENDINGS = {".png": b"IEND\xaeB`\x82", ".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9"}
 _TAIL_BYTES = 64
+# Formats that do not keep the values of pixels.
+LOSSY_SUFFIXES = (".jpg", ".jpeg")
+_LEVELS_8_BIT = 257  # levels of 16 bits to one of 8
 
 
-class DatasetError(ValueError):
-    """A file of a data set is missing, cut short or not what its format says; the message names it."""
+def read_image(path: Path, opacity: bool = False) -> np.ndarray:
+    """Pixels as the file's tags say they are to be turned, in OpenCV's channel order and the file's own type.
 
-
-def read_image(path: Path) -> np.ndarray:
-    """Pixels as the file stores them (OpenCV's channel order and the file's own type).
-
+    Parameters: ``opacity`` keeps the channel of opacity where there is one.
     Raises DatasetError for a missing, truncated or undecodable file.
     """
     if not path.is_file():
@@ -27,8 +30,10 @@ def read_image(path: Path) -> np.ndarray:
     data = path.read_bytes()
     ending = _ENDINGS.get(path.suffix.lower())
     image = None
-    if ending is None or ending in data[-_TAIL_BYTES:]:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
+    if data and (ending is None or ending in data[-_TAIL_BYTES:]):
+        # Decoding without change also leaves images lie on their side that a tag says to turn.
+        flags = cv2.IMREAD_UNCHANGED if opacity else cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
+        image = _decoded(data, flags)
     if image is None:
         raise DatasetError(
             f"expected a complete image in {path}, but its {len(data)} bytes do not decode; copy it again"
@@ -37,34 +42,41 @@ def read_image(path: Path) -> np.ndarray:
 
 
 def read_color(path: Path) -> np.ndarray:
-    """Colour image (height, width, 3) uint8 RGB; a grey image is repeated in the three channels."""
+    """Colour image (height, width, 3) uint8 RGB; a grey image is repeated in the three channels, 16 bits become 8."""
     image = read_image(path)
+    if image.dtype == np.uint16:
+        image = (image // _LEVELS_8_BIT).astype(np.uint8)
     if image.dtype != np.uint8:
-        raise DatasetError(f"expected an 8-bit colour image in {path}, got {image.dtype}")
-    if image.ndim == 2:
-        return cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
-    return cv2.cvtColor(image, cv2.COLOR_BGRA2RGB if image.shape[2] == 4 else cv2.COLOR_BGR2RGB)
+        raise DatasetError(f"expected a colour image of 8 or 16 bits in {path}, got {image.dtype}")
+    return cv2.cvtColor(image, cv2.COLOR_GRAY2RGB if image.ndim == 2 else cv2.COLOR_BGR2RGB)
 
 
-def read_depth(path: Path, metres_per_unit: float) -> np.ndarray:
-    """Depth image (height, width) float32 metres, 0 = no measurement, of a single-channel image file."""
-    image = read_image(path)
-    if image.ndim != 2 or image.dtype == np.uint8:
-        raise DatasetError(f"expected a 16-bit single-channel depth image in {path}, got {image.dtype} {image.shape}")
-    depth = image.astype(np.float32) * np.float32(metres_per_unit)
-    return np.where(np.isfinite(depth) & (depth > 0), depth, np.float32(0))
+def read_depth(path: Path, metres: float | None = None, metres_of_integers: float = 1e-3) -> np.ndarray:
+    """Depth image (height, width) float32 metres, 0 = no measurement, of an image file with one channel.
 
-
-def read_mask(path: Path, label: int | None = None) -> np.ndarray:
-    """Mask (H, W) bool of an image file: pixels that are not zero, or that have the value ``label``.
-
-    Raises DatasetError when there is no such image.
+    Parameters: as of :func:`~pose_tracker_ros.datasets.depth_units.depth_in_metres`.
     """
     image = read_image(path)
-    if image.ndim == 3:
-        # An opacity channel is full everywhere in most files and says nothing.
-        image = image[..., :3].max(axis=2)
-    return image > 0 if label is None else image == label
+    if image.ndim != 2 or image.dtype == np.uint8:
+        raise DatasetError(
+            f"expected a depth image of one channel, 16-bit or float, in {path}, got {image.dtype} {image.shape}"
+        )
+    return depth_in_metres(image, metres, metres_of_integers)
+
+
+def _decoded(data: bytes, flags: int) -> np.ndarray | None:
+    try:
+        return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error:  # of sizes that no image has
+        return None
+
+
+def read_text(path: Path) -> str:
+    """Contents of a text file without a byte order mark; raises DatasetError for bytes that are no text."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"expected a text file (UTF-8) at {path}: {error}") from error
 
 
 def read_json(path: Path) -> dict | list:
@@ -75,8 +87,8 @@ def read_json(path: Path) -> dict | list:
     if not path.is_file():
         raise DatasetError(f"expected a JSON file at {path}, but there is no such file; is the data set complete?")
     try:
-        return json.loads(path.read_text())
-    except ValueError as error:
+        return json.loads(read_text(path))
+    except (ValueError, RecursionError) as error:
         raise DatasetError(f"expected valid JSON in {path}: {error}; is the file complete?") from error
 
 
@@ -88,7 +100,7 @@ def read_matrix(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     if not path.is_file():
         raise DatasetError(f"expected a text file with numbers at {path}, but there is no such file")
     try:
-        numbers = np.array(path.read_text().split(), dtype=np.float64)
+        numbers = np.array(read_text(path).replace(",", " ").split(), dtype=np.float64)
     except ValueError as error:
         raise DatasetError(f"expected only numbers in {path}: {error}") from error
     if numbers.size != np.prod(shape) or not np.all(np.isfinite(numbers)):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pose_tracker_ros.datasets.files import DatasetError
+from pose_tracker_ros.datasets.files import DatasetError, read_text
 
 DEFAULT_RATE_HZ = 30.0
 SECONDS_PER_NANOSECOND = 1e-9
@@ -57,7 +57,7 @@ def _rate(stamps: Sequence[float | None]) -> float:
 
 def _read_nanoseconds(path: Path) -> dict[int, int]:
     nanoseconds = {}
-    for line in path.read_text().splitlines():
+    for line in read_text(path).splitlines():
         words = line.partition("#")[0].replace(",", " ").split()
         if not words:
             continue

@@ -24,7 +24,8 @@ import numpy as np
 import yaml
 
 from pose_tracker_ros.camera import PinholeCamera
-from pose_tracker_ros.datasets.files import DatasetError, read_color, read_depth, read_mask
+from pose_tracker_ros.datasets.files import DatasetError, read_color, read_depth, read_text
+from pose_tracker_ros.datasets.masks import read_mask
 from pose_tracker_ros.geometry import make_pose, matrix_from_quaternion, quaternion_from_matrix
 from pose_tracker_ros.initialization.mask_views import MaskView
 
@@ -71,7 +72,7 @@ def read_mask_views(path: Path) -> MaskViewSet:
     if not path.is_file():
         raise DatasetError(f"expected a YAML file with views at {path}, but there is no such file")
     try:
-        content = yaml.safe_load(path.read_text())
+        content = yaml.safe_load(read_text(path))
     except yaml.YAMLError as error:
         raise DatasetError(f"expected valid YAML in {path}: {error}") from error
     if not isinstance(content, dict) or not isinstance(content.get("views"), list) or not content["views"]:
@@ -113,16 +114,17 @@ def load_view(
     camera_T_reference: np.ndarray | None = None,
     depth: Path | None = None,
     color: Path | None = None,
-    label: int | None = None,
+    label: object = None,
 ) -> tuple[MaskView, np.ndarray]:
     """A view of image files, and the image to draw its result on: the colour image, else the mask in grey.
 
-    Parameters: ``camera``, or fx, fy, cx, cy of a camera with the size of the mask.
+    Parameters: ``camera``, or fx, fy, cx, cy of a camera with the size of the mask; ``label`` of the object in the mask, see
+    :func:`~pose_tracker_ros.datasets.masks.parse_label`.
     """
     pixels = read_mask(mask, label)
     if not isinstance(camera, PinholeCamera):
         camera = PinholeCamera(pixels.shape[1], pixels.shape[0], *(float(number) for number in camera))
-    measured = None if depth is None else read_depth(depth, METRES_PER_MM)
+    measured = None if depth is None else read_depth(depth)
     background = grey_image(pixels) if color is None else read_color(color)
     return MaskView(pixels, camera, camera_T_reference, measured), background
 

@@ -9,13 +9,17 @@ from pathlib import Path
 import numpy as np
 
 from pose_tracker_ros.camera import PinholeCamera
-from pose_tracker_ros.datasets.files import DatasetError, read_color, read_depth, read_mask
+from pose_tracker_ros.datasets.depth_units import metres_per_unit
+from pose_tracker_ros.datasets.files import DatasetError, read_color, read_depth
 from pose_tracker_ros.datasets.frame_times import FrameTimes, frame_times
+from pose_tracker_ros.datasets.masks import mask_of, masks_by_label, parse_label, read_labels
 from pose_tracker_ros.datasets.numbered_files import COLOR_SUFFIXES, DEPTH_SUFFIXES, numbered_files
 from pose_tracker_ros.datasets.pose_files import PoseFiles
 from pose_tracker_ros.datasets.sequence import Annotation, IndexedSequence, make_frame
 from pose_tracker_ros.frame import Frame
 
+# A folder with this file has a depth camera of its own.
+EXTRINSICS = "depth_M_color.txt"
 # What masks of an object are called that nothing names.
 UNNAMED_OBJECT = "object"
 logger = logging.getLogger(__name__)
@@ -39,13 +43,17 @@ class NumberedSequence(IndexedSequence):
         object_name: str | None,
         suggested_name: str | None,
         depth_folder: Path,
-        metres_per_unit: float,
+        depth_unit: str | None,
+        label: object,
         pose_folder: Path,
         rate_hz: float | None,
         on_error: str,
     ) -> None:
-        """Find the files. Parameters: ``suggested_name`` the object's name where ``object_name`` is None.
+        """Find the files.
 
+        Parameters: ``suggested_name`` the object's name where ``object_name`` is None; ``depth_unit`` as of
+        :func:`~pose_tracker_ros.datasets.depth_units.metres_per_unit`, default mm for integers and m for floats; ``label`` of
+        the object in masks that have several.
         Raises DatasetError when there are no images or two files have one number.
         """
         self.folder = folder
@@ -57,7 +65,9 @@ class NumberedSequence(IndexedSequence):
         self._numbers, self._colors = tuple(colors), tuple(colors.values())
         self._times = self._read_times(rate_hz)
         super().__init__(folder.name, self._times.rate_hz, on_error)
-        self._depth_folder, self._metres_per_unit = depth_folder, metres_per_unit
+        self._depth_folder = depth_folder
+        self._metres_per_unit = None if depth_unit is None else metres_per_unit(depth_unit)
+        self._label = parse_label(label)
         self._depths = numbered_files(depth_folder, DEPTH_SUFFIXES)
         if not self._depths:
             raise DatasetError(f"expected the sequence's depth images in {depth_folder}, found none")
@@ -113,11 +123,26 @@ class NumberedSequence(IndexedSequence):
         return frame_times(self._numbers, self._times_path, rate_hz)
 
     def _match_poses(self, paths: dict[int, Path], folder: Path) -> dict[int, Path]:
-        """Pose files by the numbers of the images; where images are named by time, poses may be counted instead."""
-        if not paths or any(number in paths for number in self._numbers):
+        """Pose files by the numbers of the images, or in their order where they are counted otherwise than the images.
+
+        That is where images are named by time, or where all numbers are off by the same, as of poses from 0 to images from 1.
+        """
+        if not paths or set(paths) == set(self._numbers):
             return paths
-        if self._times.indices != self._numbers and len(paths) == len(self._numbers):
-            return dict(zip(self._numbers, paths.values()))
+        if len(paths) == len(self._numbers):
+            differences = {pose - image for pose, image in zip(paths, self._numbers)}
+            named_by_time = self._times.indices != self._numbers
+            if len(differences) == 1 and not named_by_time:
+                logger.warning(
+                    "the poses in %s are numbered from %d, the images from %d; they were paired in their order",
+                    folder,
+                    next(iter(paths)),
+                    self._numbers[0],
+                )
+            if len(differences) == 1 or named_by_time:
+                return dict(zip(self._numbers, paths.values()))
+        if any(number in paths for number in self._numbers):
+            return paths
         raise DatasetError(
             f"expected poses in {folder} with the numbers of the {len(self._numbers)} images, "
             f"got {len(paths)} whose names are not those of the images; is the data set complete?"
@@ -140,13 +165,15 @@ class NumberedSequence(IndexedSequence):
     def _read_masks(self, number: int, size: tuple[int, int]) -> dict[str, np.ndarray]:
         if number not in self._masks:
             return {}
-        mask = read_mask(self._masks[number])
-        if mask.shape != size:
+        path, name = self._masks[number], self.object_name or UNNAMED_OBJECT
+        labels = read_labels(path)
+        if labels.shape[:2] != size:
             raise DatasetError(
-                f"expected a mask of {size[1]}x{size[0]} like the image in {self._masks[number]}, "
-                f"got {mask.shape[1]}x{mask.shape[0]}"
+                f"expected a mask of {size[1]}x{size[0]} like the image in {path}, got {labels.shape[1]}x{labels.shape[0]}"
             )
-        return {self.object_name or UNNAMED_OBJECT: mask}
+        if self._label is not None:
+            return {name: mask_of(labels, self._label, path)}
+        return {f"label {label}" if label else name: mask for label, mask in masks_by_label(labels).items()}
 
 
 def camera_of(matrix: np.ndarray, size: tuple[int, int], source: object) -> PinholeCamera:

@@ -3,34 +3,40 @@
 from __future__ import annotations
 
 import inspect
+import pkgutil
 from collections.abc import Iterable
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 
-from pose_tracker_ros.datasets.bop import BopSequence
-from pose_tracker_ros.datasets.cambridge import CambridgeSequence
-from pose_tracker_ros.datasets.files import DatasetError
-from pose_tracker_ros.datasets.recording import Recording
+import pose_tracker_ros.datasets as datasets
+from pose_tracker_ros.datasets.errors import DatasetError
 from pose_tracker_ros.datasets.sequence import FrameSequence
-from pose_tracker_ros.datasets.seven_scenes import SevenScenesSequence
-from pose_tracker_ros.datasets.two_cameras import TwoCameraSequence
-from pose_tracker_ros.datasets.ycb_video import YcbVideoSequence
-from pose_tracker_ros.datasets.ycbineoat import YcbInEoatSequence
 
-# Of those that fit the first opens the path.
-READERS: tuple[type[FrameSequence], ...] = (
-    Recording,
-    BopSequence,
-    YcbVideoSequence,
-    TwoCameraSequence,
-    YcbInEoatSequence,
-    SevenScenesSequence,
-    CambridgeSequence,
-)
 _NAMED_ENTRIES = 6
+# What options of readers were called in earlier versions, and what replaces them.
+_RENAMED_OPTIONS = {"depth_unit_mm": "depth_unit, e.g. 0.1mm"}
+
+
+@cache
+def readers() -> tuple[type[FrameSequence], ...]:
+    """All readers: the classes with a ``layout`` in the modules of this package, so that a file is all that a new one needs."""
+    found = []
+    for module in sorted(module.name for module in pkgutil.iter_modules(datasets.__path__)):
+        content = vars(import_module(f"{datasets.__name__}.{module}")).values()
+        found += [
+            item
+            for item in content
+            if isinstance(item, type)
+            and issubclass(item, FrameSequence)
+            and item.layout
+            and item.__module__ == f"{datasets.__name__}.{module}"
+        ]
+    return tuple(found)
 
 
 def open_sequence(path: str | Path, **options: object) -> FrameSequence:
-    """The sequence at a path, whatever its layout; see ``layout`` of each of READERS.
+    """The sequence at a path, whatever its layout; see ``layout`` of each of :func:`readers`.
 
     Parameters: ``options`` of the reader that fits; ``on_error`` "stop" or "skip" is one of all; None stands for a
     reader's default.
@@ -48,12 +54,16 @@ def find_reader(path: str | Path) -> type[FrameSequence]:
     path = Path(path)
     if not path.exists():
         raise DatasetError(f"expected a sequence or a recording at {path}, but there is no such file or folder")
-    for reader in READERS:
-        if reader.fits(path):
-            return reader
+    fitting = [reader for reader in readers() if reader.fits(path)]
+    if len(fitting) > 1:
+        layouts = " and ".join(reader.layout for reader in fitting)
+        raise DatasetError(f"expected one layout in {path}, got those of {layouts}; move what belongs to the other one away")
+    if fitting:
+        return fitting[0]
     if (path / "scene.yaml").is_file() and (path / "test").is_dir():
         raise DatasetError(f"expected the whole scene in {path}, got a part; run pose-tracker simulate again to go on with it")
-    known = ", ".join(reader.layout for reader in READERS[:-1]) + f" or {READERS[-1].layout}"
+    *others, last = (reader.layout for reader in readers())
+    known = ", ".join(others) + f" or {last}"
     raise DatasetError(f"expected {path} to be {known}, but it is none; it {_contents(path)}")
 
 
@@ -66,6 +76,9 @@ def option_names(reader: type[FrameSequence]) -> tuple[str, ...]:
 def check_option_names(reader: type[FrameSequence], names: Iterable[str], path: str | Path) -> None:
     """Raises DatasetError that lists the reader's options when one of the names is not among them."""
     unknown = [name for name in names if name not in option_names(reader)]
+    renamed = [name for name in unknown if name in _RENAMED_OPTIONS]
+    if renamed:
+        raise DatasetError(f"option {renamed[0]} of readers is called {_RENAMED_OPTIONS[renamed[0]]} now; give that")
     if unknown:
         raise DatasetError(
             f"expected options of {reader.__name__}, which reads {path} ({', '.join(option_names(reader))}), "

@@ -1,55 +1,53 @@
-"""Recordings of a camera made with rosbag2 (.mcap or .db3), read without a ROS installation."""
+"""Recordings of a camera made with ROS 2 or ROS 1, read without a ROS installation."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pose_tracker_ros.camera import PinholeCamera
+from pose_tracker_ros.datasets.bag_files import is_recording
+from pose_tracker_ros.datasets.camera_topics import IMAGE_TYPES, INFO_TYPE, choose_topics, image_topic
+from pose_tracker_ros.datasets.depth_units import NOTHING_16_BIT, metres_per_unit
 from pose_tracker_ros.datasets.files import DatasetError
-from pose_tracker_ros.datasets.image_messages import color_from_message, depth_from_message
+from pose_tracker_ros.datasets.image_messages import calibration_from_info, color_from_message, depth_from_message
+from pose_tracker_ros.datasets.nearest_pairs import NearestPairs
+from pose_tracker_ros.datasets.pose_texts import parse_intrinsics, parse_pose
 from pose_tracker_ros.datasets.sequence import Annotation, FrameSequence, make_frame
 from pose_tracker_ros.frame import Frame
+from pose_tracker_ros.intrinsics import ImageGeometry, Intrinsics
 
 if TYPE_CHECKING:
-    from rosbags.highlevel import AnyReader
+    from pose_tracker_ros.datasets.bag import BagMessage
 
-IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
-INFO_TYPE = "sensor_msgs/msg/CameraInfo"
-BAG_SUFFIXES = (".mcap", ".db3")
 DEFAULT_RATE_HZ = 30.0
-# Images that wait for their partner; more means that one of the topics has stopped.
-_LARGEST_BACKLOG = 30
-
-
-@dataclass(frozen=True)
-class CameraTopics:
-    """Topics of a camera whose depth images are registered to its colour images."""
-
-    color: str
-    depth: str
-    camera_info: str
+METRES_PER_MM = 1e-3
+# Transforms of drivers are rounded.
+SAME_PLACE = 1e-6
+# An image is recorded later than it was taken, but not so much later than that of another camera.
+LARGEST_DELAY_S = 1.0
 
 
 class Recording(FrameSequence):
-    """The colour and depth images of one camera in a bag, paired by their header stamps.
+    """The colour and depth images of one camera in a recording, paired by their stamps.
 
-    Frames count from 0; stamps are those of the colour images. Images are read in the order in which
-    they were recorded and only those that wait for their partner are kept. There is no true pose.
+    A frame is a colour image with the depth image that is nearest to it in time, or with no measurement of depth where
+    there is none within ``largest_gap_s``. Frames count from 0; stamps are those of the colour images, or the times of
+    recording where these are zero; pairs go by times of recording where the two cameras' clocks differ. Images are read in the order in which they were recorded and only those that wait for
+    their partner are kept. There is no true pose.
+
+    topics: those that are read; without_depth: how many frames had no depth image when they were read last.
     """
 
-    layout = "a rosbag2 recording (.mcap, .db3)"
+    layout = "a ROS 2 or ROS 1 recording (.mcap, .db3, .bag)"
 
     @classmethod
     def fits(cls, path: Path) -> bool:
         """See :class:`FrameSequence`."""
-        return path.suffix in BAG_SUFFIXES or (path / "metadata.yaml").is_file() or _only_bag(path) is not None
+        return is_recording(path)
 
     def __init__(
         self,
@@ -58,169 +56,199 @@ class Recording(FrameSequence):
         color_topic: str | None = None,
         depth_topic: str | None = None,
         camera_info_topic: str | None = None,
+        depth_info_topic: str | None = None,
+        color_intrinsics: str | None = None,
+        depth_unit: str | None = None,
+        registered: bool | None = None,
+        color_T_depth: str | None = None,
+        distortion: str = "auto",
         largest_gap_s: float = 0.02,
         on_error: str = "stop",
     ) -> None:
-        """Open a bag's folder, or its only .mcap or .db3 file.
+        """Open a recording: a file, or a folder with its parts.
 
-        Parameters: topics that are not named are found by message type and by the words that cameras
-        use in topic names; ``largest_gap_s`` between the stamps of a pair.
-        Raises DatasetError when the bag cannot be read or its topics are not clear.
+        Parameters: topics that are not named are found by message type, by what the first images are, and by the names
+        that drivers give them; ``depth_topic`` "none" does without depth; ``color_intrinsics`` "fx fy cx cy" in pixels instead of
+        a CameraInfo; ``depth_unit`` of 16-bit depth images, default mm;
+        ``registered`` true if depth belongs to the colour image's pixels though its frame is another;
+        ``color_T_depth`` "x y z qx qy qz qw", metres, takes points of the depth camera to the colour camera, default what
+        TF or the driver's extrinsics in the recording say; ``distortion`` as of
+        :func:`~pose_tracker_ros.intrinsics.image_geometry`; ``largest_gap_s`` between the stamps of a pair.
+        Raises DatasetError when nothing can be read or the topics are not clear.
         """
-        self.path = _only_bag(Path(path)) or Path(path)
-        super().__init__(self.path.stem, DEFAULT_RATE_HZ, on_error)
-        with self._reader() as reader:
-            counts = {topic: (info.msgtype, info.msgcount) for topic, info in reader.topics.items()}
-            seconds = reader.duration * 1e-9
-        self.topics = choose_topics(counts, self.path, color_topic, depth_topic, camera_info_topic)
+        # Other formats are read where the rosbags library is not installed.
+        from pose_tracker_ros.datasets.bag import Bag
+
+        self.path = Path(path)
+        super().__init__(self.path.name.partition(".")[0], DEFAULT_RATE_HZ, on_error)
+        self._bag = Bag(self.path)
+        firsts = {name: self._bag.first(name) for name, topic in self._bag.topics.items() if topic.kind in IMAGE_TYPES}
+        images = [image_topic(name, None if entry is None else entry.message) for name, entry in firsts.items()]
+        self.topics = choose_topics(
+            images,
+            [name for name, topic in self._bag.topics.items() if topic.kind == INFO_TYPE],
+            self.path,
+            color=color_topic,
+            depth=depth_topic,
+            camera_info=camera_info_topic,
+            depth_info=depth_info_topic,
+            info_needed=color_intrinsics is None,
+        )
+        self._matrix = None if color_intrinsics is None else parse_intrinsics(color_intrinsics)
+        frame_ids = {image.name: image.frame_id for image in images}
+        self._frame_ids = (frame_ids[self.topics.color], frame_ids.get(self.topics.depth or "", ""))
+        self._depth_scale = 1.0 if depth_unit is None else metres_per_unit(depth_unit) / METRES_PER_MM
+        self._color_T_depth = self._find_color_T_depth(registered, color_T_depth)
         # The first CameraInfo may have been recorded after the first image.
-        self._first_info = next((message for _, message in self._messages({self.topics.camera_info})), None)
-        self._count = counts[self.topics.color][1]
-        if self._count > 1 and seconds > 0:
-            self.rate_hz = (self._count - 1) / seconds
+        self._intrinsics = {name: Intrinsics() for name in (self.topics.color, self.topics.depth) if name is not None}
+        self._distortion = distortion
+        infos = {name: self._bag.first(name) for name in (self.topics.camera_info, self.topics.depth_info) if name is not None}
+        self._first_infos = {name: None if entry is None else entry.message for name, entry in infos.items()}
+        self._clocks_differ = clocks_differ([firsts[name] for name in self._intrinsics])
+        self._count = self._bag.topics[self.topics.color].count
+        if self._count > 1 and self._bag.seconds > 0:
+            self.rate_hz = (self._count - 1) / self._bag.seconds
         self._largest_gap_s = largest_gap_s
+        self.without_depth = 0
 
     def __len__(self) -> int:
-        """Number of colour images; images without a depth partner are not yielded, so it is an upper bound."""
+        """Number of colour images."""
         return self._count
 
     def annotations(self) -> Iterator[Annotation]:
         """Nothing: recordings hold no true poses."""
         return iter(())
 
+    def remarks(self) -> list[str]:
+        """See :class:`FrameSequence`: what of the recording cannot be read, and how many frames had no depth image."""
+        if not self.without_depth:
+            return self._bag.faults
+        alone = (
+            f"{self.without_depth} of {self._count} colour images have no depth image on {self.topics.depth} within "
+            f"{self._largest_gap_s:g} s and were read without depth (--reader largest_gap_s=SECONDS)"
+        )
+        return [*self._bag.faults, alone]
+
     def __iter__(self) -> Iterator[Frame]:
         """See :class:`FrameSequence`."""
-        pairs = _PairQueue(self._largest_gap_s)
-        info = self._first_info
-        index = 0
-        for topic, message in self._messages({self.topics.color, self.topics.depth, self.topics.camera_info}):
-            if topic == self.topics.camera_info:
-                info = message
+        self.without_depth = 0
+        for index, (color, depth, infos) in enumerate(self._pairs()):
+            self.without_depth += depth is None and self.topics.depth is not None
+            try:
+                frame = self._frame(color, depth, infos, index)
+            except DatasetError as error:
+                self._skip_or_raise(error)
+            else:
+                yield frame
+        if self._bag.faults and self.on_error == "stop":
+            raise DatasetError("; ".join(self._bag.faults))
+
+    def _pairs(self) -> Iterator[tuple[BagMessage, BagMessage | None, dict[str, Any]]]:
+        """Colour and depth messages, and what CameraInfo was the latest by topic when the colour image was recorded."""
+        topics = self.topics
+        pairs = NearestPairs(self._largest_gap_s)
+        infos = dict(self._first_infos)
+        for entry in self._bag.messages({topics.color, topics.depth, *self._first_infos} - {None}):
+            if entry.topic in infos:
+                infos = {**infos, entry.topic: entry.message}
                 continue
-            for color, depth in pairs.push(topic == self.topics.color, message):
-                try:
-                    frame = self._frame(color, depth, info, index)
-                except DatasetError as error:
-                    self._skip_or_raise(error)
-                else:
-                    yield frame
-                index += 1
-
-    @contextmanager
-    def _reader(self) -> Iterator[AnyReader]:
-        # Other formats are read where the rosbags library is not installed.
-        from rosbags.highlevel import AnyReader
-        from rosbags.typesys import Stores, get_typestore
-
-        # Bags of .db3 files from before Iron do not carry the message definitions.
-        try:
-            with AnyReader([self.path], default_typestore=get_typestore(Stores.ROS2_JAZZY)) as reader:
-                yield reader
-        except Exception as error:  # rosbags raises those of SQLite, YAML, struct, ... for damaged files
-            reason = str(error) or type(error).__name__
-            raise DatasetError(
-                f"expected a complete rosbag2 recording (.mcap or .db3) at {self.path}: {reason}"
-            ) from error
-
-    def _messages(self, topics: set[str]) -> Iterator[tuple[str, Any]]:
-        try:
-            with self._reader() as reader:
-                connections = [connection for connection in reader.connections if connection.topic in topics]
-                for connection, _, data in reader.messages(connections=connections):
-                    yield connection.topic, reader.deserialize(data, connection.msgtype)
-        except DatasetError as error:
-            self._skip_or_raise(error)
-
-    def _frame(self, color: Any, depth: Any, info: Any, index: int) -> Frame:
-        place = f"{self.path}, frame {index}"
-        if info is None:
-            raise DatasetError(f"{place}: expected intrinsics on {self.topics.camera_info}, but it has no messages")
-        try:
-            return make_frame(
-                place,
-                color=color_from_message(color),
-                depth=depth_from_message(depth),
-                camera=PinholeCamera.from_matrix(np.asarray(info.k), info.width, info.height),
-                stamp=stamp_of(color),
-                index=index,
+            time = entry.time_ns * 1e-9 if self._clocks_differ else stamp_of(entry)
+            certain = (
+                pairs.push_first(time, (entry, infos)) if entry.topic == topics.color else pairs.push_second(time, entry)
             )
+            yield from (_unpacked(*pair) for pair in certain)
+        yield from (_unpacked(*pair) for pair in pairs.finish())
+
+    def _frame(self, color: BagMessage, depth: BagMessage | None, infos: dict[str, Any], index: int) -> Frame:
+        place = f"{self.path}, frame {index}"
+        try:
+            pixels = color_from_message(color.message)
+            geometry = self._color_geometry(infos, pixels.shape[:2])
+            if depth is None:
+                measured: dict[str, Any] = {"depth": np.zeros(pixels.shape[:2], np.float32)}
+            else:
+                measured = self._depth_fields(depth.message, infos, geometry)
+            camera = geometry.camera
+            pixels = geometry.color(pixels)
+            return make_frame(place, color=pixels, camera=camera, stamp=stamp_of(color), index=index, **measured)
         except DatasetError:
             raise
         except ValueError as error:
             raise DatasetError(f"{place}: {error}") from error
 
+    def _color_geometry(self, infos: dict[str, Any], size: tuple[int, int]) -> ImageGeometry:
+        if self._matrix is not None:
+            return ImageGeometry(PinholeCamera.from_matrix(self._matrix, size[1], size[0]))
+        return self._geometry_of(self.topics.color, self.topics.camera_info, infos, size)
 
-def _only_bag(path: Path) -> Path | None:
-    """The one bag file of a folder without metadata.yaml."""
-    if not path.is_dir() or (path / "metadata.yaml").is_file():
-        return None
-    bags = [file for suffix in BAG_SUFFIXES for file in path.glob(f"*{suffix}")]
-    return bags[0] if len(bags) == 1 else None
+    def _geometry_of(
+        self, image: str, camera_info: str | None, infos: dict[str, Any], size: tuple[int, int]
+    ) -> ImageGeometry:
+        """The camera of the images on a topic, of a size (height, width), by its CameraInfo."""
+        info = infos.get(camera_info or "")
+        if info is None:
+            raise ValueError(f"expected intrinsics of {image} on {camera_info}, but it has no messages")
+        return self._intrinsics[image].geometry(calibration_from_info(info), size[::-1], image, self._distortion)
+
+    def _depth_fields(self, message: Any, infos: dict[str, Any], color: ImageGeometry) -> dict[str, Any]:
+        """The fields of a frame that say what was measured and by which camera."""
+        depth = depth_from_message(message)
+        if "32FC1" not in getattr(message, "encoding", getattr(message, "format", "")):
+            depth = depth * np.float32(self._depth_scale)
+            depth[depth >= np.float32(self._depth_scale * METRES_PER_MM * (NOTHING_16_BIT - 0.5))] = 0
+        registered = self._color_T_depth is None
+        same_size = depth.shape == (color.camera.height, color.camera.width)
+        if registered and (same_size or self.topics.depth_info is None):
+            return {"depth": color.labels(depth) if same_size else depth}
+        if self.topics.depth_info is None:
+            raise ValueError(
+                f"expected the intrinsics of the depth camera, whose frame is {self._frame_ids[1]!r} and not colour's "
+                f"{self._frame_ids[0]!r}, beside {self.topics.depth}, found none; name them with depth_info_topic"
+            )
+        geometry = self._geometry_of(self.topics.depth or "", self.topics.depth_info, infos, depth.shape)
+        color_T_depth = np.eye(4) if self._color_T_depth is None else self._color_T_depth
+        return {"depth": geometry.labels(depth), "depth_camera": geometry.camera, "color_T_depth": color_T_depth}
+
+    def _find_color_T_depth(self, registered: bool | None, given: str | None) -> np.ndarray | None:
+        """The place of the depth camera, None where depth belongs to the colour image's pixels.
+
+        Raises DatasetError where the frames differ and nothing says how they lie.
+        """
+        color_frame, depth_frame = self._frame_ids
+        if given is not None:
+            return parse_pose(given)
+        if registered or self.topics.depth is None or not color_frame or not depth_frame or color_frame == depth_frame:
+            return None
+        from pose_tracker_ros.datasets.bag_transforms import published_extrinsics, transform_between
+
+        found = transform_between(self._bag, color_frame, depth_frame)
+        if found is None:
+            found = published_extrinsics(self._bag, self.topics.depth)
+        if found is None:
+            raise DatasetError(
+                f"expected depth in the colour image's frame {color_frame!r}, or its place in /tf_static of {self.path}, got "
+                f"images of frame {depth_frame!r} on {self.topics.depth} and no transform; record the driver's aligned depth or "
+                "/tf_static, or give --reader color_T_depth='x y z qx qy qz qw', or --reader registered=true if it is aligned"
+            )
+        return None if np.abs(found - np.eye(4)).max() < SAME_PLACE else found
 
 
-class _PairQueue:
-    """Pairs colour and depth messages whose stamps agree within a gap, oldest first."""
-
-    def __init__(self, largest_gap_s: float) -> None:
-        self._gap = largest_gap_s
-        self._colors: deque[Any] = deque(maxlen=_LARGEST_BACKLOG)
-        self._depths: deque[Any] = deque(maxlen=_LARGEST_BACKLOG)
-
-    def push(self, is_color: bool, message: Any) -> Iterator[tuple[Any, Any]]:
-        """Add a message; gives the pairs that are now complete."""
-        (self._colors if is_color else self._depths).append(message)
-        while self._colors and self._depths:
-            difference = stamp_of(self._colors[0]) - stamp_of(self._depths[0])
-            if abs(difference) <= self._gap:
-                yield self._colors.popleft(), self._depths.popleft()
-            elif difference > 0:
-                self._depths.popleft()
-            else:
-                self._colors.popleft()
+def stamp_of(entry: BagMessage) -> float:
+    """Header stamp of a message in seconds, or when it was recorded where its stamp is zero."""
+    stamp = entry.message.header.stamp
+    return stamp.sec + stamp.nanosec * 1e-9 if stamp.sec or stamp.nanosec else entry.time_ns * 1e-9
 
 
-def choose_topics(
-    topics: dict[str, tuple[str | None, int]],
-    path: Path,
-    color: str | None = None,
-    depth: str | None = None,
-    camera_info: str | None = None,
-) -> CameraTopics:
-    """The camera's topics in a bag: those named, else the only ones that fit.
-
-    Parameters: ``topics`` name -> (message type, count).
-    Raises DatasetError that lists the candidates when there is none or more than one.
-    """
-    images = [name for name, (kind, _) in topics.items() if kind in IMAGE_TYPES]
-    infos = [name for name, (kind, _) in topics.items() if kind == INFO_TYPE]
-    depths = [name for name in images if "depth" in name.lower()]
-    registered = [name for name in depths if "aligned" in name.lower() or "registered" in name.lower()]
-    colors = [
-        name for name in images if name not in depths and "infra" not in name.lower() and "mask" not in name.lower()
+def clocks_differ(firsts: Sequence[BagMessage | None]) -> bool:
+    """Whether the stamps of the first messages of some topics are of clocks that differ, or some are zero."""
+    behind = [
+        entry.time_ns * 1e-9 - (entry.message.header.stamp.sec + entry.message.header.stamp.nanosec * 1e-9)
+        for entry in firsts
+        if entry is not None
     ]
-    color = _pick("colour image", color, images, _raw_first(colors), path)
-    depth = _pick("depth image", depth, images, _raw_first(registered or depths), path)
-    # The camera's intrinsics are published beside its image.
-    beside = [name for name in infos if name.rsplit("/", 1)[0] == color.removesuffix("/compressed").rsplit("/", 1)[0]]
-    return CameraTopics(color, depth, _pick("CameraInfo", camera_info, infos, beside or infos, path))
+    return bool(behind) and max(behind) - min(behind) > LARGEST_DELAY_S
 
 
-def stamp_of(message: Any) -> float:
-    """Header stamp of a message in seconds."""
-    return message.header.stamp.sec + message.header.stamp.nanosec * 1e-9
-
-
-def _raw_first(names: list[str]) -> list[str]:
-    raw = [name for name in names if not name.endswith(("/compressed", "/compressedDepth", "/theora"))]
-    return raw or [name for name in names if not name.endswith("/theora")]
-
-
-def _pick(what: str, wanted: str | None, known: list[str], candidates: list[str], path: Path) -> str:
-    if wanted is not None:
-        if wanted not in known:
-            raise DatasetError(f"expected the {what} topic {wanted} in {path}; it has {', '.join(known) or 'none'}")
-        return wanted
-    if len(candidates) != 1:
-        found = ", ".join(sorted(candidates)) or "none"
-        raise DatasetError(f"expected one {what} topic in {path}, found {found}; name the one to use")
-    return candidates[0]
+def _unpacked(first: Any, second: Any) -> tuple[BagMessage, BagMessage | None, dict[str, Any]]:
+    color, infos = first.item
+    return color, None if second is None else second.item, infos

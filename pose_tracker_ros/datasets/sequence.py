@@ -13,6 +13,7 @@ import numpy as np
 
 from pose_tracker_ros.camera import PinholeCamera
 from pose_tracker_ros.datasets.files import DatasetError
+from pose_tracker_ros.datasets.left_out import counted_reasons, reason_kind
 from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.objects import ObjectModel
 
@@ -36,7 +37,7 @@ class FrameSequence(ABC):
     """A video: iterating over it reads one frame at a time.
 
     name: of the video; rate_hz: frames per second; on_error: ``stop`` raises DatasetError at the first
-    frame that cannot be read, ``skip`` leaves it out, logs why and keeps the reason in ``skipped``.
+    frame that cannot be read, ``skip`` leaves it out and keeps the reason in ``skipped``, which is logged once a kind.
     layout: what a path has to be to be opened as such a sequence, in a few words; empty for those made otherwise.
     Options of a reader are the keyword arguments of its constructor.
     """
@@ -56,7 +57,8 @@ class FrameSequence(ABC):
         self.name = name
         self.rate_hz = rate_hz
         self.on_error = on_error
-        self.skipped: list[str] = []
+        self._skipped: dict[str, None] = {}
+        self._logged_kinds: set[str] = set()
 
     @abstractmethod
     def __len__(self) -> int:
@@ -82,7 +84,7 @@ class FrameSequence(ABC):
         """Intrinsics of the first frame that can be read."""
         for frame in self:
             return frame.camera
-        raise DatasetError(f"expected at least one frame that can be read in sequence {self.name!r}, got none")
+        raise self.nothing_read()
 
     @cached_property
     def object_names(self) -> tuple[str, ...]:
@@ -90,11 +92,37 @@ class FrameSequence(ABC):
         names = {name for annotation in self.annotations() for name in annotation.truth}
         return tuple(sorted(names))
 
+    @property
+    def skipped(self) -> list[str]:
+        """Why frames were left out, each reason once however often the sequence was read."""
+        return list(self._skipped)
+
+    def remarks(self) -> list[str]:
+        """What a user should know of the frames as they were read last, a sentence each; the base class knows nothing."""
+        return []
+
+    def left_out(self) -> str | None:
+        """How many frames could not be read and the reasons with their counts, None when all could."""
+        if not self.skipped:
+            return None
+        return f"{len(self.skipped)} of {len(self)} frames could not be read: {'; '.join(counted_reasons(self.skipped))}"
+
+    def nothing_read(self) -> DatasetError:
+        """The error for a sequence of which no frame could be read, with the commonest reason."""
+        why = f": {counted_reasons(self.skipped)[0]}" if self.skipped else ""
+        return DatasetError(
+            f"expected frames that can be read in sequence {self.name!r}, got none of its {len(self)}{why}"
+        )
+
     def _skip_or_raise(self, error: DatasetError) -> None:
         if self.on_error == "stop":
             raise error
-        logger.warning("left out: %s", error)
-        self.skipped.append(str(error))
+        message = str(error)
+        self._skipped[message] = None
+        kind = reason_kind(message)
+        if kind not in self._logged_kinds:
+            self._logged_kinds.add(kind)
+            logger.warning("left out: %s; more for the same reason are only counted", message)
 
 
 class IndexedSequence(FrameSequence):

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pose_tracker_ros.camera import PinholeCamera
-from pose_tracker_ros.datasets.files import DatasetError, read_color, read_depth, read_matrix
+from pose_tracker_ros.datasets.files import DatasetError, read_color, read_depth, read_matrix, read_text
 from pose_tracker_ros.datasets.frame_times import DEFAULT_RATE_HZ
 from pose_tracker_ros.datasets.numbered_files import number_in_name
 from pose_tracker_ros.datasets.numbered_sequence import camera_of
@@ -120,7 +120,7 @@ class SevenScenesSequence(IndexedSequence):
         listed = self.folder / _SPLIT_FILES[split]
         if not listed.is_file():
             raise DatasetError(f"expected the sequences of split={split} in {listed}, but there is no such file")
-        numbers = [int(number) for number in re.findall(r"[0-9]+", listed.read_text())]
+        numbers = [int(number) for number in re.findall(r"[0-9]+", read_text(listed))]
         return [self.folder / f"seq-{number:02d}" for number in numbers]
 
     def _camera(self, size: tuple[int, int]) -> PinholeCamera:

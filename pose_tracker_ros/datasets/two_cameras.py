@@ -11,14 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from pose_tracker_ros.datasets.files import DatasetError, read_matrix
-from pose_tracker_ros.datasets.numbered_sequence import NumberedSequence, camera_of
+from pose_tracker_ros.datasets.numbered_sequence import EXTRINSICS, NumberedSequence, camera_of
 from pose_tracker_ros.datasets.pose_files import rigid
+from pose_tracker_ros.datasets.pose_texts import parse_intrinsics
 from pose_tracker_ros.geometry import invert
 from pose_tracker_ros.objects import ObjectModel, load_mesh
 
-EXTRINSICS = "depth_M_color.txt"
 MESH_SUFFIXES = (".obj", ".ply", ".stl", ".glb")
-METRES_PER_MM = 0.001
 
 
 class TwoCameraSequence(NumberedSequence):
@@ -37,9 +36,10 @@ class TwoCameraSequence(NumberedSequence):
         *,
         color_intrinsics: str | None = None,
         depth_intrinsics: str | None = None,
-        depth_unit_mm: float | None = None,
+        depth_unit: str | None = None,
         depth_folder: str | None = None,
         object_name: str | None = None,
+        label: str | None = None,
         models_folder: str | Path | None = None,
         rate_hz: float | None = None,
         on_error: str = "stop",
@@ -47,9 +47,8 @@ class TwoCameraSequence(NumberedSequence):
         """Open a folder.
 
         Parameters: ``color_intrinsics`` and ``depth_intrinsics`` "fx fy cx cy" in pixels, default the 3x3 matrices
-        in ``cam_K.txt`` and ``depth_K.txt``; ``depth_unit_mm`` millimetres a unit of the depth images, which no file
-        says; ``depth_folder`` default the only one whose name begins with depth; ``object_name`` default that of the
-        only mesh; ``models_folder`` with that mesh, default ``folder``; ``rate_hz`` default as the times say, else 30.
+        in ``cam_K.txt`` and ``depth_K.txt``; ``depth_unit`` such as mm or 0.1mm, which no file says; ``depth_folder`` default the only one whose name begins with depth; ``object_name`` default that of the
+        only mesh; ``label`` of the object in masks that have several; ``models_folder`` with that mesh, default ``folder``; ``rate_hz`` default as the times say, else 30.
         Raises DatasetError when something of this is missing or files whose numbers are not clear.
         """
         folder = Path(folder)
@@ -65,7 +64,8 @@ class TwoCameraSequence(NumberedSequence):
             object_name=object_name,
             suggested_name=self._name_of_only_mesh(),
             depth_folder=folder / depth_folder if depth_folder else _only_depth_folder(folder),
-            metres_per_unit=_unit_mm(depth_unit_mm, folder) * METRES_PER_MM,
+            depth_unit=_named_unit(depth_unit, folder),
+            label=label,
             pose_folder=folder / "pose",
             rate_hz=rate_hz,
             on_error=on_error,
@@ -105,23 +105,23 @@ def _intrinsics(option: str, text: str | None, path: Path) -> tuple[np.ndarray, 
     if text is None and path.is_file():
         return read_matrix(path, (3, 3)), str(path)
     try:
-        fx, fy, cx, cy = (float(word) for word in (text or "").replace(",", " ").split())
+        matrix = parse_intrinsics(text or "")
     except ValueError as error:
         got = "neither" if text is None else repr(text)
         raise DatasetError(
             f'expected {option} "fx fy cx cy" in pixels or the 3x3 matrix in {path}, got {got}; '
             f'on the command line give --reader {option}="600 600 320 240" with your camera\'s numbers'
         ) from error
-    return np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]]), f"{option} {text}"
+    return matrix, f"{option} {text}"
 
 
-def _unit_mm(unit_mm: float | None, folder: Path) -> float:
-    if unit_mm is None or not unit_mm > 0:
+def _named_unit(unit: str | None, folder: Path) -> str:
+    if unit is None:
         raise DatasetError(
-            f"expected depth_unit_mm above zero, the millimetres a unit of the depth images in {folder}, got {unit_mm}; "
-            "on the command line give --reader depth_unit_mm=1 or what your camera writes"
+            f"expected depth_unit, the unit of the depth images in {folder}, got none; on the command line give "
+            "--reader depth_unit=mm, or 0.1mm, or what your camera writes"
         )
-    return float(unit_mm)
+    return unit
 
 
 def _only_depth_folder(folder: Path) -> Path:

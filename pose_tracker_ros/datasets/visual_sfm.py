@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pose_tracker_ros.datasets.files import DatasetError
+from pose_tracker_ros.datasets.files import DatasetError, read_text
 
 _CAMERA_WORDS, _POINT_WORDS, _MEASUREMENT_WORDS = 11, 7, 4
 
@@ -25,7 +25,7 @@ class Reconstruction:
 
 def read_reconstruction(path: Path) -> Reconstruction:
     """The first model of an ``.nvm`` file; raises DatasetError when it is not one or cut short."""
-    lines = iter(path.read_text().splitlines())
+    lines = iter(read_text(path).splitlines())
     if not next(lines, "").startswith("NVM_V3"):
         raise DatasetError(f"expected a reconstruction that begins with NVM_V3 in {path}")
     try:

@@ -12,7 +12,7 @@ import numpy as np
 import scipy.io
 
 from pose_tracker_ros.camera import PinholeCamera
-from pose_tracker_ros.datasets.files import DatasetError, read_color, read_depth, read_image
+from pose_tracker_ros.datasets.files import DatasetError, read_color, read_depth, read_image, read_text
 from pose_tracker_ros.datasets.sequence import Annotation, IndexedSequence, make_frame
 from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.geometry import make_pose
@@ -77,7 +77,9 @@ class YcbVideoSequence(IndexedSequence):
         super().__init__(self.folder.name, rate_hz, on_error)
         self._read_labels = masks
         # A frame counts when any of its files is there, so that a missing colour image is noticed.
-        self.indices = sorted({int(p.name[:6]) for p in self.folder.glob("[0-9]*-*") if p.name[:6].isdigit()})
+        prefixes = {path.name.partition("-")[0] for path in self.folder.glob("[0-9]*-*")}
+        self._prefixes = {int(prefix): prefix for prefix in sorted(prefixes) if prefix.isdecimal()}
+        self.indices = sorted(self._prefixes)
         if not self.indices:
             raise DatasetError(f"expected frames such as 000001-color.png in {self.folder}, found none")
         root = self.folder.resolve().parent.parent
@@ -121,7 +123,7 @@ class YcbVideoSequence(IndexedSequence):
         )
 
     def _path(self, index: int, ending: str) -> Path:
-        return self.folder / f"{index:06d}-{ending}"
+        return self.folder / f"{self._prefixes[index]}-{ending}"
 
     def _read_meta(self, index: int) -> dict:
         path = self._path(index, "meta.mat")
@@ -159,7 +161,7 @@ def read_keyframes(root: str | Path) -> dict[str, list[int]]:
     candidates = (root / "keyframe.txt", root / "image_sets" / "keyframe.txt")
     path = next((candidate for candidate in candidates if candidate.is_file()), None)
     keyframes: dict[str, list[int]] = {}
-    for line in path.read_text().split() if path else ():
+    for line in read_text(path).split() if path else ():
         video, _, frame = line.partition("/")
         if not frame.isdigit():
             raise DatasetError(f"expected lines such as 0048/000001 in {path}, got {line!r}")

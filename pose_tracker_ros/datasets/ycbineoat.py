@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pose_tracker_ros.datasets.files import DatasetError, read_matrix
-from pose_tracker_ros.datasets.numbered_sequence import NumberedSequence, camera_of
+from pose_tracker_ros.datasets.numbered_sequence import EXTRINSICS, NumberedSequence, camera_of
 from pose_tracker_ros.objects import ObjectModel, load_mesh
 
 # The data set names its videos after the object that they show.
@@ -22,7 +22,6 @@ OBJECT_OF_VIDEO: Mapping[str, str] = {
     "mustard": "006_mustard_bottle",
 }
 DEPTH_FOLDERS = ("depth", "depth_filled")
-METRES_PER_UNIT = 0.001
 
 
 class YcbInEoatSequence(NumberedSequence):
@@ -33,6 +32,8 @@ class YcbInEoatSequence(NumberedSequence):
     @classmethod
     def fits(cls, path: Path) -> bool:
         """See :class:`FrameSequence`."""
+        if (path / EXTRINSICS).is_file():
+            return False  # two cameras
         has_images = (path / "rgb").is_dir() and any((path / name).is_dir() for name in DEPTH_FOLDERS)
         return (path / "annotated_poses").is_dir() or (has_images and (path / "cam_K.txt").is_file())
 
@@ -42,6 +43,8 @@ class YcbInEoatSequence(NumberedSequence):
         *,
         object_name: str | None = None,
         depth_folder: str = "depth",
+        depth_unit: str | None = None,
+        label: str | None = None,
         models_folder: str | Path | None = None,
         rate_hz: float | None = None,
         on_error: str = "stop",
@@ -50,7 +53,8 @@ class YcbInEoatSequence(NumberedSequence):
 
         Parameters: ``object_name`` default from the folder's name, if that is one of the data set;
         ``depth_folder`` is ``depth`` as measured or ``depth_filled``, and ``depth_filled`` is taken when it is the
-        only one; ``models_folder`` with ``<object>/textured.obj``, default ``models`` beside the video; ``rate_hz``
+        only one; ``depth_unit`` such as m, mm or 0.25mm, default mm for integers and m for floats; ``label`` of the object in
+        masks that have several; ``models_folder`` with ``<object>/textured.obj``, default ``models`` beside the video; ``rate_hz``
         default as the times say, else 30.
         Raises DatasetError when there are no images, no intrinsics, or files whose numbers are not clear.
         """
@@ -61,7 +65,8 @@ class YcbInEoatSequence(NumberedSequence):
             object_name=object_name,
             suggested_name=object_of_video(folder.name),
             depth_folder=folder / ("depth_filled" if filled_alone else depth_folder),
-            metres_per_unit=METRES_PER_UNIT,
+            depth_unit=depth_unit,
+            label=label,
             pose_folder=folder / "annotated_poses",
             rate_hz=rate_hz,
             on_error=on_error,

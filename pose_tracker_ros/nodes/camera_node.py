@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Bool, Float32MultiArray, Header, UInt32
 from tf2_ros import TransformBroadcaster
 
-from pose_tracker_ros.datasets import Frame, FrameSequence, open_sequence
+from pose_tracker_ros.datasets import Frame, FrameSequence
+from pose_tracker_ros.datasets.reader_options import open_with_options
 from pose_tracker_ros.evaluation.named_scenes import open_scene
 from pose_tracker_ros.evaluation.track import perturbed
 from pose_tracker_ros.nodes import messages
@@ -81,7 +83,7 @@ class CameraNode(Node):
         if source != SIMULATION:
             if scene:
                 raise ValueError(f"expected source {SIMULATION!r} with a scene, got the source {source!r}; set one of them")
-            return open_sequence(source, on_error="skip")
+            return open_with_options(Path(source), list(filter(None, self._options.reader)), on_error="skip")
         if not scene:
             sequence = simulate(load_object(self._object), self._options.simulation)
             # Which may have been given as a folder.
@@ -99,8 +101,7 @@ class CameraNode(Node):
         for frame in self.sequence:
             frame.require_registered("the topic aligned_depth_to_color")
             return frame
-        why = f": {self.sequence.skipped[0]}" if self.sequence.skipped else ""
-        raise ValueError(f"expected frames that can be read in sequence {self.sequence.name!r}, got none{why}")
+        raise self.sequence.nothing_read()
 
     def _add_object(self, name: str) -> None:
         self._names[name] = ros_name(name, self._names.values())

@@ -16,6 +16,9 @@ class CameraOptions:
     """Parameters of :class:`pose_tracker_ros.nodes.camera_node.CameraNode`."""
 
     source: str = option(SIMULATION, "Path of a sequence or recording, or 'simulation'", read_only=True)
+    reader: tuple[str, ...] = option(
+        ("",), "Options of the source's reader, each as name=value, such as color_topic=/left/image_raw", read_only=True
+    )
     scene: str = option(
         "", "What is simulated: a scene file, SET/OBJECT/SEED of a frozen set, or '' for simulation.*", read_only=True
     )

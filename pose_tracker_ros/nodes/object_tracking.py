@@ -16,6 +16,7 @@ from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 from vision_msgs.msg import Detection3DArray
 
+from pose_tracker_ros.evaluation.depth_plausibility import remark_on_frame
 from pose_tracker_ros.evaluation.overlay import draw_overlay
 from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.nodes import messages
@@ -248,6 +249,9 @@ class ObjectTracking:
         age = f"{frame.stamp - stamp:.2f} s old, followed over {len(frames)} frames" if stamp else "without a stamp"
         try:
             pose = in_camera_frame(pending, frames[0], header, self._transforms, self._target_frame)
+            remark = remark_on_frame(frames[0], one.model, pose, self.tracker.config)
+            if remark:
+                self._node.get_logger().warning(f"first pose of {one.named.name!r}: {remark}")
             result = self.tracker.start_checked(one.named.name, pose, frames)
         except ValueError as error:
             self._refuse(one, f"{error} ({age})")

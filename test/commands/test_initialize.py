@@ -64,6 +64,17 @@ def test_finds_the_pose_and_draws_it(scene, tmp_path):
     assert code == 0, output
     assert "accepted" in output
     assert float(output.split("error: ")[1].split(" mm")[0]) < 10
+    # The same mask as other tools write it, and a unit of depth that cannot be.
+    mask = cv2.imread(str(mask), cv2.IMREAD_UNCHANGED) > 0
+    labels = tmp_path / "labels.tif"
+    cv2.imwrite(str(labels), np.where(mask, 3, np.where(np.roll(mask, 200, axis=1), 4, 0)).astype(np.uint16))
+    arguments = [folder, scene, "--mask", labels, "--truth-name", name, "--output", tmp_path, *QUICK]
+    code, output = run(*arguments)
+    assert code == 1 and "got the labels 3 (" in output and " 4 (" in output
+    code, output = run(*arguments, "--label", 3)
+    assert code == 0 and float(output.split("error: ")[1].split(" mm")[0]) < 10
+    code, output = run(*arguments, "--label", 3, "--depth-unit", "4mm")
+    assert "depth says" in output and "outline and mesh say" in output
     pictures = list(tmp_path.glob("*.png"))
     assert len(pictures) == 1
     assert cv2.imread(str(pictures[0])).shape == (480, 1280, 3)

@@ -94,7 +94,7 @@ def test_options_reach_the_reader(annotated, recording, tmp_path, one_thread):
 @pytest.mark.parametrize(
     ("assignment", "words"),
     [
-        ("speed=3", "object_name, depth_folder, models_folder, rate_hz, on_error), got speed"),
+        ("speed=3", "object_name, depth_folder, depth_unit, label, models_folder, rate_hz, on_error), got speed"),
         ("rate_hz=fast", "rate_hz to be a number, got 'fast'"),
         ("rate_hz", "expected an option as name=value, got 'rate_hz'"),
     ],
@@ -124,5 +124,5 @@ def test_a_sequence_of_which_nothing_can_be_read_is_an_error(recording, tmp_path
     (folder / "depth" / "77.png").write_bytes((recording / "depth" / "9.png").read_bytes())
     pose = "0 0 0.5 0 0 0 1"
     code, output = run("cube", folder, "--initial-pose", pose, *quick(tmp_path / "out"))
-    assert code == 1 and "got none: expected a depth image of number 9" in output
+    assert code == 1 and "got none of its 3: expected a depth image of number 9" in output and "(3 times)" in output
     assert not (tmp_path / "out").exists()

@@ -1,79 +1,12 @@
 import cv2
 import numpy as np
 import pytest
-from dataset_layouts import HEIGHT, WIDTH, K, color_of, cut, depth_m_of
-from rosbags.rosbag2 import StoragePlugin, Writer
-from rosbags.typesys import Stores, get_typestore
+from dataset_layouts import WIDTH, K, color_of, cut, depth_m_of
+from recorded_messages import COLOR, DEPTH, INFO, camera_info, compressed, depth_mm, image, plain_messages, write_bag
+from rosbags.rosbag2 import StoragePlugin
 
 from pose_tracker_ros.datasets import DatasetError, open_sequence
 from pose_tracker_ros.datasets.recording import Recording
-
-STORE = get_typestore(Stores.ROS2_JAZZY)
-COLOR = "/camera/camera/color/image_raw"
-DEPTH = "/camera/camera/aligned_depth_to_color/image_raw"
-INFO = "/camera/camera/color/camera_info"
-
-
-def header(nanoseconds):
-    time = STORE.types["builtin_interfaces/msg/Time"](nanoseconds // 10**9, nanoseconds % 10**9)
-    return STORE.types["std_msgs/msg/Header"](time, "camera_color_optical_frame")
-
-
-def image(nanoseconds, pixels, encoding, padding=0, big_endian=False):
-    pixels = pixels.astype(pixels.dtype.newbyteorder(">" if big_endian else "<"))
-    rows = pixels.reshape(pixels.shape[0], -1).view(np.uint8)
-    data = np.pad(rows, ((0, 0), (0, padding)), constant_values=171)
-    size = (pixels.shape[0], pixels.shape[1])
-    kind = STORE.types["sensor_msgs/msg/Image"]
-    return kind(header(nanoseconds), *size, encoding, int(big_endian), data.shape[1], data.ravel())
-
-
-def compressed(nanoseconds, data, name):
-    kind = STORE.types["sensor_msgs/msg/CompressedImage"]
-    return kind(header(nanoseconds), name, np.frombuffer(data, np.uint8))
-
-
-def camera_info(nanoseconds):
-    region = STORE.types["sensor_msgs/msg/RegionOfInterest"](0, 0, 0, 0, False)
-    kind = STORE.types["sensor_msgs/msg/CameraInfo"]
-    projection = np.hstack([K, np.zeros((3, 1))]).ravel()
-    return kind(
-        header(nanoseconds),
-        HEIGHT,
-        WIDTH,
-        "plumb_bob",
-        np.zeros(5),
-        K.flatten(),
-        np.eye(3).ravel(),
-        projection,
-        0,
-        0,
-        region,
-    )
-
-
-def write_bag(path, messages, plugin=StoragePlugin.MCAP):
-    """Write (time of recording in ns, topic, message) triples."""
-    with Writer(path, version=9, storage_plugin=plugin) as writer:
-        connections = {}
-        for time, topic, message in messages:
-            if topic not in connections:
-                connections[topic] = writer.add_connection(topic, message.__msgtype__, typestore=STORE)
-            writer.write(connections[topic], time, STORE.serialize_cdr(message, message.__msgtype__))
-    return path
-
-
-def depth_mm(index):
-    return np.round(depth_m_of(index) * 1000).astype(np.uint16)
-
-
-def plain_messages(count=4):
-    """Colour before depth by 3 ms in stamp, and CameraInfo recorded after the first image."""
-    for index in range(count):
-        time = 10**9 + index * 100_000_000
-        yield time, COLOR, image(time, color_of(index), "rgb8")
-        yield time + 1, INFO, camera_info(time)
-        yield time + 2, DEPTH, image(time + 3_000_000, depth_mm(index), "16UC1")
 
 
 @pytest.mark.parametrize("plugin", list(StoragePlugin))
@@ -93,17 +26,20 @@ def test_frames_hold_what_was_recorded(tmp_path, plugin, by_file):
     assert list(recording.annotations()) == [] and recording.object_names == ()
 
 
-def test_images_without_partner_are_left_out(tmp_path):
+def test_images_without_partner_are_frames_without_depth(tmp_path):
     """A lost depth image, a lost colour image, and one too far apart do not shift the pairing."""
     messages = list(plain_messages(6))
     del messages[3 * 1 + 2], messages[3 * 3 - 1]
     late = 10**9 + 5 * 100_000_000
     messages[-1] = (late + 2, DEPTH, image(late + 40_000_000, depth_mm(5), "16UC1"))
-    frames = list(Recording(write_bag(tmp_path / "bag", messages)))
-    assert [round(frame.stamp, 3) for frame in frames] == [1.0, 1.2, 1.4]
-    for frame, index in zip(frames, (0, 2, 4)):
+    recording = Recording(write_bag(tmp_path / "bag", messages))
+    frames = list(recording)
+    assert [round(frame.stamp, 3) for frame in frames] == [1.0, 1.1, 1.2, 1.4, 1.5]
+    for frame, index in zip(frames, (0, 1, 2, 4, 5)):
         assert frame.color[0, 0, 0] == 10 * index + 5
-        assert frame.depth[5, 5] == pytest.approx(depth_m_of(index)[5, 5], abs=1e-6)
+        measured = 0 if index in (1, 5) else depth_m_of(index)[5, 5]
+        assert frame.depth[5, 5] == pytest.approx(measured, abs=1e-6)
+    assert "2 of 5 colour images have no depth image" in recording.remarks()[0]
 
 
 @pytest.mark.parametrize(
@@ -144,17 +80,17 @@ def test_compressed_images(tmp_path):
     np.testing.assert_allclose(frame.depth, depth_m_of(1), atol=1e-6)
 
 
-def test_ambiguous_missing_and_named_topics(tmp_path):
-    messages = list(plain_messages(2)) + [(5, "/other/color/image_raw", image(5, color_of(1), "rgb8"))]
-    bag = write_bag(tmp_path / "bag", sorted(messages, key=lambda item: item[0]))
-    with pytest.raises(DatasetError, match="one colour image topic.*/camera/camera/color/image_raw, /other/color"):
-        open_sequence(bag)
-    assert len(list(open_sequence(bag, color_topic=COLOR))) == 2
+def test_missing_and_named_topics(tmp_path):
+    other = [(5, "/camera/other/image_raw", image(5, color_of(1), "rgb8")), (6, "/tracker/overlay", image(6, color_of(1), "rgb8"))]
+    bag = write_bag(tmp_path / "bag", sorted([*plain_messages(2), *other], key=lambda item: item[0]))
+    assert open_sequence(bag).topics.color == COLOR
+    assert len(list(open_sequence(bag, color_topic="/camera/other/image_raw", camera_info_topic=INFO))) == 1
     with pytest.raises(DatasetError, match="/nothing"):
         open_sequence(bag, color_topic="/nothing")
     without = write_bag(tmp_path / "without", [m for m in plain_messages(2) if m[1] != DEPTH])
     with pytest.raises(DatasetError, match="one depth image topic in .*without, found none"):
         open_sequence(without)
+    assert [frame.depth.max() for frame in open_sequence(without, depth_topic="none")] == [0, 0]
 
 
 def test_unusable_images_are_named_and_skipped(tmp_path):
@@ -163,7 +99,7 @@ def test_unusable_images_are_named_and_skipped(tmp_path):
     messages[3] = (time, COLOR, image(time, color_of(1)[:, : WIDTH - 2], "rgb8"))
     messages[6] = (messages[6][0], COLOR, image(messages[6][0], color_of(2), "yuv422"))
     bag = write_bag(tmp_path / "bag", messages)
-    with pytest.raises(DatasetError, match="frame 1: expected colour of 32x24"):
+    with pytest.raises(DatasetError, match="frame 1: expected CameraInfo of the image's size 30x24, got 32x24"):
         list(Recording(bag))
     recording = Recording(bag, on_error="skip")
     assert [frame.index for frame in recording] == [0]
@@ -173,7 +109,7 @@ def test_unusable_images_are_named_and_skipped(tmp_path):
 def test_missing_intrinsics_are_named(tmp_path):
     time = 10**9
     info = camera_info(time)
-    info.k[:] = 0
+    info.k[:], info.p[:] = 0, 0
     messages = [
         (1, INFO, info),
         (2, COLOR, image(time, color_of(0), "rgb8")),

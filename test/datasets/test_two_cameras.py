@@ -11,7 +11,7 @@ from pose_tracker_ros.datasets.two_cameras import TwoCameraSequence
 from pose_tracker_ros.geometry import invert, transform_points
 from pose_tracker_ros.rendering import create_renderer
 
-OPTIONS = {"color_intrinsics": "40 42 15.5 11.5", "depth_intrinsics": "20, 21, 7.5, 5.5", "depth_unit_mm": 0.1}
+OPTIONS = {"color_intrinsics": "40 42 15.5 11.5", "depth_intrinsics": "20, 21, 7.5, 5.5", "depth_unit": "0.1mm"}
 DEPTH_T_COLOR = np.eye(4)
 DEPTH_T_COLOR[0, 3] = -0.1
 
@@ -49,7 +49,7 @@ def test_frames_carry_the_depth_camera(two_cameras):
 def test_intrinsics_are_read_from_files_where_these_are(two_cameras):
     np.savetxt(two_cameras / "cam_K.txt", [[50, 0, 15], [0, 51, 11], [0, 0, 1]])
     np.savetxt(two_cameras / "depth_K.txt", [[25, 0, 7], [0, 26, 5], [0, 0, 1]])
-    frame = open_sequence(two_cameras, depth_unit_mm=1).read(0)
+    frame = open_sequence(two_cameras, depth_unit="mm").read(0)
     assert (frame.camera.fx, frame.depth_camera.fy) == (50, 26)
     given = open_sequence(two_cameras, **OPTIONS).read(0)
     assert (given.camera.fx, given.depth_camera.fy) == (40, 21)
@@ -62,7 +62,7 @@ def test_what_no_file_says_has_to_be_given(two_cameras, missing):
 
 
 @pytest.mark.parametrize(
-    "options", [{"color_intrinsics": "40 42 15.5"}, {"depth_intrinsics": "a b c d"}, {"depth_unit_mm": 0}]
+    "options", [{"color_intrinsics": "40 42 15.5"}, {"depth_intrinsics": "a b c d"}, {"depth_unit": "0mm"}]
 )
 def test_options_that_make_no_sense_are_refused(two_cameras, options):
     with pytest.raises(DatasetError, match=f"expected {next(iter(options))}"):
@@ -82,7 +82,7 @@ def test_depth_of_the_real_layout_fits_the_model_within_a_millimetre(shared_data
         shared_data / "teabox",
         color_intrinsics="700 700 320 240",
         depth_intrinsics="600 600 320 240",
-        depth_unit_mm=0.1,
+        depth_unit="0.1 mm",
     )
     model = sequence.load_model("teabox")
     low, high = model.mesh.vertices.min(axis=0), model.mesh.vertices.max(axis=0)

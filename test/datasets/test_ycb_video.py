@@ -80,3 +80,15 @@ def test_real_frames_agree_with_their_truth(shared_data):
 def test_real_keyframes(shared_data):
     keyframes = read_keyframes(shared_data / "ycbv_results")
     assert len(keyframes) == 12 and sum(map(len, keyframes.values())) == 2949
+
+
+@pytest.mark.parametrize("number", [str, lambda n: f"{n + 999998:06d}", lambda n: f"{n:08d}"])
+def test_frames_are_ordered_by_number_however_padded(ycb_video, number):
+    for index in (1, 2, 3):
+        for path in ycb_video.glob(f"{index:06d}-*"):
+            path.rename(path.with_name(f"new{number(index)}-{path.name.partition('-')[2]}"))
+    for path in ycb_video.glob("new*"):
+        path.rename(path.with_name(path.name.removeprefix("new")))
+    frames = list(open_sequence(ycb_video))
+    assert [frame.color[0, 0, 0] for frame in frames] == [15, 25, 35]
+    assert [frame.index for frame in frames] == [int(number(index)) for index in (1, 2, 3)]

@@ -258,7 +258,7 @@ def test_outline_and_depth_of_a_real_cube_agree_at_once(shared_data):
 
 def test_a_depth_camera_of_its_own_is_compared_with_as_it_is(shared_data):
     """Exact truth: M3T has 0.55 to 0.60 mm on these frames."""
-    intrinsics = {"color_intrinsics": "700 700 320 240", "depth_intrinsics": "600 600 320 240", "depth_unit_mm": 0.1}
+    intrinsics = {"color_intrinsics": "700 700 320 240", "depth_intrinsics": "600 600 320 240", "depth_unit": "0.1mm"}
     sequence = open_sequence(shared_data / "teabox", **intrinsics)
     model = ObjectModel.from_mesh("teabox", load_mesh(shared_data / "teabox/teabox.obj"))
     truths = [next(iter(annotation.truth.values())) for annotation in sequence.annotations()]

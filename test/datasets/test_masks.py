@@ -1,0 +1,135 @@
+"""Masks as annotation tools, segmentation networks and data sets write them; the object is always the same square."""
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from pose_tracker_ros.datasets import DatasetError
+from pose_tracker_ros.datasets.files import read_color
+from pose_tracker_ros.datasets.masks import parse_label, read_mask
+
+SQUARE = np.zeros((48, 64), bool)
+SQUARE[10:30, 20:50] = True
+OTHER = np.zeros_like(SQUARE)
+OTHER[35:45, 5:20] = True
+
+
+def labels(value, other=0, dtype=np.uint8):
+    image = np.zeros(SQUARE.shape, dtype)
+    image[SQUARE], image[OTHER] = value, other
+    return image
+
+
+def colors(value, other=(0, 0, 0)):
+    image = np.zeros((*SQUARE.shape, 3), np.uint8)
+    image[SQUARE], image[OTHER] = value, other
+    return image
+
+
+def palette(value, other=0, background=(0, 0, 0)):
+    image = Image.fromarray(labels(value, other)).convert("L")
+    image.putpalette([*background, *(np.arange(765) % 251).tolist()])
+    return image
+
+
+def opacity(alpha, rgb=(90, 80, 70)):
+    image = np.full((*SQUARE.shape, 4), (*rgb, 0), np.uint8)
+    image[SQUARE, 3] = alpha
+    return image
+
+
+ALONE = {
+    "8 bit 255": labels(255),
+    "8 bit 1": labels(1),
+    "16 bit 3": labels(3, dtype=np.uint16),
+    "16 bit 300": labels(300, dtype=np.uint16),
+    "16 bit 65535": labels(65535, dtype=np.uint16),
+    "black and white": Image.fromarray(SQUARE),
+    "faint blue": colors((0, 0, 1)),
+    "white in colour": colors((255, 255, 255)),
+    "red": colors((128, 0, 0)),
+    "palette": palette(7),
+    "opacity of a cut out": opacity(255),
+    "half opacity of a drawing": opacity(120, (255, 0, 0)),
+    "full opacity": np.dstack([colors((9, 9, 9)), np.full(SQUARE.shape, 255, np.uint8)]),
+}
+
+
+def write(path, image):
+    image = Image.fromarray(image) if isinstance(image, np.ndarray) else image
+    image.save(path)
+    return path
+
+
+@pytest.mark.parametrize("kind", ALONE)
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_an_object_alone_needs_no_label(tmp_path, kind, suffix):
+    np.testing.assert_array_equal(read_mask(write(tmp_path / f"mask{suffix}", ALONE[kind])), SQUARE)
+
+
+def test_soft_edges_and_lossy_files_have_no_labels(tmp_path):
+    soft = cv2.GaussianBlur(labels(255), (0, 0), 0.7)
+    assert (read_mask(write(tmp_path / "soft.png", soft)) & SQUARE).sum() == SQUARE.sum()
+    Image.fromarray(labels(255)).save(tmp_path / "mask.jpg", quality=60)
+    assert (read_mask(tmp_path / "mask.jpg") ^ SQUARE).sum() < 0.02 * SQUARE.sum()
+
+
+SEVERAL = {
+    "16 bit": (labels(3, 300, np.uint16), "3", "3 (600 pixels), 300 (150 pixels)"),
+    "8 bit": (labels(200, 255), "200", "200 (600 pixels), 255 (150 pixels)"),
+    "32 bit": (Image.fromarray(labels(70000, 5, np.int32)), "70000", "70000 (600 pixels), 5 (150 pixels)"),
+    "colours": (colors((0, 0, 1), (0, 128, 0)), "0,0,1", "0,0,1 (600 pixels), 0,128,0 (150 pixels)"),
+    "palette": (palette(2, 9), "2", "2 (600 pixels), 9 (150 pixels)"),
+    "grey in colour": (colors((4, 4, 4), (6, 6, 6)), "4", "4 (600 pixels), 6 (150 pixels)"),
+}
+
+
+@pytest.mark.parametrize("kind", SEVERAL)
+def test_of_several_objects_one_is_named(tmp_path, kind):
+    image, label, listed = SEVERAL[kind]
+    path = write(tmp_path / ("mask.tif" if kind == "32 bit" else "mask.png"), image)
+    np.testing.assert_array_equal(read_mask(path, label), SQUARE)
+    with pytest.raises(DatasetError) as several:
+        read_mask(path)
+    with pytest.raises(DatasetError, match="label 77 in .*mask") as absent:
+        read_mask(path, 77)
+    assert listed in str(several.value) and listed in str(absent.value)
+
+
+def test_labels_as_people_write_them():
+    assert parse_label("#0a00ff") == parse_label("10, 0, 255") == parse_label([10, 0, 255]) == (10, 0, 255)
+    assert parse_label("3") == parse_label(3) == 3 and parse_label(None) is None
+    for wrong in ("three", "1,2", "#12345g", True, 1.5, "", "-1"):
+        with pytest.raises(DatasetError, match="expected a label as number or as colour"):
+            parse_label(wrong)
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_images_and_masks_are_turned_as_their_tags_say(tmp_path, orientation):
+    turns = {1: 0, 3: 2, 6: 1, 8: 3}  # by 90 degrees, counter-clockwise, from the upright image to the file's
+    upright = colors((250, 250, 250))
+    tags = Image.Exif()
+    tags[0x0112] = orientation
+    Image.fromarray(np.rot90(upright, turns[orientation])).save(tmp_path / "tagged.jpg", quality=95, exif=tags)
+    assert np.abs(read_color(tmp_path / "tagged.jpg").astype(int) - upright).mean() < 3
+    assert (read_mask(tmp_path / "tagged.jpg") ^ SQUARE).sum() < 0.02 * SQUARE.sum()
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        Image.fromarray(colors((200, 100, 50))),
+        np.dstack([colors((200, 100, 50)), np.full(SQUARE.shape, 255, np.uint8)]),
+        Image.fromarray(colors((200, 100, 50))).convert("P", palette=Image.Palette.ADAPTIVE),
+    ],
+    ids=["rgb", "rgba", "palette"],
+)
+def test_colour_images_of_every_kind_are_the_same(tmp_path, image):
+    np.testing.assert_array_equal(read_color(write(tmp_path / "image.png", image)), colors((200, 100, 50)))
+
+
+def test_16_bit_colour_is_scaled(tmp_path):
+    deep = colors((200, 100, 50)).astype(np.uint16) * 257
+    cv2.imwrite(str(tmp_path / "deep.png"), deep[..., ::-1])
+    np.testing.assert_array_equal(read_color(tmp_path / "deep.png"), colors((200, 100, 50)))
