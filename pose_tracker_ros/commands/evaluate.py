@@ -13,10 +13,11 @@ import typer
 from rich.console import Console
 
 from pose_tracker_ros.commands.errors import reported_errors
+from pose_tracker_ros.commands.output_folders import check_writable
+from pose_tracker_ros.commands.sequences import DepthUnit, ReaderOptions, open_frames, report_reading
 from pose_tracker_ros.commands.tables import print_table
 from pose_tracker_ros.datasets import DatasetError, FrameSequence
-from pose_tracker_ros.datasets.bop import find_scenes
-from pose_tracker_ros.datasets.reader_options import open_with_options
+from pose_tracker_ros.datasets.bop import find_scenes, is_scene
 from pose_tracker_ros.evaluation import agreement_report, benchmarks, report
 from pose_tracker_ros.evaluation.bop_challenge import BopGroundTruth, evaluate_bop
 from pose_tracker_ros.evaluation.html_report import CaptionedImage, worst_frames, write_html
@@ -24,7 +25,8 @@ from pose_tracker_ros.evaluation.image_agreement import OutlineJudge, find_outli
 from pose_tracker_ros.evaluation.plots import accuracy_figure, save_figures, track_figures
 from pose_tracker_ros.evaluation.protocol import ScoredObject, TrackErrors, evaluate_track, summarize_by_object
 from pose_tracker_ros.evaluation.published import PublishedTable, load_published
-from pose_tracker_ros.evaluation.trajectory import PoseEstimate, is_bop_results, read_bop_results, read_trajectory
+from pose_tracker_ros.evaluation.result_files import has_matrices, read_track
+from pose_tracker_ros.evaluation.trajectory import PoseEstimate, is_bop_results, read_bop_results
 from pose_tracker_ros.objects import ObjectModel, load_mesh, load_object
 from pose_tracker_ros.rendering import create_renderer
 
@@ -34,7 +36,7 @@ _ERROR_KINDS = (("ADD", "add"), ("ADD-S", "adds"))
 
 def evaluate(
     results: Annotated[
-        Path, typer.Argument(help="Trajectory CSV, BOP results CSV, or a folder with the results of a benchmark.")
+        Path, typer.Argument(help="Trajectory CSV, BOP results CSV, TUM trajectory, folder of 4x4 matrices, or a folder with the results of a benchmark.")
     ],
     against: Annotated[
         Path | None,
@@ -65,9 +67,8 @@ def evaluate(
         tuple[float, float],
         typer.Option(help="With --outlines: pixels by which the drawn outline is moved, for poses stated in depth."),
     ] = (0.0, 0.0),
-    reader: Annotated[
-        list[str] | None, typer.Option("--reader", help="Option of the sequence's reader as name=value.")
-    ] = None,
+    reader: ReaderOptions = None,
+    depth_unit: DepthUnit = None,
     output: Annotated[Path | None, typer.Option(help="Folder for CSV files, plots and report.html.")] = None,
 ) -> None:
     """Score estimated poses against true ones: ADD, ADD-S, AUC, 5 deg/5 cm, losses, or BOP's average recalls.
@@ -76,7 +77,7 @@ def evaluate(
     """
     with reported_errors():
         if output is not None:
-            output.mkdir(parents=True, exist_ok=True)
+            check_writable(output)
         if not results.exists():
             raise DatasetError(f"expected results at {results}, but there is no such file or folder")
         if (outlines or reader) and not _is_one_track(results, against):
@@ -88,17 +89,18 @@ def evaluate(
             _keyframe_results(results, method, output)
         elif against is None:
             raise DatasetError(f"expected --against SEQUENCE with the true poses to score {results}")
-        elif results.is_dir():
+        elif results.is_dir() and not has_matrices(results):
             _video_results(results, against, models, output)
-        elif is_bop_results(results) and _is_bop_data_set(against):
+        elif results.is_file() and is_bop_results(results) and _is_bop_data_set(against):
             _bop_results(results, against, models, vsd, output)
         else:
-            sequence = open_with_options(against, reader, on_error="skip", models_folder=models)
+            sequence = open_frames(against, reader, depth_unit, on_error="skip", models_folder=models)
             track = _read_track(results, sequence, object_name, _given_model(model, mesh, mesh_unit), outlines is None)
             if track.name in sequence.object_names:
                 _true_poses(track, partial, output)
             if outlines is not None:
                 _images(track, outlines, color_shift, output)
+            report_reading(sequence)
         if output is not None:
             console.print(f"written to {output}")
 
@@ -177,10 +179,10 @@ def _read_track(
     """Results, which are of one object, and that object: the given ``model``, else that of the sequence."""
     name = _choose_object(sequence, object_name) if truth_needed else _any_object(sequence, object_name, model)
     model = model or _model_of(sequence, name)
-    if is_bop_results(results):
+    if results.is_file() and is_bop_results(results):
         estimates = benchmarks.estimates_for_scene(read_bop_results(results), sequence, name)
     else:
-        estimates = read_trajectory(results)
+        estimates = read_track(results, sequence)
     return _Track(estimates, sequence, name, model)
 
 
@@ -241,12 +243,12 @@ def _pooled(tracks: Sequence[TrackErrors], key: str) -> np.ndarray:
 
 
 def _is_bop_data_set(path: Path) -> bool:
-    return not (path / "scene_camera.json").is_file() and bool(find_scenes(path))
+    return not is_scene(path) and bool(find_scenes(path))
 
 
 def _is_one_track(results: Path, against: Path | None) -> bool:
     several = against is not None and results.is_file() and is_bop_results(results) and _is_bop_data_set(against)
-    return results.is_file() and not several
+    return (results.is_file() or has_matrices(results)) and not several
 
 
 def _given_model(name: str | None, mesh: Path | None, unit: str | None) -> ObjectModel | None:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from pose_tracker_ros.datasets.bop import BopSequence
-from pose_tracker_ros.datasets.files import DatasetError, read_matrix
+from pose_tracker_ros.datasets.files import DatasetError
 from pose_tracker_ros.datasets.sequence import FrameSequence
 from pose_tracker_ros.datasets.ycb_video import YcbVideoSequence
 from pose_tracker_ros.datasets.ycbineoat import OBJECT_OF_VIDEO, YcbInEoatSequence
 from pose_tracker_ros.evaluation.metrics import NO_POSE
 from pose_tracker_ros.evaluation.protocol import ScoredObject, TrackErrors, evaluate_track, pose_errors
+from pose_tracker_ros.evaluation.result_files import has_matrices, read_matrices
 from pose_tracker_ros.evaluation.trajectory import BopEstimate, PoseEstimate, read_trajectory
 from pose_tracker_ros.geometry import make_pose, matrix_from_quaternion
 
@@ -168,7 +168,4 @@ def _read_rows(path: Path, columns: int) -> np.ndarray:
 def _read_video_results(results: Path, video: str) -> list[PoseEstimate] | None:
     if (results / f"{video}.csv").is_file():
         return read_trajectory(results / f"{video}.csv")
-    paths = [path for path in (results / video).glob("*.txt") if re.fullmatch(r"\d+", path.stem)]
-    if not paths:
-        return None
-    return [PoseEstimate(0.0, int(path.stem), read_matrix(path, (4, 4))) for path in sorted(paths)]
+    return read_matrices(results / video) if has_matrices(results / video) else None

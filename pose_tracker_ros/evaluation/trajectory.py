@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pose_tracker_ros.datasets.files import DatasetError
+from pose_tracker_ros.evaluation.result_tables import TableRow, numbers_of, read_table, whole_number
 from pose_tracker_ros.geometry import is_pose, make_pose, matrix_from_quaternion, quaternion_from_matrix
 
 QUATERNION_COLUMNS = ("x", "y", "z", "qx", "qy", "qz", "qw")
@@ -107,31 +109,58 @@ def write_bop_results(path: str | Path, estimates: Iterable[BopEstimate]) -> Non
 
 
 def read_bop_results(path: str | Path) -> list[BopEstimate]:
-    """Read a results file of the BOP challenge.
+    """Read a results file of the BOP challenge, as its toolkit or others write it: with or without the line of names.
 
     Raises FileNotFoundError, or ValueError that names the line at fault.
     """
     path = Path(path)
-    estimates = []
-    for line, row in _rows(path, BOP_COLUMNS):
-        try:
-            rotation = np.array(row["R"].split(), dtype=np.float64).reshape(3, 3)
-            translation = np.array(row["t"].split(), dtype=np.float64).reshape(3) / MM_PER_METRE
-            ids = (int(row["scene_id"]), int(row["im_id"]), int(row["obj_id"]))
-            estimates.append(
-                BopEstimate(*ids, float(row["score"]), make_pose(rotation, translation), float(row["time"]))
-            )
-        except (TypeError, ValueError, AttributeError) as error:
-            raise ValueError(
-                f"expected 3 ids, a score, 9 numbers for R, 3 for t and a time in {path}, line {line}: {error}"
-            ) from error
-    return estimates
+    rows = list(read_table(path))
+    order: Sequence[int] = range(len(BOP_COLUMNS))
+    if rows and _names_bop_columns(rows[0].cells):
+        order = [_place(rows[0].cells, name) for name in BOP_COLUMNS]
+        rows = rows[1:]
+    return [_parse_bop_row(row, order, path) for row in rows]
 
 
 def is_bop_results(path: str | Path) -> bool:
-    """True when the first line of a CSV file is that of BOP's results files."""
-    with open(path, newline="") as file:
-        return tuple(next(csv.reader(file), ())) == BOP_COLUMNS
+    """True when the first line with content of a file is that of BOP's results files, or one of their rows."""
+    try:
+        first = next(read_table(Path(path)), None)
+    except DatasetError:
+        return False
+    if first is None:
+        return False
+    if _names_bop_columns(first.cells):
+        return True
+    try:
+        _parse_bop_row(first, range(len(BOP_COLUMNS)), Path(path))
+    except ValueError:
+        return False
+    return True
+
+
+def _names_bop_columns(cells: Sequence[str]) -> bool:
+    return {name.lower() for name in cells}.issuperset(name.lower() for name in BOP_COLUMNS[:-1])
+
+
+def _place(cells: Sequence[str], name: str) -> int:
+    """Where a column is, -1 where it is not."""
+    names = [cell.lower() for cell in cells]
+    return names.index(name.lower()) if name.lower() in names else -1
+
+
+def _parse_bop_row(row: TableRow, order: Sequence[int], path: Path) -> BopEstimate:
+    """The estimate of a row whose columns stand in this order; the time may be absent."""
+    try:
+        cells = [row.cells[place] if 0 <= place < len(row.cells) else "" for place in order]
+        rotation, translation = (np.array(numbers_of(cell)) for cell in cells[4:6])
+        pose = make_pose(rotation.reshape(3, 3), translation.reshape(3) / MM_PER_METRE)
+        ids = [whole_number(cell) for cell in cells[:3]]
+        return BopEstimate(*ids, float(cells[3]), pose, float(cells[6] or -1.0))
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"expected 3 ids, a score, 9 numbers for R, 3 for t and a time in {path}, line {row.line}: {error}"
+        ) from error
 
 
 def to_bop_estimates(estimates: Sequence[PoseEstimate], scene_id: int, obj_id: int) -> list[BopEstimate]:
@@ -168,26 +197,23 @@ def _rows(
     path: Path, columns: tuple[str, ...], either: tuple[tuple[str, ...], ...] = ()
 ) -> list[tuple[int, dict[str, str]]]:
     """Line numbers and cells of a CSV file that has ``columns`` and one of the groups of ``either``."""
-    if not path.is_file():
-        raise FileNotFoundError(f"expected a CSV file at {path}, but there is no such file")
-    with open(path, newline="") as file:
-        reader = csv.DictReader(file)
-        known = set(reader.fieldnames or ())
-        alternatives = " or ".join(",".join(group) for group in either)
-        missing = [name for name in columns if name not in known]
-        if either and not any(known.issuperset(group) for group in either):
-            missing.append(alternatives)
-        if missing:
-            wanted = ",".join(columns) + (f" and {alternatives}" if either else "")
-            raise ValueError(f"expected the columns {wanted} in {path}, missing {', '.join(missing)}")
-        return [(reader.line_num, row) for row in reader]
+    rows = read_table(path)
+    header = next(rows, TableRow(0, ())).cells
+    alternatives = " or ".join(",".join(group) for group in either)
+    missing = [name for name in columns if name not in header]
+    if either and not any(set(header).issuperset(group) for group in either):
+        missing.append(alternatives)
+    if missing:
+        wanted = ",".join(columns) + (f" and {alternatives}" if either else "")
+        raise ValueError(f"expected the columns {wanted} in {path}, missing {', '.join(missing)}")
+    return [(row.line, dict(zip(header, row.cells))) for row in rows]
 
 
 def _parse_row(row: dict[str, str], place: str) -> PoseEstimate:
     try:
         return PoseEstimate(
             stamp=_number(row, "stamp", float("nan")),
-            index=int(row["index"]),
+            index=whole_number(row["index"]),
             camera_T_object=_parse_pose(row),
             state=row.get("state") or "tracking",
             score=_number(row, "score", 1.0),
