@@ -15,10 +15,13 @@ from rich.progress import track as progress
 from rich.table import Table
 
 from pose_tracker_ros.commands.bench_basin import bench_basin, bench_basin_of
+from pose_tracker_ros.commands.bench_real import bench_real
 from pose_tracker_ros.commands.bench_scenes import bench_scenes
 from pose_tracker_ros.commands.bench_times import bench_times, known_objects
 from pose_tracker_ros.commands.errors import reported_errors
+from pose_tracker_ros.commands.output_folders import check_writable
 from pose_tracker_ros.commands.overrides import parse_overrides
+from pose_tracker_ros.commands.sequences import DepthUnit, ReaderOptions, open_frames, report_reading
 from pose_tracker_ros.commands.tables import print_table
 from pose_tracker_ros.commands.variants import check_names, knows, named_path
 from pose_tracker_ros.configuration import load_config
@@ -26,7 +29,6 @@ from pose_tracker_ros.datasets import FrameSequence
 from pose_tracker_ros.datasets.bop import BopSequence
 from pose_tracker_ros.datasets.files import DatasetError
 from pose_tracker_ros.datasets.object_models import load_tracked_object
-from pose_tracker_ros.datasets.reader_options import open_with_options
 from pose_tracker_ros.evaluation.benchmark_objects import benchmark_objects
 from pose_tracker_ros.evaluation.frozen_sets import ANGLE_DEG, FROZEN_SETS, OFFSET_M
 from pose_tracker_ros.evaluation.plots import error_figure, grouped_bars, save_figures
@@ -122,9 +124,16 @@ def bench(
     sequence: Annotated[
         list[Path] | None, typer.Option(help="Real sequence with truth, instead of simulated ones; may be repeated.")
     ] = None,
-    reader: Annotated[
-        list[str] | None, typer.Option("--reader", help="Option of the reader of --sequence as name=value.")
+    real: Annotated[
+        bool,
+        typer.Option("--real", help="Every real sequence with true poses below --data, beside published numbers and the images."),
+    ] = False,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="With --real, folder of the sequences; default what POSE_TRACKER_SHARED_DATA names, else shared/data."),
     ] = None,
+    reader: ReaderOptions = None,
+    depth_unit: DepthUnit = None,
     models_folder: Annotated[
         Path | None, typer.Option(help="Folder with OBJECT/textured.obj for the objects of --sequence.")
     ] = None,
@@ -154,6 +163,10 @@ def bench(
             bench_times(objects, load_config(TrackerConfig, config, parse_overrides(set_option)), frames or FRAMES, seed)
             return
         tracker_config = load_config(TrackerConfig, config, parse_overrides(set_option), OFFLINE)
+        check_writable(output)
+        if real:
+            bench_real(data, objects, tracker_config, output, seed)
+            return
         others, alone = ([named_path(text) for text in texts or ()] for texts in (compare, compare_alone))
         with_ablations = not (scene or basin) if ablations is None else ablations
         variants = standard_variants(tracker_config, weights, others, alone, with_ablations)
@@ -163,7 +176,7 @@ def bench(
         seeds = range(seed, seed + repeat)
         if basin:
             if sequence:
-                for case in (case for path in sequence for case in real_cases(path, models_folder, objects, reader)):
+                for case in (case for path in sequence for case in real_cases(path, models_folder, objects, reader, depth_unit)):
                     if not case.name.endswith(OFF):
                         bench_basin_of(case.sequence, case.model, case.object_name, variants, repeat, output)
             else:
@@ -180,14 +193,13 @@ def bench(
         if short or workers > 1:
             raise ValueError("expected --short and --workers only with --scene, got them without")
         if sequence:
-            cases = [case for path in sequence for case in real_cases(path, models_folder, objects, reader)]
+            cases = [case for path in sequence for case in real_cases(path, models_folder, objects, reader, depth_unit)]
         else:
             moved = [named_path(text) for text in trajectory or ()]
             cases = []
             for one in seeds:
                 simulated = simulated_cases(objects, frames or FRAMES, one, moved, 1.0 if speed is None else speed)
                 cases += [case._replace(name=f"{case.name}, seed {one}") if repeat > 1 else case for case in simulated]
-        output.mkdir(parents=True, exist_ok=True)
         runs = [run for case in cases for run in run_case(case, variants)]
         report(runs, variants, output)
 
@@ -215,13 +227,19 @@ def _simulated_case(name: str, model: ObjectModel, sequence: FrameSequence, seed
 
 
 def real_cases(
-    path: Path, models_folder: Path | None, names: Sequence[str] | None, reader: Sequence[str] | None = None
+    path: Path,
+    models_folder: Path | None,
+    names: Sequence[str] | None,
+    reader: Sequence[str] | None = None,
+    depth_unit: str | None = None,
 ) -> Iterator[Case]:
     """Every object of a real sequence whose mesh can be had, from the true first pose and from one that is off.
 
-    ``reader``: options of the sequence's reader as name=value.
+    ``reader``: options of the sequence's reader as name=value; ``depth_unit`` of its depth images.
     """
-    frames = open_with_options(path, reader, models_folder=models_folder)
+    frames = open_frames(path, reader, depth_unit, models_folder=models_folder, on_error="skip")
+    if next(iter(frames), None) is None:
+        raise frames.nothing_read()
     truth = next(iter(frames.annotations())).truth
     for name in sorted(truth):
         if names and name not in names:
@@ -241,9 +259,11 @@ def run_case(case: Case, variants: Sequence[Variant]) -> list[Run]:
     """All variants that know the object on one sequence, with a progress bar."""
     able = [variant for variant in variants if knows(variant, case.model)]
     frames = progress(case.sequence, case.name, total=len(case.sequence), console=console, transient=True)
-    return track_side_by_side(
+    runs = track_side_by_side(
         case.model, case.sequence, able, case.camera_T_object, case.name, case.object_name, frames
     )
+    report_reading(case.sequence)
+    return runs
 
 
 def report(runs: Sequence[Run], variants: Sequence[Variant], output: Path) -> None:

@@ -115,7 +115,7 @@ class OutlineJudge:
         shift = best_shift(drawn[window], near)
         depth = (float("nan"), float("nan"))
         if frame.registered:
-            depth = depth_difference(_stated_depth(frame.depth, estimate), rendering, outline.inside)
+            depth = depth_difference(stated_depth(frame.depth, estimate), rendering, outline.inside)
         return FrameAgreement(frame.index, overlap(drawn[window], near), *shift, *depth)
 
 
@@ -232,7 +232,7 @@ def depth_difference(measured: np.ndarray, rendering: Rendering, inside: np.ndar
     return float(np.median(difference)), float(np.median(np.abs(difference)))
 
 
-def _stated_depth(depth: np.ndarray, estimate: PoseEstimate) -> np.ndarray:
+def stated_depth(depth: np.ndarray, estimate: PoseEstimate) -> np.ndarray:
     """Measured depth (H, W) without the bias that the estimate states, moved to the colour pixels that it belongs to."""
     corrected = np.where(depth > 0, depth - np.float32(estimate.depth_bias_m), np.float32(0))
     if not (estimate.color_dx or estimate.color_dy):
