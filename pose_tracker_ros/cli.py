@@ -24,6 +24,7 @@ COMMANDS = {
     "initialize": "initialize.initialize_command",
     "train-initializer": "train_initializer.train_initializer",
     "warm-up": "warm_up.warm_up",
+    "fuzz": "fuzz.fuzz",
 }
 
 
