@@ -13,7 +13,7 @@ from pose_tracker_ros.datasets.bop import BopSequence, is_scene
 from pose_tracker_ros.datasets.object_models import load_tracked_object
 from pose_tracker_ros.datasets.open import find_reader
 from pose_tracker_ros.datasets.recording import Recording
-from pose_tracker_ros.datasets.ycb_video import YcbVideoSequence
+from pose_tracker_ros.datasets.ycb_video import YCB_VIDEO_OBJECTS, YcbVideoSequence
 from pose_tracker_ros.datasets.ycbineoat import YcbInEoatSequence
 from pose_tracker_ros.evaluation.published import PublishedTable, load_published
 from pose_tracker_ros.objects import ObjectModel
@@ -21,6 +21,8 @@ from pose_tracker_ros.objects import ObjectModel
 DEEPEST_FOLDER = 5
 MODEL_FILE = "textured.obj"
 OUTLINES_FOLDER = "outlines"
+# What BOP calls YCB-Video, with the same objects in the same order.
+BOP_YCB_VIDEO = "ycbv"
 
 
 class RealSequence(NamedTuple):
@@ -121,8 +123,10 @@ def _published(sequence: FrameSequence, name: str) -> str:
     table: PublishedTable | None = None
     if isinstance(sequence, YcbInEoatSequence):
         table = tables["ycbineoat"]
-    elif isinstance(sequence, YcbVideoSequence) or (isinstance(sequence, BopSequence) and "ycbv" in str(sequence.folder)):
+    elif isinstance(sequence, YcbVideoSequence):
         table = tables["ycb_video"]
+    elif isinstance(sequence, BopSequence) and BOP_YCB_VIDEO in sequence.folder.resolve().parts:
+        table, name = tables["ycb_video"], YCB_VIDEO_OBJECTS[sequence.obj_ids[name.partition("#")[0]] - 1]
     for method in table.methods if table else ():
         if name in method.auc:
             add, adds = method.auc[name]
