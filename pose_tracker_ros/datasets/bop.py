@@ -29,6 +29,8 @@ from pose_tracker_ros.symmetries import parse_symmetries
 METRES_PER_MM = 0.001
 MODEL_FOLDERS = ("models", "models_eval", "models_cad", "models_reconst")
 COLOR_FOLDERS = ("rgb", "gray")
+LARGEST_DEPTH_SCALE = 1e6
+LONGEST_IMAGE_ID = 12
 IMAGE_SUFFIXES = (".png", ".jpg", ".tif", ".tiff")
 
 
@@ -172,10 +174,7 @@ class BopSequence(IndexedSequence):
         index, stamp, truth = self.annotation(position)
         color_path = self._color_path(index)
         color = read_color(color_path)
-        depth_scale = float(self._camera_entry(index).get("depth_scale", 1.0))
-        depth = read_depth(
-            self._image_path("depth", f"{index:06d}"), self._metres_per_unit or depth_scale * METRES_PER_MM
-        )
+        depth = read_depth(self._image_path("depth", f"{index:06d}"), self._metres_per_unit or self._depth_scale(index))
         return make_frame(
             color_path,
             color=color,
@@ -199,7 +198,7 @@ class BopSequence(IndexedSequence):
             return {}
         try:
             poses = read_scene_file(path)
-            if not all(isinstance(entries, list) and all("obj_id" in e for e in entries) for entries in poses.values()):
+            if not all(isinstance(entries, list) and all(_is_pose_entry(one) for one in entries) for entries in poses.values()):
                 raise DatasetError(f"expected {path} to hold a list of poses with obj_id for every image")
         except DatasetError as error:
             self._skip_or_raise(error)
@@ -258,6 +257,14 @@ class BopSequence(IndexedSequence):
             raise DatasetError(f"expected the intrinsics cam_K of image {index} in {path}, but there are none")
         return entry
 
+    def _depth_scale(self, index: int) -> float:
+        """Metres of a unit of the depth image."""
+        scale = self._camera_entry(index).get("depth_scale", 1.0)
+        if not isinstance(scale, int | float) or not 0 < scale < LARGEST_DEPTH_SCALE:
+            path = self._of_sensor("scene_camera", ".json")
+            raise DatasetError(f"expected depth_scale of image {index} in {path} as millimetres a unit, got {scale!r}")
+        return scale * METRES_PER_MM
+
     def _camera_of(self, index: int, width: int, height: int) -> PinholeCamera:
         matrix = self._camera_entry(index)["cam_K"]
         try:
@@ -281,6 +288,14 @@ class BopSequence(IndexedSequence):
         }
 
 
+def _is_pose_entry(entry: object) -> bool:
+    try:
+        int(entry["obj_id"])
+    except (TypeError, KeyError, ValueError, OverflowError):
+        return False
+    return True
+
+
 def default_object_name(obj_id: int) -> str:
     """Name of an object that the data set does not name, e.g. ``obj_000005``."""
     return f"obj_{obj_id:06d}"
@@ -299,7 +314,7 @@ def read_scene_file(path: Path) -> dict[int, dict | list]:
     Raises DatasetError when the file is missing, cut short or not keyed by image ids.
     """
     content = read_json(path)
-    if not isinstance(content, dict) or not all(key.isdigit() for key in content):
+    if not isinstance(content, dict) or not all(key.isdecimal() and len(key) <= LONGEST_IMAGE_ID for key in content):
         raise DatasetError(f"expected {path} to be a JSON mapping keyed by image ids")
     return {int(key): entry for key, entry in content.items()}
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 
 from pose_tracker_ros.camera import PinholeCamera
@@ -173,7 +174,7 @@ class Recording(FrameSequence):
             return make_frame(place, color=pixels, camera=camera, stamp=stamp_of(color), index=index, **measured)
         except DatasetError:
             raise
-        except ValueError as error:
+        except (ValueError, cv2.error) as error:  # the latter of images without pixels
             raise DatasetError(f"{place}: {error}") from error
 
     def _color_geometry(self, infos: dict[str, Any], size: tuple[int, int]) -> ImageGeometry:
