@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from dataset_layouts import HEIGHT, WIDTH, K, color_of, depth_m_of
 from recorded_messages import COLOR, DEPTH, INFO, STORE, camera_info, depth_mm, image, write_bag
+from rosbags.typesys import get_types_from_msg
 
 from pose_tracker_ros.datasets import DatasetError, open_sequence
 from pose_tracker_ros.geometry import make_pose, so3_exp
@@ -78,6 +79,17 @@ def test_transforms_may_come_one_by_one_and_with_leading_slashes(tmp_path):
     slashed = transforms(("/camera_link", "/camera_depth_optical_frame", second[2]))
     frame = own_camera(tmp_path / "bag", [("/tf_static", transforms(first)), ("/tf", slashed)])
     np.testing.assert_allclose(frame.color_T_depth, MOVED, atol=1e-9)
+
+
+def test_extrinsics_of_the_driver_tell_the_place_where_tf_does_not(tmp_path):
+    """RealSense's message, whose type comes with the recording; its rotation is stored column by column."""
+    kind = "realsense2_camera_msgs/msg/Extrinsics"
+    if kind not in STORE.types:
+        STORE.register(get_types_from_msg("float64[9] rotation\nfloat64[3] translation\n", kind))
+    message = STORE.types[kind](MOVED[:3, :3].T.flatten(), MOVED[:3, 3].copy())
+    other = STORE.types[kind](np.eye(3).ravel(), np.ones(3))
+    extra = [("/other/extrinsics/depth_to_color", other), ("/camera/camera/extrinsics/depth_to_color", message)]
+    np.testing.assert_allclose(own_camera(tmp_path / "bag", extra).color_T_depth, MOVED, atol=1e-9)
 
 
 def test_depth_of_another_frame_without_its_place_is_refused_or_told_by_option(tmp_path):
