@@ -66,8 +66,10 @@ class Searcher:
 
         Something that is ``hidden`` where it is expected may still have jumped: its last turn is tried in one place.
         """
-        if not self._estimator.config.search or not names or not frame.depth.any():
+        if not self._estimator.config.search or not names:
             return {}
+        if not frame.depth.any():
+            return {name: self._turned_only(frame, name, tracks[name], found[name]) for name in names if tracks[name].is_new}
         share = len(names)
         searches: dict[str, SearchState] = {}
         for name in sorted(names, key=lambda name: tracks[name].search.turns):
@@ -114,6 +116,20 @@ class Searcher:
         known = track.camera_T_object if track.search.candidate is None else track.search.candidate
         is_same = self._is_same(name, known, best.camera_T_object)
         return SearchState(tried if is_same else 0, candidate=best.camera_T_object)
+
+    def _turned_only(self, frame: Frame, name: str, track: Track, found: Hypothesis | None) -> SearchState:
+        """Of a first pose without depth: the pose to go on from, of those near where it is taken to be and at some other turns."""
+        center, pose = self._estimator.models[name].center_m, track.camera_T_object
+        if track.search.candidate is not None:
+            pose = track.search.candidate
+        hypotheses = [found]
+        for start in _turned(pose, turns(1 + track.search.turns % RIVALS, self._estimator.config.search_poses), center):
+            if not self._estimator.budget.fits("hypothesis"):
+                break
+            hypotheses.append(self._estimator.hypothesis(frame, name, track, Expectation.near(start)))
+        likely = [one for one in hypotheses if one is not None]
+        best = max(likely, key=lambda one: self._merit(name, track, one), default=None)
+        return SearchState(track.search.turns + len(hypotheses) - 1, candidate=best and best.camera_T_object)
 
     def _is_same(self, name: str, pose: np.ndarray, other: np.ndarray) -> bool:
         """Whether the estimator would find one of two poses (4, 4) from the other's turn, or they look the same."""

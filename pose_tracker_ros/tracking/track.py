@@ -207,6 +207,8 @@ class Track:
     def expected_in(self, frame: Frame, model: ObjectModel, noise: NoiseModel, moving: bool) -> Expectation:
         """Where the object is in a frame, if it moves on, or, not ``moving``, stays about where it was."""
         gap = 0.0 if self.stamp is None else frame.stamp - self.stamp
+        if self.is_new and self.search.candidate is not None and not frame.depth.any():
+            return Expectation.near(self.search.candidate)
         if not moving or self.state is not TrackState.TRACKING or not 0 <= gap < MAX_FRAME_GAP_S:
             return Expectation.near(self.camera_T_object)
         motion = self.motion.predicted(gap)

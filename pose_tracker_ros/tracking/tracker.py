@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -232,10 +233,11 @@ class Tracker:
         if found is None or found.evidence.is_hidden:
             return False
         track, log_odds = self._tracks[name], found.evidence.log_odds
-        # Colours alone say little in one frame, and turns cannot be compared: what was just seen, or told, is rather there than not.
-        is_likely = track.is_new or track.state is TrackState.TRACKING
-        if is_likely and found.evidence.speaking_share == 0 and not frame.depth.any() and self.config.depth != "required":
-            return log_odds >= 0.0 and found.information_gain > LEAST_GAIN
+        # Colours alone say little in one frame, and turns cannot be compared: what was told is rather there than not, and what was just seen
+        # until they say as surely that it is not as it took to see it.
+        least = {TrackState.TRACKING: -PRESENT_LOG_ODDS}.get(track.state, 0.0 if track.is_new else math.inf)
+        if least < math.inf and found.evidence.speaking_share == 0 and not frame.depth.any() and self.config.depth != "required":
+            return log_odds >= least and found.information_gain > LEAST_GAIN
         if log_odds < PRESENT_LOG_ODDS:
             return False
         if track.is_new and self.config.search:
