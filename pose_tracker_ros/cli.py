@@ -23,6 +23,7 @@ COMMANDS = {
     "align-masks": "align_masks.align_masks_command",
     "initialize": "initialize.initialize_command",
     "train-initializer": "train_initializer.train_initializer",
+    "train-relocalizer": "train_relocalizer.train_relocalizer",
     "warm-up": "warm_up.warm_up",
     "fuzz": "fuzz.fuzz",
 }

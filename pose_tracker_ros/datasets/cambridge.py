@@ -81,10 +81,17 @@ class CambridgeSequence(IndexedSequence):
         """Pose (4, 4) of the camera at ``position``, without reading images."""
         return self._images[position].world_T_camera
 
+    @property
+    def has_points(self) -> bool:
+        """Whether there is a reconstruction."""
+        return self._reconstruction is not None
+
     def world_points(self, position: int) -> np.ndarray:
         """Triangulated points (N, 3) of the world that the image at ``position`` sees; raises DatasetError without any."""
         if self._reconstruction is None:
-            raise DatasetError(f"expected triangulated points in {self.folder / RECONSTRUCTION}, but there is no such file")
+            raise DatasetError(
+                f"expected triangulated points in {self.folder / RECONSTRUCTION}, but there is no such file"
+            )
         name = self._images[position].name
         return self._reconstruction.points[self._reconstruction.seen.get(_stem(name), np.empty(0, dtype=int))]
 

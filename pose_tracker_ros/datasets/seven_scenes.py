@@ -113,7 +113,9 @@ class SevenScenesSequence(IndexedSequence):
             raise ValueError(f"expected split to be one of {', '.join(SPLITS)}, got {split!r}")
         if _has_frames(self.folder):
             if split != "all":
-                raise DatasetError(f"expected a scene of several sequences for split={split}, got one sequence: {self.folder}")
+                raise DatasetError(
+                    f"expected a scene of several sequences for split={split}, got one sequence: {self.folder}"
+                )
             return [self.folder]
         if split == "all":
             return sorted(path for path in self.folder.glob("seq-*") if _has_frames(path))

@@ -44,7 +44,9 @@ def read_reconstruction(path: Path) -> Reconstruction:
             for image in words[_POINT_WORDS:end:_MEASUREMENT_WORDS]:
                 rows[int(image)].append(row)
     except (StopIteration, ValueError, IndexError) as error:
-        raise DatasetError(f"expected a whole reconstruction in {path}, got {error or 'its end'}; copy it again") from error
+        raise DatasetError(
+            f"expected a whole reconstruction in {path}, got {error or 'its end'}; copy it again"
+        ) from error
     seen = {name: np.array(of_image, dtype=int) for name, of_image in zip(names, rows)}
     return Reconstruction(focal_px, np.array(points, dtype=np.float64).reshape(-1, 3), seen)
 

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from pose_tracker_ros.configuration import option
 from pose_tracker_ros.geometry_torch import so3_exp_torch
-from pose_tracker_ros.networks.dense_fusion import DenseFusion, confidence_weighted, pose_distances
-from pose_tracker_ros.networks.device import choose_device
+from pose_tracker_ros.networks.dense_fusion import DenseFusion, FusionInput, confidence_weighted, pose_distances
 from pose_tracker_ros.networks.fusion_weights import FILE_NAME, FusionInfo, save_fusion_weights
+from pose_tracker_ros.networks.losses import LossTerms
 from pose_tracker_ros.objects import ObjectModel
-from pose_tracker_ros.training.checkpoints import Checkpoint, Interrupted, disk_errors, interruptible, prepare_folder
-from pose_tracker_ros.training.logs import Pace, TrainingLog, progress_bar
+from pose_tracker_ros.training.distributed import Processes, joined_processes
+from pose_tracker_ros.training.loop import PROCESS_SEED_STEP, Judge, Trainee, Verdict, run_loop
 from pose_tracker_ros.training.masked_crops import (
     FusionBatch,
     MaskedCropGenerator,
     MaskedCropStream,
     make_fusion_batch,
 )
-from pose_tracker_ros.training.optimisation import learning_rate, running_average, set_learning_rate
-from pose_tracker_ros.training.pairs import loader, worker_errors
+from pose_tracker_ros.training.options import LoopConfig
 from pose_tracker_ros.training.scene import SceneConfig
 
 # The scenes are wider and coarser than the crops that are cut from them at the mask.
@@ -37,11 +37,15 @@ NEAREST_POINTS = 64
 
 
 @dataclass(frozen=True)
-class FusionTrainConfig:
+class FusionTrainConfig(LoopConfig):
     """Options of the training of DenseFusion."""
 
     steps: int = option(4000, "Optimisation steps", minimum=1)
-    batch_size: int = option(32, "Crops per step", minimum=1)
+    warmup_steps: int = option(100, "Steps over which the learning rate rises", minimum=0)
+    gradient_clip: float = option(2.0, "Longest gradient that is taken as it is; 0 = any", minimum=0.0)
+    average_decay: float = option(
+        0.995, "Decay of the running average of the weights that is kept", minimum=0.0, maximum=0.99999
+    )
     resolution: int = option(64, "Side of the crops in pixels; a multiple of 16", minimum=32, maximum=256)
     crop_margin: float = option(1.3, "Side of the crops in object diameters", minimum=1.0, maximum=3.0)
     points: int = option(96, "Points of a crop", minimum=32, maximum=2000)
@@ -55,24 +59,10 @@ class FusionTrainConfig:
         0.1, "Error, in diameters, up to which a point may be sure at the start", minimum=1e-4, maximum=1.0
     )
     final_confidence_weight: float = option(0.02, "The same at the end", minimum=1e-4, maximum=1.0)
-    learning_rate: float = option(1.5e-3, "Peak learning rate of AdamW, after the warm-up, then a cosine to zero")
-    warmup_steps: int = option(100, "Steps over which the learning rate rises", minimum=0)
-    weight_decay: float = option(1e-4, "Weight decay of AdamW", minimum=0.0)
     curriculum_steps: int = option(500, "Steps over which scenes go from clean to fully randomised", minimum=0)
-    average_decay: float = option(
-        0.995, "Decay of the running average of the weights that is kept", minimum=0.0, maximum=0.99999
-    )
     min_distance_m: float = option(0.35, "Nearest object", minimum=0.1, maximum=10.0)
     max_distance_m: float = option(1.1, "Farthest object", minimum=0.1, maximum=10.0)
     occlusion: float = option(0.5, "Share of scenes with something in front of the object", minimum=0.0, maximum=1.0)
-    workers: int = option(1, "Processes that make scenes", minimum=0, maximum=256)
-    threads: int = option(1, "CPU threads of the optimisation; 0 = all", minimum=0)
-    device: str = option("auto", "Device: auto, cpu, cuda or cuda:N")
-    seed: int = option(0, "Seed of scenes and initial weights", minimum=0)
-    validate_every: int = option(500, "Steps between validations on held-out scenes", minimum=1)
-    checkpoint_minutes: float = option(
-        2.0, "Minutes between checkpoints: what a crash costs at most; 0 = after every step", minimum=0.0
-    )
     validation_crops: int = option(128, "Held-out crops", minimum=8)
 
     def scene(self) -> SceneConfig:
@@ -145,75 +135,81 @@ class FusionLoss:
 def train_dense_fusion(model: ObjectModel, config: FusionTrainConfig, output: Path) -> Path:
     """Train DenseFusion for an object and write ``output`` / dense_fusion.safetensors; returns its path.
 
-    A run that finds its own checkpoint in ``output`` goes on from there.
-    Raises Interrupted after SIGINT or SIGTERM, with all saved; FloatingPointError when the loss diverges; ValueError for
-    a checkpoint that does not fit; OSError for a folder that cannot be written, a full disk, or dead workers.
+    Started by torchrun, several processes share every batch.
+    Resumes, and raises, as :func:`pose_tracker_ros.training.loop.run_loop`.
     """
-    device = choose_device(config.device)
-    torch.set_num_threads(config.threads or torch.get_num_threads())
-    torch.manual_seed(config.seed)
-    info, scene = config.info(model), config.scene()
-    loss_of = FusionLoss(model, info.symmetric)
-    network = DenseFusion().to(device, memory_format=torch.channels_last)
-    prepare_folder(output, network)
-    average = running_average(network, config.average_decay)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
-    parts = {"network": network, "average": average, "optimizer": optimizer}
-    checkpoint = Checkpoint(output / "checkpoint.pt", parts, config.checkpoint_minutes)
-    first_step = checkpoint.restore(checkpoint.read(), device)
-    held_out = _validation_batches(model, scene, info, config)
+    with joined_processes(config.device) as processes:
+        return run_loop(lambda: FusionTrainee(model, config, processes), config, {}, output, processes)
 
-    stream = MaskedCropStream(model, scene, info, config.batch_size, config.seed, first_step, config.curriculum_steps)
-    batches = iter(loader(stream, config.workers))
-    pace = Pace()
-    columns = ("loss", "pairs_per_s", "waiting", *(item.name for item in fields(ValidationErrors)))
-    with (
-        disk_errors(output),
-        progress_bar() as progress,
-        TrainingLog(output, columns, first_step) as log,
-        interruptible() as interruption,
-        worker_errors(),
-    ):
-        bar = progress.add_task("training", total=config.steps, completed=first_step, status="")
-        for step in range(first_step, config.steps):
-            set_learning_rate(optimizer, learning_rate(step, config.steps, config.learning_rate, config.warmup_steps))
-            with pace.waiting():
-                batch: FusionBatch = next(batches).to(device)
-            network.train()
-            with torch.autocast(device.type, dtype=torch.bfloat16):
-                loss = loss_of(network, batch, config.proposals, _confidence_weight(config, step))
-            if not torch.isfinite(loss):
-                raise FloatingPointError(
-                    f"the loss became {loss.item()} at step {step}; start again, which goes on from the last checkpoint, with "
-                    "a lower learning_rate"
-                )
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 2.0)
-            optimizer.step()
-            average.update_parameters(network)
 
-            done = step + 1
-            pace.add(config.batch_size, loss.item())
-            progress.update(bar, advance=1, status=str(pace))
-            checkpoint.save_when_due(done)
-            if done == config.steps or done % config.validate_every == 0:
-                row = pace.row()
-                errors = validate(average.module, loss_of, held_out, device)
-                log.write(done, **row, **asdict(errors))
-                progress.console.print(
-                    f"step {done}: loss {row['loss']:.4f}, {'ADD-S' if info.symmetric else 'ADD'} in diameters: "
-                    f"median {errors.estimated:.3f}, refined {errors.refined:.3f}; below a tenth {errors.right:.0%}"
-                )
-                save_fusion_weights(
-                    output / FILE_NAME, average.module, replace(info, examples=done * config.batch_size)
-                )
-                checkpoint.save(done)
-                pace.restart()
-            if interruption.signal and done < config.steps:
-                checkpoint.save(done)
-                raise Interrupted(done, interruption.signal)
-    return output / FILE_NAME
+class FusionStep(nn.Module):
+    """DenseFusion with its loss as a module, so that its forward pass can be shared by several processes."""
+
+    def __init__(self, network: DenseFusion, loss_of: FusionLoss, config: FusionTrainConfig) -> None:
+        super().__init__()
+        self.network, self.weight = network, config.confidence_weight
+        self._loss_of, self._proposals = loss_of, config.proposals
+
+    def forward(self, inputs: FusionInput, rotation: torch.Tensor, translation: torch.Tensor) -> LossTerms:
+        """Parameters: the parts of a :class:`FusionBatch`."""
+        batch = FusionBatch(inputs, rotation, translation)
+        count = rotation.new_tensor(float(len(rotation)))
+        return LossTerms(self._loss_of(self.network, batch, self._proposals, self.weight) * count, count)
+
+
+class FusionTrainee(Trainee):
+    """See :class:`pose_tracker_ros.training.loop.Trainee`."""
+
+    weights_name = FILE_NAME
+    columns = ("estimated", "refined", "right")
+
+    def __init__(self, model: ObjectModel, config: FusionTrainConfig, processes: Processes) -> None:
+        self._model, self._config, self._processes = model, config, processes
+        self._info = config.info(model)
+        self._loss_of = FusionLoss(model, self._info.symmetric)
+        self.network = DenseFusion()
+        self.step = FusionStep(self.network, self._loss_of, config)
+
+    def stream(self, first_step: int) -> MaskedCropStream:
+        """See :class:`Trainee`."""
+        config, share = self._config, self._processes.share_of(self._config.batch_size)
+        seed = config.seed + PROCESS_SEED_STEP * self._processes.rank
+        return MaskedCropStream(
+            self._model, config.scene(), self._info, share, seed, first_step, config.curriculum_steps
+        )
+
+    def begin(self, step: int) -> None:
+        """How sure points may be goes from the first to the final weight in equal ratios."""
+        config, done = self._config, step / self._config.steps
+        self.step.weight = config.confidence_weight ** (1 - done) * config.final_confidence_weight**done
+
+    def judge(self) -> FusionJudge:
+        """See :class:`Trainee`."""
+        batches = _validation_batches(self._model, self._config.scene(), self._info, self._config)
+        return FusionJudge(self._loss_of, batches, self._info, self._processes.device)
+
+
+class FusionJudge(Judge):
+    """Errors on held-out crops."""
+
+    def __init__(
+        self, loss_of: FusionLoss, batches: Sequence[FusionBatch], info: FusionInfo, device: torch.device
+    ) -> None:
+        self._loss_of, self._batches, self._info, self._device = loss_of, batches, info, device
+
+    def validate(self, network: DenseFusion) -> Verdict:
+        """See :class:`Judge`; the last weights are kept."""
+        errors = validate(network, self._loss_of, self._batches, self._device)
+        name = "ADD-S" if self._info.symmetric else "ADD"
+        return Verdict(
+            asdict(errors),
+            f"{name} in diameters: median {errors.estimated:.3f}, refined {errors.refined:.3f}; "
+            f"below a tenth {errors.right:.0%}",
+        )
+
+    def save(self, path: Path, network: DenseFusion, examples: int) -> None:
+        """See :class:`Judge`."""
+        save_fusion_weights(path, network, replace(self._info, examples=examples))
 
 
 @dataclass(frozen=True)
@@ -252,9 +248,3 @@ def _validation_batches(
     generator = MaskedCropGenerator(model, scene, info, seed=config.seed + 987_654_321, images=30)
     size = min(64, config.validation_crops)
     return [make_fusion_batch(generator, size) for _ in range(config.validation_crops // size)]
-
-
-def _confidence_weight(config: FusionTrainConfig, step: int) -> float:
-    """From the first to the final weight in equal ratios."""
-    done = step / config.steps
-    return config.confidence_weight ** (1 - done) * config.final_confidence_weight**done

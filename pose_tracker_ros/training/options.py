@@ -1,4 +1,4 @@
-"""Options of the training loop; those of the pairs are in :mod:`pose_tracker_ros.training.scene`."""
+"""Options of the training loop and of the residual network's training; those of the pairs are in :mod:`pose_tracker_ros.training.scene`."""
 
 from __future__ import annotations
 
@@ -10,16 +10,9 @@ from pose_tracker_ros.training.optimisation import LOSSES, OPTIMIZERS, PRECISION
 
 
 @dataclass(frozen=True)
-class TrainConfig:
-    """Options of the training loop. The defaults are the recipe config/training/modern.yaml."""
+class LoopConfig:
+    """Options of the training loop, whatever it trains."""
 
-    network: str = option("compact", "Architecture of the network", choices=tuple(NETWORKS))
-    loss: str = option(
-        "auto",
-        "Loss: per-pixel motion (not for published), mse of the normalised residual, distance of surface points, or the one "
-        "the network was made for",
-        choices=LOSSES,
-    )
     steps: int = option(6000, "Optimisation steps", minimum=1)
     batch_size: int = option(32, "Pairs per step, all processes together", minimum=1)
     optimizer: str = option("adamw", "Optimizer", choices=OPTIMIZERS)
@@ -38,7 +31,6 @@ class TrainConfig:
         "Number format of the network while training; float16 is for GPUs without bfloat16",
         choices=PRECISIONS,
     )
-    curriculum_steps: int = option(600, "Steps over which scenes go from clean to fully randomised", minimum=0)
     average_decay: float = option(
         0.998,
         "Decay of the running average of the weights that is kept; 0 = the weights themselves",
@@ -54,6 +46,20 @@ class TrainConfig:
         2.0, "Minutes between checkpoints: what a crash costs at most; 0 = after every step", minimum=0.0
     )
     validate_every: int = option(500, "Steps between validations", minimum=1)
+
+
+@dataclass(frozen=True)
+class TrainConfig(LoopConfig):
+    """Options of the training of the residual network. The defaults are the recipe config/training/modern.yaml."""
+
+    network: str = option("compact", "Architecture of the network", choices=tuple(NETWORKS))
+    loss: str = option(
+        "auto",
+        "Loss: per-pixel motion (not for published), mse of the normalised residual, distance of surface points, or the one "
+        "the network was made for",
+        choices=LOSSES,
+    )
+    curriculum_steps: int = option(600, "Steps over which scenes go from clean to fully randomised", minimum=0)
     validation_pairs: int = option(512, "Held-out pairs", minimum=8)
     closed_loop_frames: int = option(
         60, "Frames of the rendered sequence that the network alone has to track at validations; 0 = none", minimum=0

@@ -1,4 +1,4 @@
-"""The training loop: render, predict, compare, step; resumes where it stopped."""
+"""Training of the residual network on pairs of a rendered and an observed crop."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
-import yaml
-from rich.progress import Progress
 from torch.utils.data import IterableDataset
 
 from pose_tracker_ros.networks.architectures import create_network
@@ -17,31 +15,17 @@ from pose_tracker_ros.networks.residual import ResidualNetwork
 from pose_tracker_ros.networks.weights import load_weights, save_weights
 from pose_tracker_ros.networks.weights_info import WeightsInfo
 from pose_tracker_ros.objects import ObjectModel
-from pose_tracker_ros.training.checkpoints import Checkpoint, Interrupted, disk_errors, interruptible, prepare_folder
 from pose_tracker_ros.training.distributed import Processes, ShareOfBatches, joined_processes
-from pose_tracker_ros.training.logs import Pace, TrainingLog, progress_bar
-from pose_tracker_ros.training.optimisation import (
-    TrainingLoss,
-    autocast,
-    learning_rate,
-    make_optimizer,
-    running_average,
-    set_learning_rate,
-)
+from pose_tracker_ros.training.loop import CHECKPOINT_NAME, PROCESS_SEED_STEP, Judge, Trainee, Verdict, run_loop
+from pose_tracker_ros.training.optimisation import TrainingLoss
 from pose_tracker_ros.training.options import TrainConfig
-from pose_tracker_ros.training.pairs import PairStream, loader, worker_errors
+from pose_tracker_ros.training.pairs import PairStream
 from pose_tracker_ros.training.scene import SceneConfig
 from pose_tracker_ros.training.stored_pairs import StoredPairs
 from pose_tracker_ros.training.validation import ClosedLoop, HeldOutPairs
 
+__all__ = ["CHECKPOINT_NAME", "WEIGHTS_NAME", "TrainConfig", "train"]
 WEIGHTS_NAME = "residual.safetensors"
-CHECKPOINT_NAME = "checkpoint.pt"
-OPTIONS_NAME = "options.yaml"
-LOG_COLUMNS = (
-    "loss", "learning_rate", "pairs_per_s", "waiting", "translation_left", "rotation_left", "add_auc", "times_lost"
-)  # fmt: skip
-# Seeds of processes lie so far apart.
-PROCESS_SEED_STEP = 1_000_003
 
 
 def train(
@@ -54,18 +38,36 @@ def train(
 ) -> Path:
     """Train a network for the given objects and write ``output`` / residual.safetensors; returns its path.
 
-    The weights are those of the best validation. A run that finds its own checkpoint in ``output`` goes on from there.
     ``dataset``: pairs on disk, written by :func:`pose_tracker_ros.training.stored_pairs.write_pairs` with the same scene,
     instead of a fresh stream. Started by torchrun, several processes share every batch.
-
-    Raises Interrupted after SIGINT or SIGTERM, with all saved; FloatingPointError when the loss diverges; ValueError
-    for options that don't fit together; OSError for a folder that cannot be written, a full disk, or dead workers.
+    Resumes, and raises, as :func:`pose_tracker_ros.training.loop.run_loop`.
     """
-    with joined_processes(config.device) as processes, disk_errors(output):
-        device = processes.device
-        torch.set_num_threads(config.threads or torch.get_num_threads())
-        torch.manual_seed(config.seed)
-        info = WeightsInfo(
+    with joined_processes(config.device) as processes:
+
+        def make() -> ResidualTrainee:
+            return ResidualTrainee(models, scene, config, initial_weights, dataset, processes)
+
+        return run_loop(make, config, asdict(scene), output, processes)
+
+
+class ResidualTrainee(Trainee):
+    """See :class:`pose_tracker_ros.training.loop.Trainee`."""
+
+    weights_name = WEIGHTS_NAME
+    columns = ("translation_left", "rotation_left", "add_auc", "times_lost")
+
+    def __init__(
+        self,
+        models: Sequence[ObjectModel],
+        scene: SceneConfig,
+        config: TrainConfig,
+        initial_weights: Path | None,
+        dataset: Path | None,
+        processes: Processes,
+    ) -> None:
+        self._models, self._scene, self._config = models, scene, config
+        self._initial_weights, self._dataset, self._processes = initial_weights, dataset, processes
+        self._info = WeightsInfo(
             objects={} if scene.random_shapes else {model.name: model.diameter_m for model in models},
             architecture=config.network,
             resolution=scene.resolution,
@@ -76,90 +78,25 @@ def train(
             # A folder of this machine is nothing to pass on with the weights.
             training={**asdict(scene), "backgrounds": Path(scene.backgrounds).name, **asdict(config)},
         )
-        network = _initial_network(info, initial_weights).to(device, memory_format=torch.channels_last)
-        step_loss = TrainingLoss(network, config.loss)
-        average = running_average(network, config.average_decay)
-        optimizer = make_optimizer(network, config.optimizer, config.learning_rate, config.beta2, config.weight_decay)
-        scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "float16")
-        parts = {"network": network, "average": average, "optimizer": optimizer, "scaler": scaler}
-        checkpoint = Checkpoint(output / CHECKPOINT_NAME, parts, config.checkpoint_minutes)
-        first_step = checkpoint.restore(processes.from_first(checkpoint.read()), device)
-        if first_step >= config.steps and not (output / WEIGHTS_NAME).is_file() and processes.is_first:
-            raise ValueError(
-                f"the run in {output} is finished, but its {WEIGHTS_NAME} is gone; set steps above {first_step} to go on, "
-                "or remove the folder to start over"
-            )
-        stream = _stream(models, scene, config, first_step, dataset, processes)
-        report = None
-        if processes.is_first:
-            prepare_folder(output, network)
-            options = {**asdict(scene), **asdict(config)}
-            (output / OPTIONS_NAME).write_text(yaml.safe_dump(options, sort_keys=False))
-            report = Report(models, scene, config, info, output, checkpoint, device)
-            if first_step == 0 and initial_weights is None:
-                network.set_statistics(report.held_out.batches[0].to(device).crops)
-        step_loss = processes.together(step_loss)
+        self.network = _initial_network(self._info, initial_weights)
+        self.step = TrainingLoss(self.network, config.loss)
 
-        batches = iter(loader(stream, config.workers))
-        pace = Pace()
-        with (
-            progress_bar(disable=not processes.is_first) as progress,
-            TrainingLog(output, LOG_COLUMNS, first_step, disable=not processes.is_first) as log,
-            interruptible() as interruption,
-            worker_errors(),
-        ):
-            bar = progress.add_task("training", total=config.steps, completed=first_step, status="")
-            for step in range(first_step, config.steps):
-                rate = learning_rate(step, config.steps, config.learning_rate, config.warmup_steps, config.schedule)
-                set_learning_rate(optimizer, rate)
-                with pace.waiting():
-                    batch = next(batches).to(device)
-                network.train()
-                with autocast(device, config.precision):
-                    terms = step_loss(*batch)
-                asked_to_stop = torch.tensor(float(interruption.signal > 0), device=device)
-                sums = processes.sum(torch.stack([terms.total, terms.weight, asked_to_stop]))
-                optimizer.zero_grad(set_to_none=True)
-                # Gradients are averaged over the processes, but the loss is the sum of all terms by the sum of all weights.
-                scaler.scale(terms.total * processes.size / sums[1]).backward()
-                scaler.unscale_(optimizer)
-                if config.gradient_clip:
-                    torch.nn.utils.clip_grad_norm_(network.parameters(), config.gradient_clip)
-                scaler.step(optimizer)
-                scaler.update()
-                average.update_parameters(network)
+    def stream(self, first_step: int) -> IterableDataset:
+        """See :class:`Trainee`."""
+        return _stream(self._models, self._scene, self._config, first_step, self._dataset, self._processes)
 
-                # Read so late, since a GPU has to finish first.
-                total, weight, stop = sums.tolist()
-                if not math.isfinite(total):
-                    raise FloatingPointError(
-                        f"the loss became {total} at step {step}; start again, which goes on from the last checkpoint, with "
-                        "a lower learning_rate"
-                    )
-                done = step + 1
-                pace.add(config.batch_size, total / weight)
-                progress.update(bar, advance=1, status=str(pace))
-                if report:
-                    # Rows come before checkpoints: what a resumed run does not do again is in the log.
-                    if done % config.validate_every == 0 or done == config.steps:
-                        log.write(
-                            done, **pace.row(), learning_rate=rate, **report.validate(done, average.module, progress)
-                        )
-                        checkpoint.save(done)
-                        pace.restart()
-                    else:
-                        if done % config.log_every == 0:
-                            log.write(done, **pace.row(), learning_rate=rate)
-                        checkpoint.save_when_due(done)
-                if stop and done < config.steps:
-                    if report:
-                        checkpoint.save(done)
-                    raise Interrupted(done, interruption.signal)
-    return output / WEIGHTS_NAME
+    def judge(self) -> ResidualJudge:
+        """See :class:`Trainee`."""
+        return ResidualJudge(self._models, self._scene, self._config, self._info, self._processes.device)
+
+    def start_from_scratch(self, judge: ResidualJudge) -> None:
+        """The network's normalisers are those of pairs that it has not seen, unless it comes with some."""
+        if self._initial_weights is None:
+            self.network.set_statistics(judge.held_out.batches[0].to(self._processes.device).crops)
 
 
-class Report:
-    """What the first process finds out at validations, says, and writes."""
+class ResidualJudge(Judge):
+    """Errors on held-out pairs, and what the network alone does in rendered sequences."""
 
     def __init__(
         self,
@@ -167,18 +104,15 @@ class Report:
         scene: SceneConfig,
         config: TrainConfig,
         info: WeightsInfo,
-        output: Path,
-        checkpoint: Checkpoint,
         device: torch.device,
     ) -> None:
         """Renders what networks are validated with."""
         self.held_out = HeldOutPairs(models, scene, config)
         self._closed_loop = ClosedLoop(models, config, device) if config.closed_loop_frames else None
-        self._info, self._batch_size, self._device = info, config.batch_size, device
-        self._output, self._checkpoint = output, checkpoint
+        self._info, self._device = info, device
 
-    def validate(self, step: int, network: ResidualNetwork, progress: Progress) -> dict[str, float]:
-        """Numbers for the log. Saves the weights when they are the best so far."""
+    def validate(self, network: ResidualNetwork) -> Verdict:
+        """See :class:`Judge`."""
         errors = self.held_out.errors(network, self._device)
         row = {"translation_left": errors.translation, "rotation_left": errors.rotation}
         text = f"left of the residual: translation {errors.translation:.1%}, rotation {errors.rotation:.1%}"
@@ -186,15 +120,11 @@ class Report:
             score = self._closed_loop.score(network, self._info)
             row |= {"add_auc": score.add_auc, "times_lost": score.times_lost}
             text += f"; alone in a sequence: ADD AUC {100 * score.add_auc:.1f}, lost {score.times_lost} times"
-        if not errors.mean >= self._checkpoint.facts.get("best", math.inf):
-            self._checkpoint.facts["best"] = errors.mean
-            info = replace(self._info, pairs=step * self._batch_size)
-            save_weights(self._output / WEIGHTS_NAME, network, info)
-            text += "; the best so far"
-        task = progress.tasks[0]
-        left = "" if task.time_remaining is None else f", {task.time_remaining / 60:.0f} min left"
-        progress.console.print(f"step {step} ({task.fields['status']}{left}): {text}", soft_wrap=True, highlight=False)
-        return row
+        return Verdict(row, text, errors.mean)
+
+    def save(self, path: Path, network: ResidualNetwork, examples: int) -> None:
+        """See :class:`Judge`."""
+        save_weights(path, network, replace(self._info, pairs=examples))
 
 
 def _stream(
