@@ -104,11 +104,11 @@ def train(
             console.print(f"installed in {target}")
 
 
-def load_recipe(name: str | None) -> dict[str, Any]:
-    """Options of a recipe in config/training; none without a name. Raises ValueError for an unknown one."""
+def load_recipe(name: str | None, subfolder: str = "") -> dict[str, Any]:
+    """Options of a recipe in config/training or a folder in it; none without a name. Raises ValueError for an unknown one."""
     if name is None:
         return {}
-    folder = share_folder("config") / "training"
+    folder = share_folder("config") / "training" / subfolder
     known = sorted(path.stem for path in folder.glob("*.yaml"))
     if name not in known:
         raise ValueError(

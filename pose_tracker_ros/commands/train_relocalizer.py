@@ -16,7 +16,7 @@ from pose_tracker_ros.configuration import make_config, read_options
 from pose_tracker_ros.datasets.reader_options import open_with_options
 
 console = Console()
-# Nothing that keeps a network from learning single images by heart.
+# Nothing that keeps a network from learning single images by heart, and steps that end in the minimum.
 OVERFIT = {
     "synthetic_views": 0,
     "random_crops": False,
@@ -25,6 +25,11 @@ OVERFIT = {
     "dropout": 0.0,
     "weight_decay": 0.0,
     "average_decay": 0.0,
+    "learning_rate": 3e-4,
+    "schedule": "cosine",
+    "warmup_steps": 20,
+    "steps": 400,
+    "validate_every": 50,
 }
 
 
@@ -47,7 +52,7 @@ def train_relocalizer(
         Path | None, typer.Option(help="Folder of checkpoints and log; default training/SEQUENCE_posenet.")
     ] = None,
     recipe: Annotated[
-        str | None, typer.Option(help="Options that come with the package, in config/training: posenet_published.")
+        str | None, typer.Option(help="Options that come with the package, in config/training/posenet: published.")
     ] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file with options, which go before the recipe's.")] = None,
     set_option: Annotated[
@@ -75,8 +80,8 @@ def train_relocalizer(
                     f"expected a sequence whose frames can be read in any order, got a recording: {one.name}"
                 )
         values: dict[str, Any] = {
-            **load_recipe(recipe),
-            **(OVERFIT if overfit else {}),
+            **load_recipe(recipe, "posenet"),
+            **({**OVERFIT, "batch_size": overfit} if overfit else {}),
             **read_options(config),
             **parse_overrides(set_option),
         }

@@ -17,8 +17,9 @@ from pose_tracker_ros.training.camera_views import POINTS, CameraView
 
 # Frames are fused at about this width, up to this distance.
 FUSED_WIDTH, FARTHEST_M = 320, 5.0
-# The signed distance is cut off at so many voxels.
-TRUNCATION = 4.0
+# The signed distance is cut off at so many voxels; a voxel that one frame has seen counts.
+TRUNCATION, LEAST_WEIGHT = 4.0, 0.5
+BLOCK_VOXELS, FIRST_BLOCKS = 8, 20_000
 # A view must show the surface in so much of the image, nowhere nearer than this.
 LEAST_SHOWN, NEAREST_M = 0.85, 0.3
 TRIES = 20
@@ -29,27 +30,22 @@ def fuse(frames: Iterable[Frame], voxel_m: float) -> Mesh:
 
     Raises ValueError for depth that is not registered to colour, and where no surface was measured.
     """
-    volume = o3d.pipelines.integration.ScalableTSDFVolume(
-        voxel_m, TRUNCATION * voxel_m, o3d.pipelines.integration.TSDFVolumeColorType.RGB8
+    grid = o3d.t.geometry.VoxelBlockGrid(
+        ("tsdf", "weight", "color"), (o3d.core.float32,) * 3, ((1), (1), (3)), voxel_m, BLOCK_VOXELS, FIRST_BLOCKS
     )
     for frame in frames:
         frame.require_registered("fusing a surface")
         step = max(1, round(frame.camera.width / FUSED_WIDTH))
-        depth = np.ascontiguousarray(frame.depth[::step, ::step])
-        color = np.ascontiguousarray(cv2.blur(frame.color, (step, step))[::step, ::step])
-        image = o3d.geometry.RGBDImage.create_from_color_and_depth(
-            o3d.geometry.Image(color),
-            o3d.geometry.Image(depth),
-            depth_scale=1.0,
-            depth_trunc=FARTHEST_M,
-            convert_rgb_to_intensity=False,
-        )
-        height, width = depth.shape
-        lengths = (value / step for value in (frame.camera.fx, frame.camera.fy, frame.camera.cx, frame.camera.cy))
-        volume.integrate(
-            image, o3d.camera.PinholeCameraIntrinsic(width, height, *lengths), invert(frame.world_T_camera)
-        )
-    mesh = volume.extract_triangle_mesh()
+        color = cv2.blur(frame.color, (step, step))[::step, ::step].astype(np.float32) / 255
+        images = [
+            o3d.t.geometry.Image(o3d.core.Tensor(np.ascontiguousarray(array)))
+            for array in (frame.depth[::step, ::step], color)
+        ]
+        intrinsics = o3d.core.Tensor(np.diag([1 / step, 1 / step, 1.0]) @ frame.camera.matrix)
+        extrinsics = o3d.core.Tensor(invert(frame.world_T_camera))
+        blocks = grid.compute_unique_block_coordinates(images[0], intrinsics, extrinsics, 1.0, FARTHEST_M, TRUNCATION)
+        grid.integrate(blocks, *images, intrinsics, intrinsics, extrinsics, 1.0, FARTHEST_M, TRUNCATION)
+    mesh = grid.extract_triangle_mesh(LEAST_WEIGHT).to_legacy()
     if not len(mesh.triangles):
         raise ValueError(
             "expected frames with depth to fuse a surface of, got none that show any; set synthetic_views=0"
