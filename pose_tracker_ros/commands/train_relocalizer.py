@@ -10,12 +10,14 @@ import typer
 from rich.console import Console
 
 from pose_tracker_ros.commands.errors import reported_errors
+from pose_tracker_ros.commands.output_folders import check_writable
 from pose_tracker_ros.commands.overrides import parse_overrides
 from pose_tracker_ros.commands.train import load_recipe
 from pose_tracker_ros.configuration import make_config, read_options
 from pose_tracker_ros.datasets.reader_options import open_with_options
 
 console = Console()
+NAME_IN_MAP = "regressor.safetensors"
 # Nothing that keeps a network from learning single images by heart, and steps that end in the minimum.
 OVERFIT = {
     "synthetic_views": 0,
@@ -81,12 +83,13 @@ def train_relocalizer(
                 )
         values: dict[str, Any] = {
             **load_recipe(recipe, "posenet"),
-            **({**OVERFIT, "batch_size": overfit} if overfit else {}),
+            **({**OVERFIT, "batch_size": -(-overfit // 2)} if overfit else {}),
             **read_options(config),
             **parse_overrides(set_option),
         }
         options = make_config(PoseNetTrainConfig, values)
         folder = output or Path("training") / f"{sequence.resolve().name}_posenet"
+        check_writable(folder)
         with exit_when_interrupted(folder):
             weights = train_posenet(
                 opened[0], options, folder, opened[1] if held_out else None, overfit, googlenet_weights
@@ -95,5 +98,5 @@ def train_relocalizer(
             return
         console.print(f"weights written to {weights}")
         if install is not None:
-            shutil.copyfile(weights, install / weights.name)
-            console.print(f"installed in {install}")
+            shutil.copyfile(weights, install / NAME_IN_MAP)
+            console.print(f"installed as {install / NAME_IN_MAP}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -35,8 +36,9 @@ from pose_tracker_ros.training.loop import PROCESS_SEED_STEP, Judge, Trainee, Ve
 from pose_tracker_ros.training.options import LoopConfig
 from pose_tracker_ros.training.room_surface import SyntheticViews, fuse
 
-# So many frames are enough for a surface.
-FUSED_FRAMES = 300
+# So many frames are enough for a surface, and so many tell whether there is depth.
+FUSED_FRAMES, PROBED_FRAMES = 300, 3
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -213,8 +215,12 @@ class PoseNetTrainee(Trainee):
         if not config.synthetic_views:
             return []
         chosen = positions[:: -(-len(positions) // FUSED_FRAMES)]
+        if not any(sequence.read(position).depth.any() for position in chosen[:PROBED_FRAMES]):
+            logger.warning("%s has no depth, so there are no synthetic views", sequence.name)
+            return []
         frames = (sequence.read(position) for position in self._shown(chosen, "fusing the surface"))
-        surface = fuse((frame for frame in frames if frame.world_T_camera is not None), config.voxel_m)
+        posed = (frame for frame in frames if frame.world_T_camera is not None and frame.depth.any())
+        surface = fuse(posed, config.voxel_m)
         source = SyntheticViews(
             surface, self._camera, self._views, config.view_offset_m, config.view_turn_deg, config.seed
         )

@@ -148,6 +148,13 @@ def test_a_resumed_run_goes_on(room, tmp_path, loss):
     assert (info.examples, info.network, info.training["loss"]) == (8, "light", loss)
 
 
+def test_images_without_depth_are_learnt_without_synthetic_views(cambridge_scene, tmp_path, caplog):
+    config = replace(QUICK, short_side=24, held_out_every=0)
+    path = train_posenet(open_sequence(cambridge_scene), config, tmp_path)
+    assert load_posenet(path)[1].examples == 8
+    assert "ShopFacade has no depth" in caplog.text
+
+
 def test_the_command_trains_and_installs(seven_scenes_room, tmp_path):
     (tmp_path / "map").mkdir()
     options = {name: getattr(QUICK, name) for name in ("steps", "batch_size", "workers", "device")}
@@ -156,7 +163,7 @@ def test_the_command_trains_and_installs(seven_scenes_room, tmp_path):
     arguments += ["--install", tmp_path / "map", *(f"--set={name}={value}" for name, value in options.items())]
     result = CliRunner().invoke(app, list(map(str, arguments)))
     assert result.exit_code == 0, result.output
-    assert load_posenet(tmp_path / "map" / "posenet.safetensors")[1].examples == 8
+    assert load_posenet(tmp_path / "map" / "regressor.safetensors")[1].examples == 8
 
 
 def test_sequences_without_poses_and_recordings_of_objects_are_refused_in_a_sentence(eoat_video, tmp_path):
