@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-import trimesh
 import yaml
-from PIL import Image
 
+from pose_tracker_ros.mesh_files import write_glb
 from pose_tracker_ros.objects import Mesh, ObjectModel
+
+# The one form in which meshes are saved: a single file that viewers show, with its texture or colours, in metres.
+MESH_NAME = "mesh.glb"
 
 
 def write_object(model: ObjectModel, folder: Path) -> Path:
-    """Write object.yaml and mesh, with its texture or its colours, into a folder; returns the folder.
+    """Write object.yaml and the mesh, with its texture or its colours, into a folder; returns the folder.
 
-    Vertices keep float32 precision and metres.
+    What is read from it again is the same: vertices in single precision and metres, colours of 8 bits.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    mesh_name = "textured.obj" if model.mesh.texture is not None else "mesh.ply"
-    as_trimesh(model.mesh).export(folder / mesh_name)
+    write_mesh(model.mesh, folder / MESH_NAME)
     symmetries = {
         "discrete": [transform.ravel().tolist() for transform in model.discrete_symmetries],
         "continuous": [
@@ -26,7 +28,7 @@ def write_object(model: ObjectModel, folder: Path) -> Path:
             for symmetry in model.continuous_symmetries
         ],
     }
-    description = {"name": model.name, "mesh": mesh_name, "mesh_unit": "m"}
+    description: dict[str, Any] = {"name": model.name, "mesh": MESH_NAME, "mesh_unit": "m"}
     declared = {kind: entries for kind, entries in symmetries.items() if entries}
     if declared:
         description["symmetries"] = declared
@@ -34,12 +36,6 @@ def write_object(model: ObjectModel, folder: Path) -> Path:
     return folder
 
 
-def as_trimesh(mesh: Mesh) -> trimesh.Trimesh:
-    """The mesh with its colours as trimesh has it."""
-    result = trimesh.Trimesh(mesh.vertices, mesh.faces, vertex_normals=mesh.normals, process=False)
-    if mesh.texture is not None:
-        material = trimesh.visual.material.SimpleMaterial(image=Image.fromarray(mesh.texture))
-        result.visual = trimesh.visual.TextureVisuals(uv=mesh.uv, material=material)
-    elif mesh.vertex_colors is not None:
-        result.visual = trimesh.visual.ColorVisuals(result, vertex_colors=mesh.vertex_colors)
-    return result
+def write_mesh(mesh: Mesh, path: Path) -> None:
+    """Write a mesh in metres as binary glTF."""
+    write_glb(path, mesh.vertices, mesh.faces, mesh.normals, mesh.vertex_colors, mesh.uv, mesh.texture)

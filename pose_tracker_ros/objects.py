@@ -10,18 +10,30 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-import yaml
+from scipy.spatial import ConvexHull
 from scipy.spatial.distance import cdist
 
-from pose_tracker_ros.geometry import is_pose, transform_points
-from pose_tracker_ros.symmetries import ContinuousSymmetry, parse_symmetries
+from pose_tracker_ros.corner_normals import SHARP_EDGE_RAD, corner_normals, distinct, places
+from pose_tracker_ros.geometry import transform_points
+from pose_tracker_ros.mesh_files import Part, joined, read_surface
+from pose_tracker_ros.object_description import METRES_PER_UNIT, metres_per_unit, read_object_description
+from pose_tracker_ros.symmetries import ContinuousSymmetry, check_symmetries, parse_symmetries
 
 if TYPE_CHECKING:
     import trimesh
 
-METRES_PER_UNIT = {"m": 1.0, "cm": 0.01, "mm": 0.001}
-SHARP_EDGE_RAD = np.radians(40.0)
-PLAUSIBLE_DIAMETER_M = (0.01, 2.0)
+__all__ = ["METRES_PER_UNIT", "SHARP_EDGE_RAD", "corner_normals", "read_object_description"]
+
+PLAUSIBLE_DIAMETER_M = (0.005, 5.0)
+# What is called 5 mm may be a little less.
+SIZE_TOLERANCE = 0.01
+# Of the extent: what is thinner is a plane whose coordinates were rounded.
+FLAT = 1e-6
+PAIRS_AT_A_TIME = 1_000_000
+# Single precision moves the vertices of meshes that are farther from the origin by more than this share of their extent.
+LARGEST_ROUNDING = 1e-4
+# Of the triangles.
+WORTH_NAMING = 0.01
 
 
 def kind_of(name: str) -> str:
@@ -35,7 +47,7 @@ class Mesh:
 
     vertices (V, 3) float32 and normals (V, 3) float32 unit vectors; faces (F, 3) int32;
     either vertex_colors (V, 3) uint8, or uv (V, 2) float32 (v upwards, as OpenGL) with texture
-    (height, width, 3) uint8 RGB, or neither.
+    (height, width, 3) uint8 RGB, or neither. notes: sentences about what its file names and lacks.
     """
 
     vertices: np.ndarray
@@ -44,6 +56,7 @@ class Mesh:
     vertex_colors: np.ndarray | None = None
     uv: np.ndarray | None = None
     texture: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def has_color(self) -> bool:
@@ -68,13 +81,13 @@ class ObjectModel:
 
     @classmethod
     def from_mesh(cls, name: str, mesh: Mesh, **options: object) -> ObjectModel:
-        """Object of a mesh, with its diameter measured and checked to be between 1 cm and 2 m."""
+        """Object of a mesh, with its diameter measured and checked to be between 5 mm and 5 m."""
         diameter = mesh_diameter(mesh.vertices)
         low, high = PLAUSIBLE_DIAMETER_M
-        if not low <= diameter <= high:
+        if not low * (1 - SIZE_TOLERANCE) <= diameter <= high * (1 + SIZE_TOLERANCE):
             raise ValueError(
                 f"expected object {name!r} to be {low} to {high} m large, but its mesh measures {diameter:.4g} m; "
-                "set mesh_unit (m, cm or mm) in object.yaml to the unit of the mesh file"
+                "set mesh_unit (m, cm, mm or inch) in object.yaml to the unit of the mesh file"
             )
         return cls(name=name, mesh=mesh, diameter_m=diameter, **options)
 
@@ -123,58 +136,86 @@ class ObjectModel:
 
 
 def mesh_diameter(vertices: np.ndarray) -> float:
-    """Largest distance between two of the vertices (V, 3)."""
-    # Takes most of a second to load.
-    import trimesh
-
-    try:
-        hull = trimesh.convex.convex_hull(vertices).vertices
-    except Exception as error:
-        raise ValueError("expected a mesh with volume, but its vertices lie in one plane or point") from error
+    """Largest distance between two of the vertices (V, 3). Raises ValueError where they lie in one plane."""
+    points = distinct(np.asarray(vertices, dtype=np.float64))[0]
+    spread = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)
+    if len(spread) < 3 or not spread[2] > FLAT * spread[0]:
+        raise ValueError("expected a mesh with volume, but its vertices lie in one plane or point")
+    # Joggled, since facets of thousands of corners in one plane would take seconds to merge.
+    hull = points[ConvexHull(points, qhull_options="QJ").vertices]
     # In parts, since all pairs of a round scan's hull would not fit into memory.
-    parts = (hull[first : first + 1000] for first in range(0, len(hull), 1000))
+    rows = max(1, PAIRS_AT_A_TIME // len(hull))
+    parts = (hull[first : first + rows] for first in range(0, len(hull), rows))
     return max(float(cdist(part, hull).max()) for part in parts)
 
 
 def load_mesh(path: str | Path, unit: str = "m") -> Mesh:
-    """Read a mesh file (.obj, .ply, .stl, .glb, ...) with its texture or vertex colours.
+    """Read a mesh file (.obj, .ply, .stl, .off, .glb, .gltf) with its texture or vertex colours.
 
-    Parameters: ``unit`` of the file's coordinates: m, cm or mm.
+    Parameters: ``unit`` of the file's coordinates: m, cm, mm or inch.
     Raises FileNotFoundError when there is no such file, ValueError when it holds no usable triangles.
     """
+    scale = metres_per_unit(unit)
     path = Path(path)
-    if unit not in METRES_PER_UNIT:
-        raise ValueError(f"expected mesh_unit to be one of {', '.join(METRES_PER_UNIT)}, got {unit!r}")
-    if not path.is_file():
-        raise FileNotFoundError(f"expected a mesh file at {path}, but there is none; check the path")
-    import trimesh
-
-    try:
-        loaded = trimesh.load(path, force="mesh", process=False)
-    except Exception as error:
-        raise ValueError(f"expected a mesh that can be read at {path}: {error}; is the file complete?") from error
-    if not isinstance(loaded, trimesh.Trimesh) or len(loaded.faces) == 0 or len(loaded.vertices) == 0:
-        raise ValueError(f"expected a mesh with triangles at {path}, got none; export it as a triangle mesh")
-    if not np.all(np.isfinite(loaded.vertices)):
-        raise ValueError(f"expected finite vertex coordinates in {path}, got NaN or infinity; export it again")
-    return _convert(loaded, METRES_PER_UNIT[unit])
+    surface = read_surface(path)
+    if not surface.parts:
+        found = f"{len(surface.points)} points without triangles" if len(surface.points) else "neither triangles nor points"
+        advice = "; pose-tracker add-object --reconstruct makes a surface of a point cloud" if len(surface.points) else ""
+        raise ValueError(f"expected a mesh with triangles at {path}, got {found}{advice}")
+    part = joined(surface.parts)
+    if rounding_share(part.vertices) > LARGEST_ROUNDING:
+        raise ValueError(
+            f"expected the mesh at {path} near the origin of its coordinates, but it is {_distance_share(part.vertices):.0f} "
+            "times as far away as it is large (are they a map's?); pose-tracker add-object moves it"
+        )
+    return mesh_of_part(part, scale, notes=surface.notes)
 
 
-def _convert(loaded: trimesh.Trimesh, scale: float) -> Mesh:
-    visual = loaded.visual
-    uv = texture = vertex_colors = None
-    if visual.kind == "texture" and getattr(visual, "uv", None) is not None:
-        image = getattr(visual.material, "image", None) or getattr(visual.material, "baseColorTexture", None)
-        if image is not None:
-            uv = np.asarray(visual.uv, dtype=np.float32)
-            texture = np.asarray(image.convert("RGB"), dtype=np.uint8)
-    elif visual.kind == "vertex":
-        vertex_colors = np.asarray(visual.vertex_colors[:, :3], dtype=np.uint8)
-    elif visual.kind == "face":
-        loaded.unmerge_vertices()
-        vertex_colors = np.repeat(np.asarray(visual.face_colors[:, :3], dtype=np.uint8), 3, axis=0)
-    vertices = np.asarray(loaded.vertices, dtype=np.float64) * scale
-    return mesh_with_normals(vertices, np.asarray(loaded.faces), vertex_colors=vertex_colors, uv=uv, texture=texture)
+def mesh_of_part(
+    part: Part, scale: float, origin: np.ndarray | None = None, notes: tuple[str, ...] = ()
+) -> Mesh:
+    """The mesh in metres of a part in the file's unit, without triangles that have no area or are there twice.
+
+    Parameters: ``scale``: metres of the file's unit; ``origin`` (3,) in that unit becomes the origin; ``notes`` go with the mesh.
+    """
+    vertices = part.vertices if origin is None else part.vertices - origin
+    # What is saved has this precision, too: normals come out the same when it is read again.
+    vertices = (vertices * scale).astype(np.float32)
+    faces = part.faces[useful_faces(vertices, part.faces)]
+    if not len(faces):
+        raise ValueError("expected triangles with an area, but all of them are points or lines")
+    left_out = len(part.faces) - len(faces)
+    if left_out > WORTH_NAMING * len(part.faces):
+        notes += (f"{left_out} of {len(part.faces)} triangles have no area or are there twice: left out",)
+    uv = None
+    if part.uv is not None:
+        uv = part.uv.astype(np.float32)
+        # Files count from the top as well as from the bottom; this is what both can hold.
+        uv[:, 1] = np.float32(1) - (np.float32(1) - uv[:, 1])
+    mesh = mesh_with_normals(vertices, faces, vertex_colors=part.vertex_colors, uv=uv, texture=part.texture)
+    return replace(mesh, notes=notes)
+
+
+def useful_faces(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Which faces (F,) bool have an area and are the first of those with the same corners in the same sense."""
+    triangles = vertices[faces].astype(np.float64)
+    doubled = np.linalg.norm(np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]), axis=1)
+    longest = np.abs(triangles - np.roll(triangles, 1, axis=1)).max(axis=(1, 2))
+    corners = places(vertices)[faces]
+    first = np.argmin(corners, axis=1)
+    turned = corners[np.arange(len(corners))[:, None], (first[:, None] + np.arange(3)) % 3]
+    useful = np.zeros(len(faces), bool)
+    useful[np.unique(turned, axis=0, return_index=True)[1]] = True
+    return useful & (doubled > 1e-9 * longest**2)
+
+
+def rounding_share(vertices: np.ndarray) -> float:
+    """How far single precision moves vertices (V, 3), as a share of the mesh's extent."""
+    return float(np.finfo(np.float32).eps) / 2 * _distance_share(vertices)
+
+
+def _distance_share(vertices: np.ndarray) -> float:
+    return float(np.abs(vertices).max() / max(float(np.ptp(vertices, axis=0).max()), 1e-300))
 
 
 def mesh_with_normals(
@@ -215,34 +256,6 @@ def painted_mesh(parts: list[tuple[trimesh.Trimesh, tuple[int, int, int]]]) -> M
     return mesh_with_normals(vertices, faces, vertex_colors=colors)
 
 
-def corner_normals(vertices: np.ndarray, faces: np.ndarray, sharp_edge_rad: float = SHARP_EDGE_RAD) -> np.ndarray:
-    """Unit normals (3 F, 3) of the triangles' corners: smooth over gentle bends, apart at edges sharper than an angle.
-
-    Each is the mean of the normals, weighted by area, of all triangles (F, 3) at that place that look within the angle of
-    its own triangle. Vertices (V, 3) that are repeated for every triangle, as in STL files, count as one.
-    """
-    triangles = vertices[faces]
-    area = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
-    length = np.linalg.norm(area, axis=1, keepdims=True)
-    face_normals = area / np.maximum(length, 1e-30)
-    extent = max(float(np.ptp(vertices, axis=0).max()), 1e-30)
-    _, place = np.unique(np.rint(vertices / extent * 1e6).astype(np.int64), axis=0, return_inverse=True)
-    place = place.ravel()[faces.ravel()]
-    # All pairs of corners at one place: those sorted by place, each against its whole group.
-    order = np.argsort(place, kind="stable")
-    sizes = np.bincount(place)
-    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-    count = sizes[place[order]]
-    one = np.repeat(order, count)
-    within = np.arange(count.sum()) - np.repeat(np.concatenate([[0], np.cumsum(count)[:-1]]), count)
-    other = order[np.repeat(starts[place[order]], count) + within]
-    alike = np.einsum("ij,ij->i", face_normals[one // 3], face_normals[other // 3]) >= np.cos(sharp_edge_rad)
-    total = np.zeros((len(faces) * 3, 3))
-    np.add.at(total, one[alike], area[other[alike] // 3])
-    norm = np.linalg.norm(total, axis=1, keepdims=True)
-    return np.where(norm > 1e-30, total / np.maximum(norm, 1e-30), np.array([0.0, 0.0, 1.0]))
-
-
 def models_folders() -> list[Path]:
     """Folders that hold one folder per object: the working directory's, the source tree's, the installed ones."""
     parents = Path(__file__).resolve().parents
@@ -271,27 +284,6 @@ def generic_weights_path() -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
-OBJECT_KEYS = {"name", "mesh", "mesh_unit", "object_T_mesh", "bop_id", "symmetries", "license", "description"}
-
-
-def read_object_description(folder: Path) -> dict:
-    """Contents of a folder's object.yaml.
-
-    Raises ValueError when it is no mapping or has keys that are not known.
-    """
-    path = folder / "object.yaml"
-    try:
-        description = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise ValueError(f"expected valid YAML in {path}: {error}") from error
-    if not isinstance(description, dict) or "mesh" not in description:
-        raise ValueError(f"expected {path} to be a mapping with at least the key 'mesh'")
-    unknown = sorted(set(description) - OBJECT_KEYS)
-    if unknown:
-        raise ValueError(f"expected only the keys {', '.join(sorted(OBJECT_KEYS))} in {path}, got {', '.join(unknown)}")
-    return description
-
-
 def load_object(name: str, mesh_path: str | Path | None = None, mesh_unit: str | None = None) -> ObjectModel:
     """The object of a name or folder, from its object.yaml.
 
@@ -309,8 +301,12 @@ def load_object(name: str, mesh_path: str | Path | None = None, mesh_unit: str |
         )
     mesh = load_mesh(path, mesh_unit or description.get("mesh_unit", "m"))
     if "object_T_mesh" in description:
-        mesh = moved(mesh, _pose_of_description(description["object_T_mesh"], folder))
-    discrete, continuous = parse_symmetries(description.get("symmetries") or {})
+        mesh = moved(mesh, np.array(description["object_T_mesh"]))
+    try:
+        discrete, continuous = parse_symmetries(description.get("symmetries", {}))
+        check_symmetries(mesh.vertices, discrete, continuous)
+    except ValueError as error:
+        raise ValueError(f"{error}, in {folder / 'object.yaml'}") from error
     return ObjectModel.from_mesh(
         description.get("name", folder.name),
         mesh,
@@ -318,16 +314,6 @@ def load_object(name: str, mesh_path: str | Path | None = None, mesh_unit: str |
         continuous_symmetries=continuous,
         folder=folder,
     )
-
-
-def _pose_of_description(rows: object, folder: Path) -> np.ndarray:
-    try:
-        pose = np.array(rows, dtype=np.float64).reshape(4, 4)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"expected object_T_mesh in {folder / 'object.yaml'} as 4 rows of 4 numbers") from error
-    if not is_pose(pose):
-        raise ValueError(f"expected object_T_mesh in {folder / 'object.yaml'} to be a rigid transform, got {rows}")
-    return pose
 
 
 def moved(mesh: Mesh, object_T_mesh: np.ndarray) -> Mesh:

@@ -2,29 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import open3d as o3d
 import trimesh
 from scipy.spatial import cKDTree
 
 from pose_tracker_ros.camera import crop_camera
 from pose_tracker_ros.geometry import make_pose, so3_exp
-from pose_tracker_ros.objects import METRES_PER_UNIT, Mesh, ObjectModel, mesh_diameter
+from pose_tracker_ros.mesh_reduction import reduced as reduced
+from pose_tracker_ros.mesh_reduction import vertex_colors
+from pose_tracker_ros.mesh_soundness import mesh_findings as mesh_findings
+from pose_tracker_ros.objects import (
+    METRES_PER_UNIT,
+    PLAUSIBLE_DIAMETER_M,
+    SIZE_TOLERANCE,
+    Mesh,
+    ObjectModel,
+    mesh_diameter,
+)
+from pose_tracker_ros.rendering.protocol import Rendering
 from pose_tracker_ros.rendering.raycast import RaycastRenderer
 
-# Sizes of things that robots take in their hands.
-LIKELY_DIAMETER_M = (0.03, 0.6)
+# Nine tenths of the objects that robots are given are between 3 and 80 cm.
+TYPICAL_SIZE_M, SIZE_DECADES = 0.15, 0.45
+# How often files are in each unit; those of a format that has metres seldom are in another.
+UNIT_ODDS = {"m": 0.45, "cm": 0.08, "mm": 0.45, "inch": 0.02}
+METRE_FORMAT_ODDS = {"m": 0.97, "cm": 0.01, "mm": 0.01, "inch": 0.01}
+SURE = 0.95
 # A turned surface coincides with itself when its points are this near on average, in diameters.
 SYMMETRY_DISTANCE = 0.006
 SYMMETRY_COLOR = 12.0
-TURNS = (2, 3, 4, 5, 6, 8)
+# Of turns that coincide, those count whose points lie about as near as those of the best.
+SAME_DISTANCE = 1.1
+TURNS = (2, 3, 4, 5, 6, 7, 8, 9, 10, 12)
+# Flat sides whose directions may be axes, the largest first.
+FLAT_SIDES = 8
 # A surface that coincides with itself after such odd turns is one of revolution.
 ODD_TURNS_DEG = (17.0, 41.0, 73.0, 101.0, 163.0)
 SAMPLES = 3000
 VIEW_PX = 200
+# Up to what objects count as the same: diameters, levels of colour, pixels of the outline, share of pixels of other colour.
+SAME_PLACE, SAME_COLOR, SAME_OUTLINE_PX, SAME_SHARE = 1e-5, 2, 3, 0.001
 
 
 @dataclass(frozen=True)
@@ -44,89 +65,62 @@ class Symmetry:
         return np.array(poses).reshape(-1, 4, 4)
 
 
-def likely_units(vertices: np.ndarray) -> list[str]:
-    """Units (m, cm, mm) in which vertices (V, 3) would be as large as things that robots handle."""
-    diameter = mesh_diameter(vertices)
-    low, high = LIKELY_DIAMETER_M
-    return [unit for unit, metres in METRES_PER_UNIT.items() if low <= diameter * metres <= high]
+def likely_units(vertices: np.ndarray, metres: bool = False) -> list[str]:
+    """Units (m, cm, mm, inch) in which vertices (V, 3) may be: together they are right in 19 of 20 cases.
 
-
-def mesh_findings(mesh: Mesh, max_faces: int) -> list[str]:
-    """Sentences about what may harm tracking; none for a sound mesh."""
-    findings = []
-    shape = trimesh.Trimesh(mesh.vertices, mesh.faces)
-    if not shape.is_watertight:
-        findings.append("the surface has holes: seen through them the inside is missing; rendering works nevertheless")
-    if not mesh.has_color:
-        findings.append(
-            "it has neither texture nor vertex colours: any paint is assumed, and turns about an axis of symmetry cannot be seen"
-        )
-    if len(mesh.faces) > max_faces:
-        findings.append(f"it has {len(mesh.faces)} triangles: reduced to {max_faces}")
-    tiny = float((shape.area_faces < 1e-12).mean())
-    if tiny > 0.01:
-        findings.append(f"{tiny:.0%} of the triangles have no area; clean the mesh if edges look wrong on the sheet")
-    return findings
-
-
-def reduced(mesh: Mesh, max_faces: int) -> Mesh:
-    """The mesh with at most ``max_faces`` triangles (quadric error metrics, Garland and Heckbert 1997).
-
-    A texture becomes colours of the dense mesh's vertices first, since its seams would tear.
+    Sizes of tracked objects are spread about 15 cm on a logarithmic scale; ``metres``: of a format that has metres.
+    No unit where the object would be smaller than 5 mm or larger than 5 m in any.
     """
-    if len(mesh.faces) <= max_faces:
-        return mesh
-    dense = o3d.geometry.TriangleMesh(
-        o3d.utility.Vector3dVector(mesh.vertices.astype(np.float64)), o3d.utility.Vector3iVector(mesh.faces)
-    )
-    colors = vertex_colors(mesh)
-    if colors is not None:
-        dense.vertex_colors = o3d.utility.Vector3dVector(colors / 255.0)
-    dense.remove_duplicated_vertices()
-    fewer = dense.simplify_quadric_decimation(max_faces)
-    fewer.compute_vertex_normals()
-    return Mesh(
-        vertices=np.asarray(fewer.vertices, dtype=np.float32),
-        faces=np.asarray(fewer.triangles, dtype=np.int32),
-        normals=np.asarray(fewer.vertex_normals, dtype=np.float32),
-        vertex_colors=None if colors is None else np.rint(np.asarray(fewer.vertex_colors) * 255).astype(np.uint8),
-    )
-
-
-def vertex_colors(mesh: Mesh) -> np.ndarray | None:
-    """Colours (V, 3) float 0..255 at the vertices, from vertex colours or texture; None when unknown."""
-    if mesh.vertex_colors is not None:
-        return mesh.vertex_colors.astype(np.float64)
-    if mesh.texture is None:
-        return None
-    height, width = mesh.texture.shape[:2]
-    columns = np.clip(np.rint(mesh.uv[:, 0] % 1.0 * width - 0.5), 0, width - 1).astype(int)
-    rows = np.clip(np.rint((1 - mesh.uv[:, 1]) % 1.0 * height - 0.5), 0, height - 1).astype(int)
-    return mesh.texture[rows, columns].astype(np.float64)
+    diameter = mesh_diameter(vertices)
+    low, high = PLAUSIBLE_DIAMETER_M
+    odds = {}
+    for unit, factor in METRES_PER_UNIT.items():
+        size = diameter * factor
+        if low * (1 - SIZE_TOLERANCE) <= size <= high * (1 + SIZE_TOLERANCE):
+            prior = METRE_FORMAT_ODDS[unit] if metres else UNIT_ODDS[unit]
+            odds[unit] = prior * np.exp(-0.5 * (np.log10(size / TYPICAL_SIZE_M) / SIZE_DECADES) ** 2)
+    ordered = sorted(odds, key=lambda unit: -odds[unit])
+    total = sum(odds.values())
+    covered = np.cumsum([odds[unit] for unit in ordered]) / total if ordered else np.zeros(0)
+    likely = ordered[: int(np.searchsorted(covered, SURE)) + 1]
+    return [unit for unit in METRES_PER_UNIT if unit in likely]
 
 
 def propose_symmetries(model: ObjectModel) -> list[Symmetry]:
-    """Rotational symmetries of shape and paint, about the coordinate and the principal axes through the centre.
+    """Rotational symmetries of shape and paint, about axes through the middle of the surface, where all of them must be.
 
+    Tried are the coordinate axes, the principal axes and the directions of large flat sides.
     What is painted differently is not symmetric; where the paint is unknown the shape alone decides.
     """
     points, colors = _samples(model.mesh)
     tree = cKDTree(points)
+    center, axes = _middle_and_axes(model.mesh)
+
+    def distance(axis: np.ndarray, angle: float) -> float:
+        return _distance(points, colors, tree, _turn(axis, center, angle), model.diameter_m)
+
     found: list[Symmetry] = []
-    for axis in _axes(points - model.center_m):
-        if any(abs(axis @ symmetry.axis) > 0.999 for symmetry in found):
+    for axis in axes:
+        if not _told_by(found, axis) and all(distance(axis, np.radians(angle)) < np.inf for angle in ODD_TURNS_DEG):
+            found.append(Symmetry(axis, center, 0))
+    for axis in axes:
+        if _told_by(found, axis):
             continue
-
-        def matches(angle: float, axis: np.ndarray = axis) -> bool:
-            return _coincides(points, colors, tree, _turn(axis, model.center_m, angle), model.diameter_m)
-
-        if all(matches(np.radians(angle)) for angle in ODD_TURNS_DEG):
-            found.append(Symmetry(axis, model.center_m, 0))
-            continue
-        turns = [count for count in TURNS if matches(2 * np.pi / count)]
+        distances = {count: distance(axis, 2 * np.pi / count) for count in TURNS}
+        # A heptagon nearly coincides after a ninth of a turn, too, but not as nearly.
+        limit = SAME_DISTANCE * min(distances.values())
+        turns = [count for count, value in distances.items() if value <= limit < np.inf]
         if turns:
-            found.append(Symmetry(axis, model.center_m, max(turns)))
+            found.append(Symmetry(axis, center, max(turns)))
     return found
+
+
+def _told_by(found: list[Symmetry], axis: np.ndarray) -> bool:
+    """True where symmetries say all about an axis: it is one of theirs, or turning about theirs makes it one of theirs."""
+    if any(abs(axis @ symmetry.axis) > 0.999 for symmetry in found):
+        return True
+    across = [round_axis.axis for round_axis in found if round_axis.turns == 0 and abs(axis @ round_axis.axis) < 0.001]
+    return any(abs(symmetry.axis @ round_axis) < 0.001 for symmetry in found for round_axis in across)
 
 
 def _samples(mesh: Mesh) -> tuple[np.ndarray, np.ndarray | None]:
@@ -139,9 +133,22 @@ def _samples(mesh: Mesh) -> tuple[np.ndarray, np.ndarray | None]:
     return np.asarray(points), np.einsum("nk,nkc->nc", weights, colors[mesh.faces[faces]])
 
 
-def _axes(points: np.ndarray) -> list[np.ndarray]:
-    _, principal = np.linalg.eigh(np.cov(points.T))
-    return [*np.eye(3), *principal.T]
+def _middle_and_axes(mesh: Mesh) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Middle (3,) of the surface, by area, and directions (3,) of length one that may be axes of symmetry."""
+    triangles = mesh.vertices[mesh.faces].astype(np.float64)
+    cross = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
+    area = np.linalg.norm(cross, axis=1)
+    center = area @ triangles.mean(axis=1) / area.sum()
+    about = triangles - center
+    # Of a triangle: a twelfth of the corners' moments and nine twelfths of the middle's.
+    moments = np.concatenate([about, 3 * about.mean(axis=1, keepdims=True)], axis=1)
+    _, principal = np.linalg.eigh(np.einsum("f,fni,fnj->ij", area, moments, moments))
+    normals = cross / np.maximum(area, 1e-30)[:, None]
+    normals *= np.where(normals[np.arange(len(normals)), np.abs(normals).argmax(axis=1)] < 0, -1.0, 1.0)[:, None]
+    sides, index = np.unique(np.rint(normals * 200), axis=0, return_inverse=True)
+    order = np.argsort(-np.bincount(index.ravel(), area, len(sides)))[:FLAT_SIDES]
+    lengths = np.linalg.norm(sides[order], axis=1)
+    return center, [*np.eye(3), *principal.T, *(sides[order][lengths > 0] / lengths[lengths > 0, None])]
 
 
 def _turn(axis: np.ndarray, offset: np.ndarray, angle: float) -> np.ndarray:
@@ -149,23 +156,35 @@ def _turn(axis: np.ndarray, offset: np.ndarray, angle: float) -> np.ndarray:
     return make_pose(rotation, offset - rotation @ offset)
 
 
-def _coincides(
+def _distance(
     points: np.ndarray, colors: np.ndarray | None, tree: cKDTree, transform: np.ndarray, diameter_m: float
-) -> bool:
-    """True when the turned points lie on the points, up to the distance between samples, in the same colours."""
+) -> float:
+    """Mean distance of the turned points from the points; infinite unless they lie on them in the same colours."""
     spacing = np.median(tree.query(points, k=2)[0][:, 1])
     distance, nearest = tree.query(points @ transform[:3, :3].T + transform[:3, 3])
     # Samples of the same surface are about 0.7 spacings apart; the rest is what the turn moved.
     if (
         distance.mean() > 0.9 * spacing + SYMMETRY_DISTANCE * diameter_m
         or distance.max() > 4 * spacing + 0.03 * diameter_m
+        or (colors is not None and float(np.abs(colors[nearest] - colors).mean()) >= SYMMETRY_COLOR)
     ):
-        return False
-    return colors is None or float(np.abs(colors[nearest] - colors).mean()) < SYMMETRY_COLOR
+        return np.inf
+    return float(distance.mean())
 
 
 def contact_sheet(model: ObjectModel) -> np.ndarray:
     """Eight shaded views (2 * VIEW_PX, 4 * VIEW_PX, 3) uint8 RGB with their directions written in."""
+    tiles = []
+    for text, rendering in _views(model):
+        light = 0.4 + 0.6 * np.clip(-rendering.normal[..., 2:], 0, 1)
+        tile = np.where(rendering.mask[..., None], rendering.color * light, 235).astype(np.uint8)
+        cv2.putText(tile, text, (6, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (40, 40, 40), 1, cv2.LINE_AA)
+        tiles.append(tile)
+    return np.vstack([np.hstack(tiles[:4]), np.hstack(tiles[4:])])
+
+
+def _views(model: ObjectModel) -> Iterator[tuple[str, Rendering]]:
+    """Renderings of an object from six sides, from above and from below, with what they are called."""
     renderer = RaycastRenderer(model.mesh)
     center = np.array([0.0, 0.0, 4 * model.diameter_m])
     camera = crop_camera(center, 1.1 * model.diameter_m, VIEW_PX)
@@ -181,11 +200,34 @@ def contact_sheet(model: ObjectModel) -> np.ndarray:
         ("from above", so3_exp(np.array([np.pi / 2, 0, 0])) @ upright),
         ("from below", so3_exp(np.array([-np.pi / 2, 0, 0])) @ upright),
     ]
-    tiles = []
     for text, rotation in views:
-        rendering = renderer.render(camera, make_pose(rotation, center - rotation @ model.center_m))
-        light = 0.4 + 0.6 * np.clip(-rendering.normal[..., 2:], 0, 1)
-        tile = np.where(rendering.mask[..., None], rendering.color * light, 235).astype(np.uint8)
-        cv2.putText(tile, text, (6, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (40, 40, 40), 1, cv2.LINE_AA)
-        tiles.append(tile)
-    return np.vstack([np.hstack(tiles[:4]), np.hstack(tiles[4:])])
+        yield text, renderer.render(camera, make_pose(rotation, center - rotation @ model.center_m))
+
+
+def differences(model: ObjectModel, other: ObjectModel) -> list[str]:
+    """What two objects that should be the same differ in: size, triangles, paint, looks from eight sides."""
+    one, two = model.mesh, other.mesh
+    found = []
+    bounds = [(mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)) for mesh in (one, two)]
+    if np.abs(np.subtract(*bounds)).max() > SAME_PLACE * model.diameter_m:
+        found.append(f"bounds {_in_mm(bounds[0])} and {_in_mm(bounds[1])}")
+    if len(one.faces) != len(two.faces):
+        found.append(f"{len(one.faces)} and {len(two.faces)} triangles")
+    if _paint(one) != _paint(two):
+        found.append(f"{_paint(one)} and {_paint(two)}")
+    for (text, before), (_, after) in zip(_views(model), _views(other)) if not found else ():
+        both = before.mask & after.mask
+        unlike = np.abs(before.color.astype(int) - after.color).max(axis=-1)[both] > SAME_COLOR
+        if (before.mask != after.mask).sum() > SAME_OUTLINE_PX or unlike.mean() > SAME_SHARE:
+            found.append(f"its view {text!r}")
+    return found
+
+
+def _paint(mesh: Mesh) -> str:
+    if mesh.texture is not None:
+        return f"a texture of {mesh.texture.shape[1]} x {mesh.texture.shape[0]}"
+    return "vertex colours" if mesh.vertex_colors is not None else "no colours"
+
+
+def _in_mm(bounds: tuple[np.ndarray, np.ndarray]) -> str:
+    return " to ".join(" ".join(f"{value * 1e3:.3f}" for value in corner) for corner in bounds) + " mm"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pose_tracker_ros.geometry import make_pose, so3_exp
+from pose_tracker_ros.geometry import is_pose, make_pose, so3_exp
 
 if TYPE_CHECKING:
     from pose_tracker_ros.objects import ObjectModel
@@ -33,18 +33,58 @@ class ContinuousSymmetry:
 def parse_symmetries(
     description: dict, metres_per_unit: float = 1.0
 ) -> tuple[np.ndarray, tuple[ContinuousSymmetry, ...]]:
-    """Symmetries of a mapping with ``discrete`` (4x4 matrices, flat or nested) and ``continuous`` (axis, offset)."""
-    discrete = np.array([np.reshape(m, (4, 4)) for m in description.get("discrete", [])], dtype=np.float64)
-    discrete = discrete.reshape(-1, 4, 4)
+    """Symmetries of a mapping with ``discrete`` (4x4 matrices, flat or nested) and ``continuous`` (axis, offset).
+
+    Raises ValueError for a matrix that is no rigid transform, or an axis without a direction.
+    """
+    discrete = np.array([_rigid(matrix) for matrix in description.get("discrete") or []]).reshape(-1, 4, 4)
     discrete[:, :3, 3] *= metres_per_unit
     continuous = tuple(
-        ContinuousSymmetry(
-            np.asarray(item["axis"], dtype=np.float64),
-            np.asarray(item.get("offset", (0, 0, 0)), dtype=np.float64) * metres_per_unit,
-        )
-        for item in description.get("continuous", [])
+        ContinuousSymmetry(_three(item, "axis"), _three(item, "offset", (0, 0, 0)) * metres_per_unit)
+        for item in description.get("continuous") or []
     )
+    for symmetry in continuous:
+        if not np.linalg.norm(symmetry.axis) > 1e-9:
+            raise ValueError(f"expected the axis of a continuous symmetry to have a direction, got {symmetry.axis.tolist()}")
     return discrete, continuous
+
+
+def check_symmetries(vertices: np.ndarray, discrete: np.ndarray, continuous: tuple[ContinuousSymmetry, ...]) -> None:
+    """Raise ValueError where a symmetry turns vertices (V, 3) metres about a place where they are not.
+
+    No rotation maps a body onto itself that moves its middle farther than the body is large.
+    """
+    center = (vertices.min(axis=0).astype(np.float64) + vertices.max(axis=0)) / 2
+    size = float(np.linalg.norm(np.ptp(vertices, axis=0)))
+    moves = [float(np.linalg.norm(pose[:3, :3] @ center + pose[:3, 3] - center)) for pose in discrete]
+    for symmetry in continuous:
+        axis = symmetry.axis / np.linalg.norm(symmetry.axis)
+        moves.append(2 * float(np.linalg.norm(np.cross(axis, center - symmetry.offset))))
+    if moves and max(moves) > size:
+        raise ValueError(
+            f"expected symmetries that map the object onto itself, but one moves its middle by {max(moves):.3g} m, "
+            f"and it is {size:.3g} m large; translations and offsets are in metres"
+        )
+
+
+def _rigid(matrix: object) -> np.ndarray:
+    try:
+        pose = np.array(matrix, dtype=np.float64).reshape(4, 4)
+    except (TypeError, ValueError):
+        pose = None
+    if pose is None or not is_pose(pose):
+        raise ValueError(f"expected discrete symmetries to be rigid transforms of 4 x 4 numbers, got {str(matrix)[:200]}")
+    return pose
+
+
+def _three(item: object, key: str, default: tuple[float, ...] | None = None) -> np.ndarray:
+    try:
+        vector = np.array(item.get(key, default), dtype=np.float64)  # type: ignore[attr-defined]
+    except (AttributeError, TypeError, ValueError):
+        vector = np.zeros(0)
+    if vector.shape != (3,) or not np.all(np.isfinite(vector)):
+        raise ValueError(f"expected continuous symmetries with an {key} of three numbers, got {str(item)[:200]}")
+    return vector
 
 
 def symmetry_transforms(model: ObjectModel, largest_step: float = 0.01) -> np.ndarray:

@@ -87,8 +87,8 @@ def test_symmetries_are_read(folder):
     ("text", "expected"),
     [
         ("mesh: gone.ply\n", "expected the mesh of object .* there is no such file.*--mesh"),
-        ("mesh: box.ply\n", "expected object .* 0.01 to 2.0 m large.*measures 141.*mesh_unit"),
-        ("mesh: box.ply\nmesh_unit: inch\n", "expected mesh_unit to be one of m, cm, mm, got 'inch'"),
+        ("mesh: box.ply\n", "expected object .* 0.005 to 5.0 m large.*measures 141.*mesh_unit"),
+        ("mesh: box.ply\nmesh_unit: feet\n", "expected mesh_unit to be one of m, cm, mm, inch, got 'feet'"),
         ("name: brick\n", "at least the key 'mesh'"),
         ("- mesh\n", "to be a mapping"),
         ("mesh: [\n", "expected valid YAML in .*object.yaml"),
@@ -96,7 +96,7 @@ def test_symmetries_are_read(folder):
         ("mesh: box.ply\nmesh_unit: mm\nobject_T_mesh: [1, 2]\n", "4 rows of 4 numbers"),
         (
             "mesh: box.ply\nmesh_unit: mm\nobject_T_mesh: [[2,0,0,0],[0,2,0,0],[0,0,2,0],[0,0,0,1]]\n",
-            "expected object_T_mesh .* to be a rigid transform",
+            "expected object_T_mesh to be a rigid transform.*object.yaml",
         ),
     ],
 )

@@ -8,7 +8,7 @@ from shapes import cube, sphere
 from typer.testing import CliRunner
 
 from pose_tracker_ros.cli import app
-from pose_tracker_ros.objects import Mesh, ObjectModel, load_mesh, load_object
+from pose_tracker_ros.objects import Mesh, ObjectModel, load_object
 from pose_tracker_ros.onboarding import likely_units, propose_symmetries, reduced
 from pose_tracker_ros.symmetries import symmetry_transforms
 
@@ -69,7 +69,15 @@ def test_an_asymmetric_shape_has_none():
 
 
 @pytest.mark.parametrize(
-    ("size", "units"), [(0.2, ["m"]), (200.0, ["mm"]), (20.0, ["cm"]), (50.0, ["cm", "mm"]), (5000.0, [])]
+    ("size", "units"), [
+        (0.2, ["m"]),
+        (200.0, ["mm"]),
+        (20.0, ["cm", "mm", "inch"]),
+        (50.0, ["cm", "mm"]),
+        (1.2, ["m", "cm", "inch"]),
+        (4900.0, ["mm"]),
+        (9000.0, []),
+    ]
 )
 def test_units_are_guessed_by_size(size, units):
     box = trimesh.creation.box(extents=(size, size / 10, size / 10))
@@ -109,8 +117,7 @@ def test_symmetries_are_only_proposed_unless_declared(box_file, tmp_path):
 def test_textures_come_along(tmp_path):
     code, output = add("models/demo_jug/demo_jug.obj", "--name", "copy", "--models", tmp_path)
     assert code == 0, output
-    copy = load_mesh(tmp_path / "copy" / "demo_jug.obj")
-    assert np.array_equal(copy.texture, load_object("demo_jug").mesh.texture)
+    assert np.array_equal(load_object(str(tmp_path / "copy")).mesh.texture, load_object("demo_jug").mesh.texture)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +125,7 @@ def test_textures_come_along(tmp_path):
     [
         (["missing.obj"], "expected a mesh file"),
         (["BOX", "--name", "a b"], "expected a name"),
-        (["BOX", "--unit", "inch"], "m, cm, mm"),
+        (["BOX", "--unit", "feet"], "m, cm, mm, inch"),
     ],
 )
 def test_wrong_arguments_are_explained(box_file, tmp_path, arguments, words):
@@ -133,7 +140,7 @@ def test_an_ambiguous_unit_is_asked_for(tmp_path):
     code, output = add(path, "--models", tmp_path / "models")
     assert code != 0
     assert "In which unit is the mesh?" in output
-    assert "m: 50 m, cm: 0.5 m, mm: 0.05 m" in output
+    assert "m: 50 m, cm: 0.5 m, mm: 0.05 m, inch: 1.27 m" in output
 
 
 def test_an_object_is_not_replaced_by_accident(box_file, tmp_path):

@@ -124,7 +124,10 @@ class ObjectSet:
 
     def _load_model(self, named: NamedObject) -> ObjectModel:
         mesh = (self._first.mesh_path or None, self._first.mesh_unit or None) if named.name == self._first_name else ()
-        return replace(load_object(str(named.folder), *mesh), name=named.name)
+        model = replace(load_object(str(named.folder), *mesh), name=named.name)
+        for note in model.mesh.notes:
+            self._node.get_logger().warning(f"the mesh of {named.name!r}: {note}")
+        return model
 
     def _add(self, named: NamedObject, model: ObjectModel) -> None:
         is_first = named.name == self._first_name

@@ -1,0 +1,207 @@
+"""glTF's rules between the numbers of a file and a colour, seen by a camera."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import numpy as np
+import pytest
+from painted_boxes import (
+    COLORS,
+    FLOAT,
+    I16,
+    POSITIONS,
+    U8,
+    U16,
+    atlas,
+    coordinates,
+    png,
+    seen_colors,
+    textured,
+    uv_attribute,
+    write_gltf,
+)
+
+from pose_tracker_ros.objects import load_mesh
+
+TEXTURE = (png(atlas()),)
+
+
+def linear(colors):
+    """Of 8-bit sRGB, by the standard's formula."""
+    values = np.asarray(colors) / 255.0
+    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+
+
+def srgb(light):
+    return 255 * np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+
+
+def of_corners(colors):
+    return np.repeat(colors, 4, axis=0)
+
+
+def assert_seen(path, colors, tolerance=1):
+    mesh = load_mesh(path)
+    assert mesh.notes == ()
+    assert np.abs(seen_colors(mesh) - colors).max() <= tolerance
+
+
+@pytest.mark.parametrize("name", ["box.glb", "box.gltf"])
+def test_a_texture_inside_or_beside_the_file(tmp_path, name):
+    assert_seen(write_gltf(tmp_path / name, {"TEXCOORD_0": uv_attribute()}, textured(), TEXTURE), COLORS)
+
+
+def test_buffers_and_images_may_be_in_the_document(tmp_path):
+    path = write_gltf(tmp_path / "box.gltf", {"TEXCOORD_0": uv_attribute()}, textured(), TEXTURE)
+    document = json.loads(path.read_text())
+    for entry, file in ((document["buffers"][0], "box data.bin"), (document["images"][0], "image 0.png")):
+        data = base64.b64encode((tmp_path / file).read_bytes()).decode()
+        entry["uri"] = f"data:application/octet-stream;base64,{data}"
+        (tmp_path / file).unlink()
+    path.write_text(json.dumps(document))
+    assert_seen(path, COLORS)
+
+
+@pytest.mark.parametrize("gone", ["box data.bin", "image 0.png"])
+def test_a_missing_companion_is_named(tmp_path, gone):
+    path = write_gltf(tmp_path / "box.gltf", {"TEXCOORD_0": uv_attribute()}, textured(), TEXTURE)
+    (tmp_path / gone).unlink()
+    if gone.endswith(".bin"):
+        with pytest.raises(ValueError, match="box%20data.bin"):
+            load_mesh(path)
+    else:
+        mesh = load_mesh(path)
+        assert not mesh.has_color and "image%200.png" in mesh.notes[0]
+
+
+@pytest.mark.parametrize("width", [3, 4])
+@pytest.mark.parametrize("kind", [np.float32, np.uint16, np.uint8])
+def test_vertex_colours_are_linear_light_in_any_type(tmp_path, kind, width):
+    light = np.ones((24, width))
+    light[:, :3] = linear(of_corners(COLORS))
+    if kind is np.float32:
+        entry = (np.float32(light), FLOAT, False)
+    else:
+        most = np.iinfo(kind).max
+        entry = (kind(np.rint(light * most)), U16 if kind is np.uint16 else U8, True)
+    # Eight bits of linear light are coarse in the dark.
+    assert_seen(write_gltf(tmp_path / "box.glb", {"COLOR_0": entry}), COLORS, tolerance=7 if kind is np.uint8 else 1)
+
+
+@pytest.mark.parametrize("factor", [(0.4, 0.4, 0.4, 1.0), (1.0, 0.2, 0.05, 1.0), (0.8, 0.8, 0.8, 0.5)])
+def test_factors_multiply_textures_in_linear_light(tmp_path, factor):
+    material = textured()
+    material["pbrMetallicRoughness"]["baseColorFactor"] = factor
+    path = write_gltf(tmp_path / "box.glb", {"TEXCOORD_0": uv_attribute()}, material, TEXTURE)
+    assert_seen(path, srgb(linear(COLORS) * factor[:3]))
+
+
+def test_a_factor_alone_is_the_colour(tmp_path):
+    material = {"pbrMetallicRoughness": {"baseColorFactor": [0.7, 0.1, 0.0, 1.0]}}
+    assert_seen(write_gltf(tmp_path / "box.glb", None, material), np.tile(srgb(np.array([0.7, 0.1, 0.0])), (6, 1)))
+
+
+def test_factors_multiply_vertex_colours(tmp_path):
+    light = np.float32(linear(of_corners(COLORS)))
+    material = {"pbrMetallicRoughness": {"baseColorFactor": [0.5, 1.0, 0.25, 1.0]}}
+    path = write_gltf(tmp_path / "box.glb", {"COLOR_0": (light, FLOAT, False)}, material)
+    assert_seen(path, srgb(linear(COLORS) * [0.5, 1.0, 0.25]))
+
+
+def test_vertex_colours_multiply_textures(tmp_path):
+    tints = np.array([(1, 1, 1), (0.5, 0.5, 0.5), (1, 0, 1), (0.2, 1, 1), (0, 0, 0), (1, 0.5, 0.2)])
+    attributes = {"TEXCOORD_0": uv_attribute(), "COLOR_0": (np.float32(of_corners(tints)), FLOAT, False)}
+    path = write_gltf(tmp_path / "box.glb", attributes, textured(), TEXTURE)
+    assert_seen(path, srgb(linear(COLORS) * tints), tolerance=2)
+
+
+@pytest.mark.parametrize("name", ["TEXCOORD_1", "TEXCOORD_3"])
+def test_the_set_of_coordinates_is_the_one_that_the_material_names(tmp_path, name):
+    attributes = {f"TEXCOORD_{k}": uv_attribute(np.zeros((24, 2))) for k in range(4)} | {name: uv_attribute()}
+    assert_seen(write_gltf(tmp_path / "box.glb", attributes, textured(texCoord=int(name[-1])), TEXTURE), COLORS)
+
+
+@pytest.mark.parametrize(
+    ("offset", "rotation", "scale"), [((0.2, -0.4), 0.0, (1, 1)), ((0, 0), 0.0, (3, -0.5)), ((0.1, 0.7), 0.6, (2, 0.5))]
+)
+def test_coordinates_are_transformed_as_the_extension_says(tmp_path, offset, rotation, scale):
+    """Turned counter-clockwise as one looks at an image, whose rows run downwards."""
+    c, s = np.cos(rotation), np.sin(rotation)
+    matrix = np.array([[c, s], [-s, c]]) * scale
+    before = (coordinates() - offset) @ np.linalg.inv(matrix).T
+    transform = {"offset": offset, "rotation": rotation, "scale": scale, "texCoord": 1}
+    attributes = {"TEXCOORD_0": uv_attribute(np.zeros((24, 2))), "TEXCOORD_1": uv_attribute(before)}
+    material = textured(extensions={"KHR_texture_transform": transform})
+    assert_seen(write_gltf(tmp_path / "box.glb", attributes, material, TEXTURE), COLORS)
+
+
+@pytest.mark.parametrize("normalized", [True, False])
+def test_quantised_positions_and_coordinates(tmp_path, normalized):
+    """As gltfpack writes them: integers that a node and a transform of the texture scale back."""
+    scale = 0.04 / 2047
+    positions = np.int16(np.rint(POSITIONS / scale))
+    uv = np.uint16(np.rint(coordinates() * (65535 if normalized else 4095)))
+    step = 1.0 if normalized else 1 / 4095
+    material = textured(extensions={"KHR_texture_transform": {"scale": [step, step]}})
+    size = scale * (32767 if normalized else 1)
+    path = write_gltf(
+        tmp_path / "box.glb",
+        {"POSITION": (positions, I16, normalized), "TEXCOORD_0": (uv, U16, normalized)},
+        material,
+        TEXTURE,
+        nodes=[{"children": [1], "translation": [0.01, 0, 0]}, {"mesh": 0, "scale": [size] * 3}],
+        extensionsRequired=["KHR_mesh_quantization"],
+    )
+    assert_seen(path, COLORS)
+    assert np.ptp(load_mesh(path).vertices, axis=0) == pytest.approx([0.08, 0.06, 0.04], rel=1e-3)
+
+
+@pytest.mark.parametrize(("mode", "shift"), [(10497, 3.0), (33648, 2.0), (33648, -4.0)])
+def test_textures_repeat_as_their_sampler_says(tmp_path, mode, shift):
+    uv = coordinates() + [shift, 0]
+    document = {"samplers": [{"wrapS": mode, "wrapT": mode}], "textures": [{"source": 0, "sampler": 0}]}
+    path = write_gltf(tmp_path / "box.glb", {"TEXCOORD_0": uv_attribute(uv)}, textured(), TEXTURE, **document)
+    assert_seen(path, COLORS)
+    if mode == 33648:
+        mirrored = np.column_stack([-coordinates()[:, 0], coordinates()[:, 1]])
+        assert_seen(write_gltf(path, {"TEXCOORD_0": uv_attribute(mirrored)}, textured(), TEXTURE, **document), COLORS)
+
+
+def test_materials_of_the_old_extension_and_other_formats_of_images(tmp_path):
+    old = {"extensions": {"KHR_materials_pbrSpecularGlossiness": {"diffuseTexture": {"index": 0}}}}
+    assert_seen(write_gltf(tmp_path / "box.glb", {"TEXCOORD_0": uv_attribute()}, old, TEXTURE), COLORS)
+    old["extensions"]["KHR_materials_pbrSpecularGlossiness"] = {"diffuseFactor": [0.2, 0.3, 0.4, 1]}
+    assert_seen(write_gltf(tmp_path / "box.glb", None, old), np.tile(srgb(np.array([0.2, 0.3, 0.4])), (6, 1)))
+
+
+@pytest.mark.parametrize(
+    "name", ["KHR_draco_mesh_compression", "KHR_texture_basisu", "EXT_meshopt_compression", "ACME_future"]
+)
+def test_an_extension_that_is_needed_and_not_known_is_named(tmp_path, name):
+    path = write_gltf(tmp_path / "box.glb", {"TEXCOORD_0": uv_attribute()}, textured(), TEXTURE, extensionsRequired=[name])
+    with pytest.raises(ValueError, match=f"glTF extension {name}"):
+        load_mesh(path)
+
+
+def test_a_texture_that_cannot_be_read_is_named_where_it_is_optional(tmp_path):
+    textures = [{"extensions": {"KHR_texture_basisu": {"source": 0}}}]
+    path = write_gltf(tmp_path / "box.glb", {"TEXCOORD_0": uv_attribute()}, textured(), TEXTURE, textures=textures)
+    mesh = load_mesh(path)
+    assert not mesh.has_color and "KHR_texture_basisu" in mesh.notes[0]
+
+
+@pytest.mark.parametrize("node", [{"scale": [-1, 1, 1]}, {"rotation": [0, 0, 0.6, 0.8]}, {"matrix": np.diag([2.0, 2, 2, 1]).T.ravel().tolist()}])
+def test_nodes_place_the_mesh_and_mirrors_keep_it_outwards(tmp_path, node):
+    path = write_gltf(tmp_path / "box.glb", {"TEXCOORD_0": uv_attribute()}, textured(), TEXTURE, nodes=[{"mesh": 0} | node])
+    mesh = load_mesh(path)
+    corners = mesh.vertices[mesh.faces].astype(float)
+    volume = np.einsum("fi,fi->", corners[:, 0], np.cross(corners[:, 1], corners[:, 2])) / 6
+    assert volume == pytest.approx(0.08 * 0.06 * 0.04 * (8 if "matrix" in node else 1), rel=1e-5)
+    if "scale" in node:
+        assert np.abs(seen_colors(mesh) - COLORS[[1, 0, 2, 3, 4, 5]]).max() <= 1
+
+
+def test_a_mesh_without_material_has_no_colour(tmp_path):
+    assert not load_mesh(write_gltf(tmp_path / "box.glb")).has_color
