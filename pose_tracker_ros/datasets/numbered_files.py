@@ -10,15 +10,21 @@ from pose_tracker_ros.datasets.files import DatasetError
 
 COLOR_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".jp2")
 DEPTH_SUFFIXES = (".png", ".tif", ".tiff", ".pgm")
-# Names with two numbers, such as 12.png beside 12_1.png or times with a decimal point, leave open which one counts.
+# Unix times in seconds with a fraction, as of the TUM RGB-D benchmark.
+_SECONDS = re.compile(r"([0-9]{10})\.([0-9]{1,9})")
+# Names with two numbers, such as 12.png beside 12_1.png, leave open which one counts.
 _ONE_NUMBER = re.compile(r"[^0-9]*([0-9]+)[^0-9]*")
 
 
 def number_in_name(path: Path) -> int:
     """Number of the frame that a file such as ``7.png``, ``0007.png`` or ``frame-0007.color.png`` belongs to.
 
+    Of Unix times with a fraction, such as ``1305031453.359684.png``, it is the time in nanoseconds.
     Raises DatasetError for a name with no number or with several.
     """
+    time = _SECONDS.fullmatch(path.stem)
+    if time is not None:
+        return int(time.group(1) + time.group(2).ljust(9, "0"))
     match = _ONE_NUMBER.fullmatch(path.stem)
     if match is None:
         raise DatasetError(f"expected one number, that of the frame, in the name of {path}; rename it or move it away")

@@ -30,6 +30,16 @@ def test_a_name_has_one_number(name):
     assert number_in_name(Path(name)) == 7
 
 
+def test_unix_times_with_a_fraction_are_nanoseconds(tmp_path):
+    names = ("1305031453.359684.png", "1305031453.3917.png", "1305031452.999999999.png")
+    for name in names:
+        (tmp_path / name).touch()
+    files = numbered_files(tmp_path, (".png",))
+    assert [path.name for path in files.values()] == [names[2], names[0], names[1]]
+    times = frame_times(tuple(files), tmp_path / "timestamps.txt", None)
+    assert times.indices == (0, 1, 2) and times.stamps == pytest.approx((1305031452.999999999, 1305031453.359684, 1305031453.3917))
+
+
 @pytest.mark.parametrize("name", ["cover.png", "12.50.png", "7_1.png"])
 def test_names_without_a_number_or_with_several_are_named(tmp_path, name):
     (tmp_path / "3.png").touch()
