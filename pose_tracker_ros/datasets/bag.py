@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from heapq import merge
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +17,14 @@ from pose_tracker_ros.datasets.bag_files import bag_files, is_ros1, unpack
 from pose_tracker_ros.datasets.cut_bags import read_cut_bag
 from pose_tracker_ros.datasets.files import DatasetError
 
+# What is read of messages; each raises AttributeError where a message does not have it.
+_HEADER = ("header.stamp.sec", "header.stamp.nanosec", "header.frame_id")
+FIELDS = {
+    "sensor_msgs/msg/Image": attrgetter(*_HEADER, "height", "width", "encoding", "is_bigendian", "step", "data"),
+    "sensor_msgs/msg/CompressedImage": attrgetter(*_HEADER, "format", "data"),
+    "sensor_msgs/msg/CameraInfo": attrgetter("height", "width", "distortion_model", "binning_x", "binning_y", "roi.width"),
+    "tf2_msgs/msg/TFMessage": attrgetter("transforms"),
+}
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 
 
@@ -82,6 +91,8 @@ class Bag:
             for topic, time_ns, kind, data in part.messages(topics):
                 try:
                     message = part.deserialize(data, kind)
+                    if kind in FIELDS:
+                        FIELDS[kind](message)  # a bag brings its own definition, which may be damaged
                 except Exception as error:  # as above
                     self._faults.setdefault(f"{part.file}: expected messages of {kind} on {topic}: {_reason(error)}", None)
                 else:

@@ -174,7 +174,7 @@ class Recording(FrameSequence):
             return make_frame(place, color=pixels, camera=camera, stamp=stamp_of(color), index=index, **measured)
         except DatasetError:
             raise
-        except (ValueError, cv2.error) as error:  # the latter of images without pixels
+        except (ValueError, TypeError, AttributeError, cv2.error) as error:  # of fields of other types, images without pixels
             raise DatasetError(f"{place}: {error}") from error
 
     def _color_geometry(self, infos: dict[str, Any], size: tuple[int, int]) -> ImageGeometry:

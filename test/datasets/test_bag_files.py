@@ -193,6 +193,16 @@ def test_images_of_different_clocks_are_paired_by_times_of_recording(tmp_path, c
         np.testing.assert_allclose(frame.depth, depth_m_of(index), atol=1e-6)
 
 
+@pytest.mark.parametrize(("word", "other"), [("uint32 height", "uint32 heighd"), ("string encoding", "string encodinc")])
+def test_a_definition_that_is_damaged_costs_its_messages(tmp_path, word, other):
+    path = only_file(write_bag(tmp_path / "run", plain_messages(2)))
+    data = path.read_bytes()
+    assert word.encode() in data
+    path.write_bytes(data.replace(word.encode(), other.encode()))
+    with pytest.raises(DatasetError, match="image topic in .*run"):
+        open_sequence(path)
+
+
 def test_a_message_that_does_not_deserialise_is_named_once(tmp_path):
     bag = write_bag(tmp_path / "bag", plain_messages(2))
     reader = Bag(bag)
