@@ -85,16 +85,12 @@ class Recording(FrameSequence):
         self._bag = Bag(self.path)
         firsts = {name: self._bag.first(name) for name, topic in self._bag.topics.items() if topic.kind in IMAGE_TYPES}
         images = [image_topic(name, None if entry is None else entry.message) for name, entry in firsts.items()]
-        self.topics = choose_topics(
-            images,
-            [name for name, topic in self._bag.topics.items() if topic.kind == INFO_TYPE],
-            self.path,
-            color=color_topic,
-            depth=depth_topic,
-            camera_info=camera_info_topic,
-            depth_info=depth_info_topic,
-            info_needed=color_intrinsics is None,
-        )
+        infos = [name for name, topic in self._bag.topics.items() if topic.kind == INFO_TYPE]
+        named = {"color": color_topic, "depth": depth_topic, "camera_info": camera_info_topic, "depth_info": depth_info_topic}
+        try:
+            self.topics = choose_topics(images, infos, self.path, **named, info_needed=color_intrinsics is None)
+        except DatasetError as error:
+            raise DatasetError("; ".join([str(error), *self._bag.faults[:1]])) from error
         self._matrix = None if color_intrinsics is None else parse_intrinsics(color_intrinsics)
         frame_ids = {image.name: image.frame_id for image in images}
         self._frame_ids = (frame_ids[self.topics.color], frame_ids.get(self.topics.depth or "", ""))
@@ -103,8 +99,8 @@ class Recording(FrameSequence):
         # The first CameraInfo may have been recorded after the first image.
         self._intrinsics = {name: Intrinsics() for name in (self.topics.color, self.topics.depth) if name is not None}
         self._distortion = distortion
-        infos = {name: self._bag.first(name) for name in (self.topics.camera_info, self.topics.depth_info) if name is not None}
-        self._first_infos = {name: None if entry is None else entry.message for name, entry in infos.items()}
+        first_infos = {name: self._bag.first(name) for name in infos if name in (self.topics.camera_info, self.topics.depth_info)}
+        self._first_infos = {name: None if entry is None else entry.message for name, entry in first_infos.items()}
         self._clocks_differ = clocks_differ([firsts[name] for name in self._intrinsics])
         self._count = self._bag.topics[self.topics.color].count
         if self._count > 1 and self._bag.seconds > 0:

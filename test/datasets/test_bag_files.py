@@ -199,7 +199,7 @@ def test_a_definition_that_is_damaged_costs_its_messages(tmp_path, word, other):
     data = path.read_bytes()
     assert word.encode() in data
     path.write_bytes(data.replace(word.encode(), other.encode()))
-    with pytest.raises(DatasetError, match="image topic in .*run"):
+    with pytest.raises(DatasetError, match="image topic in .*run.*expected messages of sensor_msgs/msg/Image"):
         open_sequence(path)
 
 
