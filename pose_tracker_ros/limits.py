@@ -17,6 +17,9 @@ IMAGE_BYTES = 1024 * MEBIBYTE
 IMAGE_PIXELS = 16_384 * 16_384
 # A camera sees no more of an object; larger textures are reduced.
 TEXTURE_SIDE_PX = 4_096
+# Data sets, recordings and results.
+SEQUENCE_TEXT_BYTES = 512 * MEBIBYTE
+BAG_RECORD_BYTES = 1024 * MEBIBYTE
 # Descriptions that people write.
 DESCRIPTION_BYTES = MEBIBYTE
 DESCRIPTION_NESTING = 32

@@ -16,10 +16,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from pose_tracker_ros.limits import BAG_RECORD_BYTES
+
 MCAP_MAGIC = b"\x89MCAP0\r\n"
 ROS1_MAGIC = b"#ROSBAG V2.0\n"
-# Longer records than this come from damage, not from a camera.
-LARGEST_RECORD_BYTES = 2**30
 _MCAP_SCHEMA, _MCAP_CHANNEL, _MCAP_MESSAGE, _MCAP_CHUNK, _MCAP_DATA_END = 3, 4, 5, 6, 15
 _ROS1_MESSAGE, _ROS1_CHUNK, _ROS1_CONNECTION = 2, 5, 7
 _DAMAGE = (struct.error, UnicodeDecodeError, ValueError, KeyError, EOFError, OSError, RuntimeError)
@@ -94,7 +94,7 @@ def _raw_records(file: BinaryIO) -> Iterator[tuple[int, bytes, bool]]:
     """Code and body of every record, and whether it is whole, which only the last may not be."""
     while len(head := file.read(9)) == 9:
         code, length = struct.unpack("<BQ", head)
-        if length > LARGEST_RECORD_BYTES:
+        if length > BAG_RECORD_BYTES:
             return
         body = file.read(length)
         yield code, body, len(body) == length
@@ -106,13 +106,13 @@ def _unpacked(compression: str, data: bytes) -> bytes:
         if compression == "zstd":
             from backports import zstd
 
-            return zstd.ZstdDecompressor().decompress(data, LARGEST_RECORD_BYTES)
+            return zstd.ZstdDecompressor().decompress(data, BAG_RECORD_BYTES)
         if compression == "lz4":
             import lz4.frame
 
-            return lz4.frame.LZ4FrameDecompressor().decompress(data, LARGEST_RECORD_BYTES)
+            return lz4.frame.LZ4FrameDecompressor().decompress(data, BAG_RECORD_BYTES)
         if compression == "bz2":
-            return bz2.BZ2Decompressor().decompress(data, LARGEST_RECORD_BYTES)
+            return bz2.BZ2Decompressor().decompress(data, BAG_RECORD_BYTES)
     except Exception as error:  # each library has its own
         raise ValueError(f"expected {compression} data: {error}") from error
     return data
@@ -186,7 +186,7 @@ def _ros1_block(file: BinaryIO, cut: bool = False) -> bytes:
     if len(head) < 4:
         raise EOFError
     (length,) = struct.unpack("<I", head)
-    data = file.read(min(length, LARGEST_RECORD_BYTES))
+    data = file.read(min(length, BAG_RECORD_BYTES))
     if len(data) < length and not (cut and data):
         raise EOFError
     return data

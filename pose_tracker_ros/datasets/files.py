@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from io import BytesIO
 from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image, UnidentifiedImageError
 
+from pose_tracker_ros import limits
 from pose_tracker_ros.datasets.depth_units import depth_in_metres
 from pose_tracker_ros.datasets.errors import DatasetError
 
@@ -27,7 +30,7 @@ def read_image(path: Path, opacity: bool = False) -> np.ndarray:
     """
     if not path.is_file():
         raise DatasetError(f"expected an image at {path}, but there is no such file; is the data set complete?")
-    data = path.read_bytes()
+    data = _checked_bytes(path)
     ending = _ENDINGS.get(path.suffix.lower())
     image = None
     if data and (ending is None or ending in data[-_TAIL_BYTES:]):
@@ -64,6 +67,29 @@ def read_depth(path: Path, metres: float | None = None, metres_of_integers: floa
     return depth_in_metres(image, metres, metres_of_integers)
 
 
+def _checked_bytes(path: Path) -> bytes:
+    """Contents of an image file; raises DatasetError where it, or the image that it says it is, is too large."""
+    try:
+        data = limits.read_bytes(path, limits.IMAGE_BYTES, "an image")
+        size = _size_of(data)
+        if size is not None:
+            limits.check_pixels(*size, str(path))
+    except ValueError as error:
+        raise DatasetError(f"{path}: {error}") from error
+    return data
+
+
+def _size_of(data: bytes) -> tuple[int, int] | None:
+    """Width and height that an image says of itself, None where that is only found by decoding it."""
+    try:
+        with Image.open(BytesIO(data)) as image:
+            return image.size
+    except Image.DecompressionBombError as error:
+        raise ValueError(str(error)) from error
+    except (UnidentifiedImageError, SyntaxError, OSError, ValueError):
+        return None
+
+
 def _decoded(data: bytes, flags: int) -> np.ndarray | None:
     try:
         return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
@@ -74,9 +100,11 @@ def _decoded(data: bytes, flags: int) -> np.ndarray | None:
 def read_text(path: Path) -> str:
     """Contents of a text file without a byte order mark; raises DatasetError for bytes that are no text."""
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return limits.read_bytes(path, limits.SEQUENCE_TEXT_BYTES, "text").decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DatasetError(f"expected a text file (UTF-8) at {path}: {error}") from error
+    except ValueError as error:
+        raise DatasetError(str(error)) from error
 
 
 def read_json(path: Path) -> dict | list:

@@ -133,3 +133,19 @@ def test_16_bit_colour_is_scaled(tmp_path):
     deep = colors((200, 100, 50)).astype(np.uint16) * 257
     cv2.imwrite(str(tmp_path / "deep.png"), deep[..., ::-1])
     np.testing.assert_array_equal(read_color(tmp_path / "deep.png"), colors((200, 100, 50)))
+
+
+def test_an_image_that_says_it_is_too_large_is_refused(tmp_path):
+    """Its header alone; there is nothing to decode."""
+    import struct
+    import zlib
+
+    header = struct.pack(">II5B", 60_000, 60_000, 8, 2, 0, 0, 0)
+    chunks = b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in ((b"IHDR", header), (b"IDAT", zlib.compress(b"0")), (b"IEND", b""))
+    )
+    (tmp_path / "huge.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunks)
+    for read in (read_color, read_mask):
+        with pytest.raises(DatasetError, match="huge.png.*pixels"):
+            read(tmp_path / "huge.png")

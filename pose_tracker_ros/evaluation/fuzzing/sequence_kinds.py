@@ -11,6 +11,8 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, W
 from rosbags.typesys import Stores, get_typestore
 
 from pose_tracker_ros.datasets import open_sequence
+from pose_tracker_ros.datasets.files import read_color
+from pose_tracker_ros.datasets.masks import read_mask
 from pose_tracker_ros.evaluation.fuzzing.kinds import FuzzKind
 from pose_tracker_ros.evaluation.result_files import is_tum_trajectory, read_tum
 from pose_tracker_ros.evaluation.trajectory import (
@@ -122,6 +124,23 @@ def _read_results(path: Path) -> None:
         read_trajectory(path)
 
 
+def _write_image(folder: Path, name: str) -> Path:
+    image = np.random.default_rng(0).integers(0, 255, (HEIGHT, WIDTH, 3), np.uint8)
+    path = folder / name
+    cv2.imwrite(str(path), image)
+    return path
+
+
+def _write_labels(folder: Path) -> Path:
+    labels = np.zeros((HEIGHT, WIDTH), np.uint16)
+    labels[5:15, 5:20] = 3
+    cv2.imwrite(str(folder / "mask.png"), labels)
+    return folder / "mask.png"
+
+
+COLOR_PNG = FuzzKind("color_png", lambda folder: _write_image(folder, "image.png"), read_color)
+COLOR_JPG = FuzzKind("color_jpg", lambda folder: _write_image(folder, "image.jpg"), read_color)
+MASK_PNG = FuzzKind("mask_png", _write_labels, read_mask)
 MCAP = FuzzKind("mcap", lambda folder: _write_bag(folder, StoragePlugin.MCAP, False), _read_sequence)
 MCAP_ZSTD = FuzzKind("mcap_zstd", lambda folder: _write_bag(folder, StoragePlugin.MCAP, True), _read_sequence)
 DB3 = FuzzKind("db3", lambda folder: _write_bag(folder, StoragePlugin.SQLITE3, False), _read_sequence)
