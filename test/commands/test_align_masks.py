@@ -123,7 +123,7 @@ def test_a_mesh_without_area_or_of_another_unit_is_reported(demo, tmp_path):
     folder, _ = demo
     line = trimesh.Trimesh([[0, 0, 0], [0.1, 0, 0], [0.2, 0, 0]], [[0, 1, 2]], process=False)
     line.export(tmp_path / "line.ply")
-    assert "no area" in refusal(tmp_path / "line.ply", *options_of(folder))
+    assert "triangles with an area" in refusal(tmp_path / "line.ply", *options_of(folder))
     trimesh.creation.box(extents=(85, 85, 85)).export(tmp_path / "box.ply")
     assert "mesh_unit" in refusal(tmp_path / "box.ply", *options_of(folder))
 
