@@ -53,7 +53,7 @@ class PoseNetTrainConfig(LoopConfig):
         choices=NETWORKS,
     )
     loss: str = option(
-        "geometric",
+        "learned",
         "Loss: beta (2015), learned weights, or geometric: reprojection after a beginning with learned weights (2017)",
         choices=LOSSES,
     )
