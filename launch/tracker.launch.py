@@ -3,7 +3,7 @@
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument
 from launch.conditions import IfCondition
-from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution, PythonExpression
 from launch_ros.actions import LifecycleNode, Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
@@ -12,8 +12,12 @@ ARGUMENTS = {
     "object": ("demo_jug", "Object to track: a name in models/ or a folder with object.yaml"),
     "camera": ("/camera/camera", "Namespace of the camera's topics"),
     "color_topic": ([LaunchConfiguration("camera"), "/color/image_raw"], "Colour image"),
-    "depth_topic": ([LaunchConfiguration("camera"), "/aligned_depth_to_color/image_raw"], "Depth registered to colour"),
+    "depth_topic": ([LaunchConfiguration("camera"), "/aligned_depth_to_color/image_raw"], "Depth, registered to colour or not"),
     "info_topic": ([LaunchConfiguration("camera"), "/color/camera_info"], "CameraInfo of the colour image"),
+    "depth_info_topic": (
+        PythonExpression(["'", LaunchConfiguration("depth_topic"), "'.rsplit('/', 1)[0] + '/camera_info'"]),
+        "CameraInfo of the depth image; default that beside it",
+    ),
     "initial_pose_topic": ("/tracker/initial_pose", "PoseStamped from which tracking starts"),
     "depth": ("used", "Depth images: required, used, or none, so that no depth topic is needed"),
     "device": ("auto", "Device of the network: auto, cpu, cuda or cuda:N"),
@@ -60,6 +64,7 @@ def generate_launch_description():
         ("~/color/image", LaunchConfiguration("color_topic")),
         ("~/depth/image", LaunchConfiguration("depth_topic")),
         ("~/color/camera_info", LaunchConfiguration("info_topic")),
+        ("~/depth/camera_info", LaunchConfiguration("depth_info_topic")),
     ]
     texts = ("object", "depth", "device", "mesh_path", "mesh_unit", "weights_path", "object_frame")
     tracker = Node(

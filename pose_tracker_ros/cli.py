@@ -26,6 +26,7 @@ COMMANDS = {
     "train-relocalizer": "train_relocalizer.train_relocalizer",
     "warm-up": "warm_up.warm_up",
     "fuzz": "fuzz.fuzz",
+    "doctor": "doctor.doctor",
 }
 
 

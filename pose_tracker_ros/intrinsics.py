@@ -6,7 +6,7 @@ Meaning of the fields: sensor_msgs/CameraInfo and REP-104. Distortion models: Op
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -22,6 +22,8 @@ FISHEYE_MODELS = ("equidistant", "fisheye", "kannala_brandt4")
 _POLYNOMIAL_COUNTS, _FISHEYE_COUNT = (4, 5, 8, 12, 14), 4
 _RECTIFIED_WORDS = {"rect", "rectified", "undistorted", "undist"}
 _NO_DISTORTION = 1e-9
+# Calibrations are rounded when they are published, pixels.
+_SAME_PIXELS = 0.01
 
 
 @dataclass(frozen=True)
@@ -58,10 +60,11 @@ class Undistortion:
 
     def __init__(self, camera: PinholeCamera, d: Sequence[float], model: str) -> None:
         """``camera``: of the raw image and of the undistorted one; raises ValueError for a model that is not known."""
-        coefficients = np.array(d, np.float64)
-        make = _map_function(model, coefficients)
+        self._camera, self._coefficients = camera, np.array(d, np.float64)
+        self._is_fisheye = _is_fisheye(model, self._coefficients)
+        make = cv2.fisheye.initUndistortRectifyMap if self._is_fisheye else cv2.initUndistortRectifyMap
         size = (camera.width, camera.height)
-        maps = make(camera.matrix, coefficients, np.eye(3), camera.matrix, size, cv2.CV_32FC1)
+        maps = make(camera.matrix, self._coefficients, np.eye(3), camera.matrix, size, cv2.CV_32FC1)
         self._smooth = cv2.convertMaps(*maps, cv2.CV_16SC2)
         self._nearest, _ = cv2.convertMaps(*maps, cv2.CV_16SC2, nninterpolation=True)
 
@@ -73,6 +76,13 @@ class Undistortion:
         """Depth, masks or labels (H, W) of the nearest pixel; 0 where the raw image ends."""
         pixels = image.view(np.uint8) if image.dtype == bool else image
         return cv2.remap(pixels, self._nearest, None, cv2.INTER_NEAREST, borderValue=0).view(image.dtype)
+
+
+    def points(self, pixels: np.ndarray) -> np.ndarray:
+        """Where pixels (N, 2) of the raw image are in the undistorted one."""
+        undistort = cv2.fisheye.undistortPoints if self._is_fisheye else cv2.undistortPoints
+        matrix = self._camera.matrix
+        return undistort(np.float64(pixels).reshape(-1, 1, 2), matrix, self._coefficients, P=matrix).reshape(-1, 2)
 
 
 class ImageGeometry(NamedTuple):
@@ -88,6 +98,10 @@ class ImageGeometry(NamedTuple):
     def labels(self, image: np.ndarray) -> np.ndarray:
         """Depth, mask or labels (H, W) as the camera sees them."""
         return image if self.undistortion is None else self.undistortion.labels(image)
+
+    def points(self, pixels: np.ndarray) -> np.ndarray:
+        """Where pixels (N, 2) of the image are as the camera sees them."""
+        return pixels if self.undistortion is None else self.undistortion.points(pixels)
 
 
 class Intrinsics:
@@ -121,7 +135,7 @@ def image_geometry(
     """
     if distortion not in DISTORTION:
         raise ValueError(f"expected distortion as one of {', '.join(DISTORTION)}, got {distortion!r}")
-    rectified = distortion == "rectified" or (distortion != "undistort" and _is_named_rectified(name))
+    rectified = distortion == "rectified" or (distortion != "undistort" and is_named_rectified(name))
     raw = calibration.is_distorted and not rectified
     if raw and distortion == "refuse":
         raise ValueError(
@@ -162,22 +176,29 @@ def _part_of(calibration: Calibration, matrix: np.ndarray, size: tuple[int, int]
     return PinholeCamera(*size, float(matrix[0, 0]) / across, float(matrix[1, 1]) / down, *map(float, middle))
 
 
-def _map_function(model: str, coefficients: np.ndarray) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
-    """OpenCV's function that makes the maps of a model."""
+def _is_fisheye(model: str, coefficients: np.ndarray) -> bool:
+    """Whether it is OpenCV's fisheye model rather than its polynomial one; raises ValueError where it is neither."""
     name = model.strip().lower()
     if not np.all(np.isfinite(coefficients)):
         raise ValueError(f"expected finite distortion coefficients, got {_numbers(coefficients)}; calibrate the camera again")
     if name in FISHEYE_MODELS and len(coefficients) == _FISHEYE_COUNT:
-        return cv2.fisheye.initUndistortRectifyMap
+        return True
     if name in ("", *POLYNOMIAL_MODELS) and len(coefficients) in _POLYNOMIAL_COUNTS:
-        return cv2.initUndistortRectifyMap
+        return False
     raise ValueError(
         f"expected distortion as {', '.join(POLYNOMIAL_MODELS[:2])} (4, 5, 8, 12 or 14 coefficients) or equidistant (4), got "
         f"{len(coefficients)} of model {model!r}; subscribe to rectified images, and set distortion to rectified if they are"
     )
 
 
-def _is_named_rectified(name: str) -> bool:
+def is_same_camera(one: PinholeCamera, other: PinholeCamera) -> bool:
+    """Whether two cameras in the same place have the same image."""
+    numbers = np.array([[c.width, c.height, c.fx, c.fy, c.cx, c.cy] for c in (one, other)])
+    return bool(np.abs(numbers[0] - numbers[1]).max() < _SAME_PIXELS)
+
+
+def is_named_rectified(name: str) -> bool:
+    """Whether a topic or file is called that of a rectified image."""
     return not _RECTIFIED_WORDS.isdisjoint(_words(name))
 
 

@@ -60,6 +60,7 @@ def test_a_raw_image_becomes_that_of_the_pinhole_camera(model, d, direction, bin
     depth = geometry.labels(raw.astype(np.float32))
     assert depth.dtype == np.float32 and np.allclose(middle_of(depth), expected, atol=0.5)
     assert geometry.labels(raw > 128).dtype == bool
+    assert np.allclose(geometry.points(np.array([[(c + 0.5) / binning - 0.5 for c in full]])), expected, atol=0.01)
 
 
 @pytest.mark.parametrize(

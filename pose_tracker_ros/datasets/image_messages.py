@@ -5,29 +5,55 @@ A message is anything with the fields of sensor_msgs/Image (or CompressedImage);
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 
 from pose_tracker_ros.intrinsics import Calibration
 
-_COLOR_CONVERSIONS = {
-    "rgb8": None,
-    "bgr8": cv2.COLOR_BGR2RGB,
-    "rgba8": cv2.COLOR_RGBA2RGB,
-    "bgra8": cv2.COLOR_BGRA2RGB,
-    "mono8": cv2.COLOR_GRAY2RGB,
-    "8UC1": cv2.COLOR_GRAY2RGB,
-    "8UC3": cv2.COLOR_BGR2RGB,
+
+class _Layout(NamedTuple):
+    """Numbers and channels of a pixel, and OpenCV's conversion of these colours to RGB, None for RGB itself."""
+
+    dtype: type
+    channels: int
+    to_rgb: int | None
+
+
+_GRAY, _BGR, _BGRA = cv2.COLOR_GRAY2RGB, cv2.COLOR_BGR2RGB, cv2.COLOR_BGRA2RGB
+# OpenCV names Bayer patterns by the second row's second and third pixel, ROS by the first row's first ones.
+_BAYER = {"rggb": cv2.COLOR_BayerBG2RGB, "bggr": cv2.COLOR_BayerRG2RGB, "gbrg": cv2.COLOR_BayerGR2RGB, "grbg": cv2.COLOR_BayerGB2RGB}
+_COLORS = {
+    f"{name}{bits}": _Layout(dtype, channels, to_rgb)
+    for bits, dtype in (("8", np.uint8), ("16", np.uint16))
+    for name, channels, to_rgb in (
+        ("rgb", 3, None),
+        ("bgr", 3, _BGR),
+        ("rgba", 4, cv2.COLOR_RGBA2RGB),
+        ("bgra", 4, _BGRA),
+        ("mono", 1, _GRAY),
+        *((f"bayer_{pattern}", 1, to_rgb) for pattern, to_rgb in _BAYER.items()),
+    )
+} | {
+    # Plain numbers are colours in OpenCV's order.
+    "8UC1": _Layout(np.uint8, 1, _GRAY),
+    "8UC3": _Layout(np.uint8, 3, _BGR),
+    "8UC4": _Layout(np.uint8, 4, _BGRA),
+    "16UC3": _Layout(np.uint16, 3, _BGR),
+    "yuv422": _Layout(np.uint8, 2, cv2.COLOR_YUV2RGB_UYVY),
+    "uyvy": _Layout(np.uint8, 2, cv2.COLOR_YUV2RGB_UYVY),
+    "yuv422_yuy2": _Layout(np.uint8, 2, cv2.COLOR_YUV2RGB_YUY2),
+    "yuyv": _Layout(np.uint8, 2, cv2.COLOR_YUV2RGB_YUY2),
 }
-_CHANNELS = {"rgb8": 3, "bgr8": 3, "8UC3": 3, "rgba8": 4, "bgra8": 4, "mono8": 1, "8UC1": 1}
+COLOR_ENCODINGS = tuple(_COLORS)
 # REP-118: floats are metres, 16-bit integers millimetres.
 _DEPTH_FORMATS = {"16UC1": np.uint16, "mono16": np.uint16, "32FC1": np.float32}
 _MILLIMETRE = np.float32(0.001)
 _MASK_FORMATS = {"mono8": np.uint8, "8UC1": np.uint8, "mono16": np.uint16, "16UC1": np.uint16, "32SC1": np.int32}
-# compressed_depth_image_transport puts its configuration before the PNG.
-_COMPRESSED_DEPTH_HEADER_BYTES = 12
+# compressed_depth_image_transport puts an enumerator and two floats before the image.
+_DEPTH_HEADER = np.dtype([("format", "<i4"), ("scale", "<f4"), ("offset", "<f4")])
+_PNG = b"\x89PNG"
 
 
 def color_from_message(message: Any) -> np.ndarray:
@@ -36,20 +62,12 @@ def color_from_message(message: Any) -> np.ndarray:
     Raises ValueError for other encodings and for data that are too short.
     """
     if hasattr(message, "format"):
-        image = cv2.imdecode(np.frombuffer(message.data, np.uint8), cv2.IMREAD_COLOR)
-        if image is None:
-            raise ValueError(
-                f"expected a compressed image that decodes, got {len(message.data)} bytes of {message.format!r}"
-            )
-        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-    if message.encoding not in _COLOR_CONVERSIONS:
-        raise ValueError(
-            f"expected a colour image as {', '.join(_COLOR_CONVERSIONS)}, got encoding {message.encoding!r}"
-        )
-    pixels = _pixels(message, np.uint8, _CHANNELS[message.encoding])
-    conversion = _COLOR_CONVERSIONS[message.encoding]
+        return _compressed_color(message)
+    layout = color_layout(message)
+    pixels = pixels_of(message, layout.dtype, layout.channels)
     # The message's own bytes where they may be written to: kernels refuse arrays that are read-only.
-    return np.require(pixels, requirements="CW") if conversion is None else cv2.cvtColor(pixels, conversion)
+    pixels = np.require(pixels, requirements="CW") if layout.to_rgb is None else cv2.cvtColor(pixels, layout.to_rgb)
+    return pixels if pixels.dtype == np.uint8 else _eight_bits(pixels)
 
 
 def depth_from_message(message: Any) -> np.ndarray:
@@ -59,9 +77,21 @@ def depth_from_message(message: Any) -> np.ndarray:
     """
     if hasattr(message, "format"):
         return _compressed_depth(message)
+    return metres(pixels_of(message, depth_type(message), 1))
+
+
+def color_layout(message: Any) -> _Layout:
+    """How an Image's bytes are colours; raises ValueError for encodings that are not."""
+    if message.encoding not in _COLORS:
+        raise ValueError(f"expected a colour image as {', '.join(_COLORS)}, got encoding {message.encoding!r}")
+    return _COLORS[message.encoding]
+
+
+def depth_type(message: Any) -> type:
+    """Type of the numbers of an Image of depth; raises ValueError for encodings that are not."""
     if message.encoding not in _DEPTH_FORMATS:
         raise ValueError(f"expected a depth image as {', '.join(_DEPTH_FORMATS)}, got encoding {message.encoding!r}")
-    return _metres(_pixels(message, _DEPTH_FORMATS[message.encoding], 1))
+    return _DEPTH_FORMATS[message.encoding]
 
 
 def mask_from_message(message: Any, label: int = 0) -> np.ndarray:
@@ -71,7 +101,7 @@ def mask_from_message(message: Any, label: int = 0) -> np.ndarray:
     """
     if message.encoding not in _MASK_FORMATS:
         raise ValueError(f"expected a mask as {', '.join(_MASK_FORMATS)}, got encoding {message.encoding!r}")
-    pixels = _pixels(message, _MASK_FORMATS[message.encoding], 1)
+    pixels = pixels_of(message, _MASK_FORMATS[message.encoding], 1)
     return pixels == label if label else pixels != 0
 
 
@@ -90,28 +120,64 @@ def calibration_from_info(info: Any) -> Calibration:
     )
 
 
+def _compressed_color(message: Any) -> np.ndarray:
+    """``format`` is "encoding; codec compressed encoding-of-the-file" (compressed_image_transport), or the codec alone."""
+    image = cv2.imdecode(np.frombuffer(message.data, np.uint8), cv2.IMREAD_UNCHANGED) if len(message.data) else None
+    if image is None:
+        raise ValueError(f"expected a compressed image that decodes, got {len(message.data)} bytes of {message.format!r}")
+    original, _, file = message.format.partition("compressed")
+    pattern = original.split(";")[0].strip().removeprefix("bayer_").rstrip("168")
+    if image.ndim == 2:
+        image = cv2.cvtColor(image, _BAYER.get(pattern, _GRAY))
+    elif image.shape[2] == 4:
+        image = cv2.cvtColor(image, _BGRA)
+    elif "rgb" not in file:
+        image = cv2.cvtColor(image, _BGR)
+    return image if image.dtype == np.uint8 else _eight_bits(image)
+
+
+def _eight_bits(image: np.ndarray) -> np.ndarray:
+    return cv2.convertScaleAbs(image, alpha=255 / 65535)
+
+
 def _compressed_depth(message: Any) -> np.ndarray:
+    """compressedDepth, or depth as a PNG or TIFF file; floats are stored as 16-bit inverse depth (its codec.cpp)."""
+    data = np.frombuffer(message.data, np.uint8)
     encoding = message.format.split(";")[0].strip()
-    image = None
-    if encoding in ("16UC1", "mono16"):
-        start = _COMPRESSED_DEPTH_HEADER_BYTES if "compressedDepth" in message.format else 0
-        image = cv2.imdecode(np.frombuffer(message.data, np.uint8)[start:], cv2.IMREAD_UNCHANGED)
-    if image is None or image.dtype != np.uint16 or image.ndim != 2:
-        raise ValueError(f"expected compressed depth of 16UC1 as PNG, got format {message.format!r}")
-    return _metres(image)
+    start = 0 if data[:4].tobytes() == _PNG or "compressedDepth" not in message.format else _DEPTH_HEADER.itemsize
+    image = cv2.imdecode(data[start:], cv2.IMREAD_UNCHANGED) if len(data) > start else None
+    if image is not None and image.ndim == 2 and encoding in _DEPTH_FORMATS:
+        if image.dtype == np.uint16 and encoding == "32FC1" and start:
+            header = data[:start].view(_DEPTH_HEADER)[0]
+            with np.errstate(divide="ignore"):
+                return metres(np.where(image > 0, header["scale"] / (image - header["offset"]), 0).astype(np.float32))
+        if image.dtype == _DEPTH_FORMATS[encoding]:
+            return metres(image)
+    raise ValueError(
+        f"expected compressed depth of 16UC1 or 32FC1 as PNG, got {len(data)} bytes of format {message.format!r}; set the "
+        "camera's compressedDepth format to png, or subscribe to the raw images"
+    )
 
 
-def _metres(raw: np.ndarray) -> np.ndarray:
-    """Depth of whole millimetres or of floats in metres, each pixel touched once."""
+def metres(raw: np.ndarray) -> np.ndarray:
+    """Depth (height, width) float32 of whole millimetres or of floats in metres; 0 for what is none.
+
+    The largest whole number is none, as some drivers have it.
+    """
     if raw.dtype.kind == "u":
-        return np.multiply(raw, _MILLIMETRE, dtype=np.float32)
+        depth = np.multiply(raw, _MILLIMETRE, dtype=np.float32)
+        depth[raw == np.iinfo(raw.dtype).max] = 0
+        return depth
     depth = np.fmax(raw, np.float32(0))  # which is 0 for NaN
     depth[depth == np.inf] = 0
     return depth
 
 
-def _pixels(message: Any, kind: type, channels: int) -> np.ndarray:
-    """The message's data as (height, width[, channels]), without row padding, in this machine's byte order."""
+def pixels_of(message: Any, kind: type, channels: int) -> np.ndarray:
+    """An Image's data as (height, width[, channels]), without row padding, in this machine's byte order.
+
+    Raises ValueError for data that are too short for the size.
+    """
     item = np.dtype(kind).newbyteorder(">" if message.is_bigendian else "<")
     row_bytes = message.width * channels * item.itemsize
     data = np.frombuffer(message.data, np.uint8)
@@ -122,4 +188,4 @@ def _pixels(message: Any, kind: type, channels: int) -> np.ndarray:
         )
     rows = data[: message.step * message.height].reshape(message.height, message.step)[:, :row_bytes]
     pixels = np.ascontiguousarray(rows).view(item).reshape(message.height, message.width, channels)
-    return pixels[..., 0].astype(kind, copy=False) if channels == 1 else pixels
+    return (pixels[..., 0] if channels == 1 else pixels).astype(kind, copy=False)

@@ -19,7 +19,7 @@ from pose_tracker_ros.datasets.nearest_pairs import NearestPairs
 from pose_tracker_ros.datasets.pose_texts import parse_intrinsics, parse_pose
 from pose_tracker_ros.datasets.sequence import Annotation, FrameSequence, make_frame
 from pose_tracker_ros.frame import Frame
-from pose_tracker_ros.intrinsics import ImageGeometry, Intrinsics
+from pose_tracker_ros.intrinsics import ImageGeometry, Intrinsics, is_same_camera
 
 if TYPE_CHECKING:
     from pose_tracker_ros.datasets.bag import BagMessage
@@ -95,6 +95,8 @@ class Recording(FrameSequence):
         frame_ids = {image.name: image.frame_id for image in images}
         self._frame_ids = (frame_ids[self.topics.color], frame_ids.get(self.topics.depth or "", ""))
         self._depth_scale = 1.0 if depth_unit is None else metres_per_unit(depth_unit) / METRES_PER_MM
+        # Intrinsics that are given are of both images.
+        self._registered = bool(registered) or self._matrix is not None
         self._color_T_depth = self._find_color_T_depth(registered, color_T_depth)
         # The first CameraInfo may have been recorded after the first image.
         self._intrinsics = {name: Intrinsics() for name in (self.topics.color, self.topics.depth) if name is not None}
@@ -193,9 +195,8 @@ class Recording(FrameSequence):
         if "32FC1" not in getattr(message, "encoding", getattr(message, "format", "")):
             depth = depth * np.float32(self._depth_scale)
             depth[depth >= np.float32(self._depth_scale * METRES_PER_MM * (NOTHING_16_BIT - 0.5))] = 0
-        registered = self._color_T_depth is None
         same_size = depth.shape == (color.camera.height, color.camera.width)
-        if registered and (same_size or self.topics.depth_info is None):
+        if self._color_T_depth is None and infos.get(self.topics.depth_info or "") is None:
             return {"depth": color.labels(depth) if same_size else depth}
         if self.topics.depth_info is None:
             raise ValueError(
@@ -203,6 +204,9 @@ class Recording(FrameSequence):
                 f"{self._frame_ids[0]!r}, beside {self.topics.depth}, found none; name them with depth_info_topic"
             )
         geometry = self._geometry_of(self.topics.depth or "", self.topics.depth_info, infos, depth.shape)
+        is_registered = (self._registered and same_size) or is_same_camera(geometry.camera, color.camera)
+        if self._color_T_depth is None and is_registered:
+            return {"depth": (color if self._registered else geometry).labels(depth)}
         color_T_depth = np.eye(4) if self._color_T_depth is None else self._color_T_depth
         return {"depth": geometry.labels(depth), "depth_camera": geometry.camera, "color_T_depth": color_T_depth}
 

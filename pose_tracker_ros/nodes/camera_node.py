@@ -12,7 +12,7 @@ import numpy as np
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Bool, Float32MultiArray, Header, UInt32
-from tf2_ros import TransformBroadcaster
+from tf2_ros import StaticTransformBroadcaster, TransformBroadcaster
 
 from pose_tracker_ros.datasets import Frame, FrameSequence
 from pose_tracker_ros.datasets.reader_options import open_with_options
@@ -22,6 +22,7 @@ from pose_tracker_ros.nodes import messages
 from pose_tracker_ros.nodes.camera_options import SIMULATION, CameraOptions
 from pose_tracker_ros.nodes.object_names import ros_name
 from pose_tracker_ros.nodes.object_topics import IMAGES, LATCHED, ObjectTopics
+from pose_tracker_ros.nodes.overridable_quality import OverridableQuality
 from pose_tracker_ros.nodes.parameters import NodeOptions
 from pose_tracker_ros.nodes.ready_frames import FrameFile, ReadyFrame, ready_frame
 from pose_tracker_ros.nodes.running import run_node
@@ -30,10 +31,14 @@ from pose_tracker_ros.simulation.demo import simulate
 from pose_tracker_ros.simulation.scene import SceneSequence
 
 DEPTH_SUBSCRIBER_S = 1.0
+# Topic and frame of depth that is not registered to colour, as realsense-ros has them.
+OWN_DEPTH = ("depth/image_rect_raw", "camera_depth_optical_frame")
 
 
-class CameraNode(Node):
+class CameraNode(OverridableQuality, Node):
     """Publishes colour, depth and CameraInfo under the names of realsense-ros, in their frame and at their rate.
+
+    Depth that is not registered to colour has topic, CameraInfo and frame of its own, whose place is in TF.
 
     Of every object whose true pose is known it publishes that, a first pose for the tracker (with the first frame, the
     true pose moved by a known amount), and the object's mask, as a segmentation node would: below ``~/NAME/``, and of the
@@ -54,8 +59,10 @@ class CameraNode(Node):
         first = self._first_frame()
         self._period_s = 1.0 / (self._options.rate_hz or self.sequence.rate_hz)
         self._color = self.create_publisher(Image, "color/image_raw", IMAGES)
-        self._depth = self.create_publisher(Image, "aligned_depth_to_color/image_raw", IMAGES)
+        depth, self._depth_frame = ("aligned_depth_to_color/image_raw", self._options.frame_id) if first.registered else OWN_DEPTH
+        self._depth = self.create_publisher(Image, depth, IMAGES)
         self._info = self.create_publisher(CameraInfo, "color/camera_info", IMAGES)
+        self._depth_info = self.create_publisher(CameraInfo, f"{depth.rsplit('/', 1)[0]}/camera_info", IMAGES)
         self._names: dict[str, str] = {}
         self._models: dict[str, ObjectModel | None] = {}
         self._topics: dict[str, tuple[ObjectTopics, ...]] = {}
@@ -67,6 +74,10 @@ class CameraNode(Node):
         self._publishing_times = self.create_publisher(Float32MultiArray, "~/publishing_s", LATCHED)
         self._finished = self.create_publisher(Bool, "~/finished", LATCHED)
         self._broadcaster = TransformBroadcaster(self)
+        if not first.registered:
+            place = messages.transform_stamped(first.color_T_depth, Header(frame_id=self._options.frame_id), self._depth_frame)
+            self._static_broadcaster = StaticTransformBroadcaster(self)
+            self._static_broadcaster.sendTransform(place)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._play, name="playing", daemon=True)
         if self._options.autostart:
@@ -99,7 +110,6 @@ class CameraNode(Node):
 
     def _first_frame(self) -> Frame:
         for frame in self.sequence:
-            frame.require_registered("the topic aligned_depth_to_color")
             return frame
         raise self.sequence.nothing_read()
 
@@ -184,15 +194,17 @@ class CameraNode(Node):
         self._publishing_times.publish(Float32MultiArray(data=self._publishing_s))
 
     def _publish(self, frame: ReadyFrame, number: int) -> None:
-        header = Header(frame_id=self._options.frame_id)
+        header, depth_header = Header(frame_id=self._options.frame_id), Header(frame_id=self._depth_frame)
         info = messages.info_message(frame.camera, header)
-        depth = messages.image_message(frame.depth, self._options.depth_encoding, header)
+        depth_info = messages.info_message(frame.depth_camera or frame.camera, depth_header)
+        depth = messages.image_message(frame.depth, self._options.depth_encoding, depth_header)
         color = messages.image_message(frame.color, "rgb8", header)
-        # The messages share it.
-        header.stamp = self.get_clock().now().to_msg()
+        # The messages share them.
+        header.stamp = depth_header.stamp = self.get_clock().now().to_msg()
         begin = time.perf_counter()
         self._publish_first_poses(frame, header)
         self._info.publish(info)
+        self._depth_info.publish(depth_info)
         self._depth.publish(depth)
         self._color.publish(color)
         self._publishing_s.append(time.perf_counter() - begin)

@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
+import importlib.util
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any
 
 import message_filters
+import numpy as np
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import CameraInfo, Image
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
 
-from pose_tracker_ros.nodes.messages import seconds
+from pose_tracker_ros.frame import Frame
+from pose_tracker_ros.nodes.camera_infos import CameraInfos
+from pose_tracker_ros.nodes.frames import FrameMaker, RgbdMessages
+from pose_tracker_ros.nodes.image_options import ImageOptions
+from pose_tracker_ros.nodes.messages import seconds, transform_from_extrinsics
+from pose_tracker_ros.nodes.nearest_time import NearestTimeSynchronizer
+from pose_tracker_ros.nodes.object_topics import LATCHED
+from pose_tracker_ros.nodes.publishers import type_name, why_silent
+from pose_tracker_ros.nodes.transforms import Transforms
 from pose_tracker_ros.nodes.waiting_colors import WaitingColors
 
-COLOR_TOPIC, DEPTH_TOPIC, INFO_TOPIC = "~/color/image", "~/depth/image", "~/color/camera_info"
+COLOR_TOPIC, DEPTH_TOPIC = "~/color/image", "~/depth/image"
+# Of realsense-ros, from depth to colour.
+EXTRINSICS_TOPIC, EXTRINSICS_PACKAGE = "~/extrinsics", "realsense2_camera_msgs"
+INFO_TOPIC, DEPTH_INFO_TOPIC = "~/color/camera_info", "~/depth/camera_info"
 WATCH_PERIOD_S = 5.0
 # Shorter periods would cost more than they tell.
 SHORTEST_LOOK_S = 0.002
-
-
-class RgbdMessages(NamedTuple):
-    """Colour and depth of about the same time, None where there is none, and the intrinsics that hold for both."""
-
-    color: Image
-    depth: Image | None
-    info: CameraInfo
 
 
 class CameraSubscriber:
@@ -38,82 +45,149 @@ class CameraSubscriber:
     def __init__(
         self,
         node: Node,
-        slop_s: float,
-        queue_size: int,
-        reliable: bool,
+        options: ImageOptions,
         on_frame: Callable[[RgbdMessages], None],
         depth: str,
+        transforms: Transforms | None = None,
+        on_image: Callable[[str, Image | CompressedImage], None] = lambda name, message: None,
     ) -> None:
-        """``reliable``: have lost images sent again; otherwise sensor-data quality of service, as drivers expect.
-
-        ``depth``: ``required``, only pairs are handed on; ``used``, colour whose depth does not come goes on alone, in the
+        """``depth``: ``required``, only pairs are handed on; ``used``, colour whose depth does not come goes on alone, in the
         order of stamps; ``none``, every colour image does, and depth is not even subscribed.
+
+        ``transforms``: of the node; where it has none they are listened to when depth is of another frame. ``on_image``: gets every
+        image with ``color`` or ``depth``, whether it is handed on or not.
         """
         self.received = {"color": 0, "depth": 0, "camera_info": 0, "synchronized": 0, "color alone": 0}
-        self._topics = {"color": COLOR_TOPIC} | ({} if depth == "none" else {"depth": DEPTH_TOPIC})
+        self._node, self._options, self._on_frame, self._on_image = node, options, on_frame, on_image
+        self._published_place: np.ndarray | None = None
         self._needs_depth = depth == "required"
-        self._node = node
-        self._on_frame = on_frame
-        self._slop_s = slop_s
-        self._info: CameraInfo | None = None
+        self._transforms = transforms
         self._last_stamp = {"color": 0.0, "depth": 0.0}
         self._last_counts = dict(self.received)
-        quality = QoSProfile(
-            depth=5, reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
-        )
+        self.remarks: set[str] = set()
+        reliability = ReliabilityPolicy.RELIABLE if options.reliable else ReliabilityPolicy.BEST_EFFORT
+        self._quality = QoSProfile(depth=5, reliability=reliability)
+        self.topics = {"color": self._resolved(COLOR_TOPIC, options.color_transport)}
+        if depth != "none":
+            self.topics["depth"] = self._resolved(DEPTH_TOPIC, options.depth_transport)
+        self._kinds = {
+            name: Image if transport == "raw" else CompressedImage
+            for name, transport in (("color", options.color_transport), ("depth", options.depth_transport))
+        }
+        self.maker = FrameMaker(options, (self.topics["color"], self.topics.get("depth", "")), self._color_T_depth)
+        self._listen(depth)
+
+    def _listen(self, depth: str) -> None:
+        node, options = self._node, self._options
         self._subscribers = [
-            message_filters.Subscriber(node, Image, topic, qos_profile=quality) for topic in self._topics.values()
+            message_filters.Subscriber(node, self._kinds[name], topic, qos_profile=self._quality)
+            for name, topic in self.topics.items()
         ]
-        for name, subscriber in zip(self._topics, self._subscribers):
-            subscriber.registerCallback(lambda message, name=name: self._count(name, message))
-        look_s = max(slop_s / 2, SHORTEST_LOOK_S)
-        self._waiting = WaitingColors(slop_s, look_s, queue_size)
+        for name, subscriber in zip(self.topics, self._subscribers):
+            subscriber.registerCallback(lambda message, name=name: self._take_in(name, message))
+        look_s = max(options.sync_slop / 2, SHORTEST_LOOK_S)
+        self._waiting = WaitingColors(options.sync_slop, look_s, options.queue_size)
         self._looking = node.create_timer(look_s, self._look, clock=Clock(clock_type=ClockType.STEADY_TIME), autostart=False)
         if depth == "used":
             self._subscribers[0].registerCallback(self._wait_for_depth)
         if depth == "none":
             self._subscribers[0].registerCallback(self._on_color_alone)
         else:
-            self._synchronizer = message_filters.ApproximateTimeSynchronizer(self._subscribers, queue_size, slop_s)
+            on_single = None if self._needs_depth else self._on_single
+            self._synchronizer = NearestTimeSynchronizer(self._subscribers, options.queue_size, options.sync_slop, on_single)
             self._synchronizer.registerCallback(self._on_pair)
-        self._info_subscription = node.create_subscription(CameraInfo, INFO_TOPIC, self._on_info, quality)
+        self.infos = CameraInfos(node, INFO_TOPIC, self._quality, self._on_info)
+        self.depth_infos = None
+        if depth != "none" and options.depth_camera != "registered":
+            self.depth_infos = CameraInfos(node, DEPTH_INFO_TOPIC, self._quality, lambda info: None)
+        self._extrinsics = _subscribe_extrinsics(node, self._on_extrinsics) if self.depth_infos else None
         self._timer = node.create_timer(WATCH_PERIOD_S, self._watch)
 
     def close(self) -> None:
         """Stop listening."""
         for subscriber in self._subscribers:
             self._node.destroy_subscription(subscriber.sub)
-        self._node.destroy_subscription(self._info_subscription)
+        for infos in (self.infos, self.depth_infos):
+            if infos is not None:
+                infos.close()
+        if self._extrinsics is not None:
+            self._node.destroy_subscription(self._extrinsics)
         for timer in (self._timer, self._looking):
             self._node.destroy_timer(timer)
+
+    def why_silent(self, name: str) -> str:
+        """What keeps images of ``color`` or ``depth`` from coming; empty where nothing is known to."""
+        subscription = self._subscribers[list(self.topics).index(name)].sub
+        return why_silent(self._node, self.topics[name], type_name(self._kinds[name]), subscription.qos_profile)
+
+    def frame(self, received: RgbdMessages) -> Frame:
+        """See :meth:`FrameMaker.frame`."""
+        return self.maker.frame(received)
 
     def missing(self) -> str | None:
         """What has not arrived since the last look, with topic names; None when frames come."""
         new = {name: count - self._last_counts[name] for name, count in self.received.items()}
-        silent = [f"{name} images on {self._resolved(topic)}" for name, topic in self._topics.items() if new[name] == 0]
-        if self._info is None:
-            silent.append(f"CameraInfo on {self._resolved(INFO_TOPIC)}")
+        silent = [
+            f"{name} images on {topic}{_in_brackets(self.why_silent(name))}"
+            for name, topic in self.topics.items()
+            if new[name] == 0
+        ]
+        for infos in (self.infos, self.depth_infos):
+            if infos is not None and infos.latest is None and (infos is self.infos or infos.is_awaited()):
+                silent.append(f"CameraInfo on {infos.topic}{_in_brackets(infos.why_silent())}")
         if silent:
             meanwhile = "tracking by colour alone, " if new["color alone"] else ""
             return f"{meanwhile}waiting for " + " and ".join(silent) + "; is the camera running and are the topics remapped?"
-        if "depth" in self._topics and new["synchronized"] == 0:
+        if "depth" in self.topics and new["synchronized"] == 0:
             difference = abs(self._last_stamp["color"] - self._last_stamp["depth"])
             return (
-                f"colour and depth arrive but never within {self._slop_s * 1e3:.0f} ms of each other (last stamps differ by "
-                f"{difference * 1e3:.0f} ms); raise sync_slop or synchronise the camera's streams"
+                f"colour and depth arrive but never within {self._options.sync_slop * 1e3:.0f} ms of each other (last stamps "
+                f"differ by {difference * 1e3:.0f} ms); raise sync_slop or synchronise the camera's streams"
             )
         return None
 
-    def _resolved(self, topic: str) -> str:
-        return self._node.resolve_topic_name(topic)
+    def _resolved(self, topic: str, transport: str) -> str:
+        """As image_transport names it: transports come after the remapped name."""
+        return self._node.resolve_topic_name(topic) + ("" if transport == "raw" else f"/{transport}")
 
-    def _count(self, name: str, message: Image) -> None:
+    def _color_T_depth(self, color_frame: str, depth_frame: str) -> np.ndarray:
+        if self._transforms is None:
+            self._transforms = Transforms(self._node)
+        try:
+            # Cameras are mounted to each other: the latest transform holds.
+            return self._transforms.find(color_frame, Header(frame_id=depth_frame))
+        except ValueError:
+            if self._published_place is None:
+                raise
+            return self._published_place
+
+    def _on_extrinsics(self, message: Any) -> None:
+        self._published_place = transform_from_extrinsics(message)
+
+    def _take_in(self, name: str, message: Image | CompressedImage) -> None:
         self.received[name] += 1
-        self._last_stamp[name] = seconds(message.header.stamp)
+        header = message.header
+        self._last_stamp[name] = seconds(header.stamp)
+        if header.frame_id.startswith("/"):
+            self._remark(f"{name} images are of frame {header.frame_id!r}, which TF does not take: they are taken as without slash")
+            header.frame_id = header.frame_id.lstrip("/")
+        if name == "color" and not header.frame_id:
+            header.frame_id = self._options.camera_frame
+            if not header.frame_id:
+                self._remark(
+                    f"colour images on {self.topics['color']} name no frame, so that objects are not published in TF and poses "
+                    "have no frame; set frame_id in the camera's driver, or the parameter camera_frame"
+                )
+        self._on_image(name, message)
 
-    def _on_info(self, info: CameraInfo) -> None:
+    def _remark(self, text: str) -> None:
+        """A warning, once."""
+        if text not in self.remarks:
+            self.remarks.add(text)
+            self._node.get_logger().warning(text)
+
+    def _on_info(self, _: object) -> None:
         self.received["camera_info"] += 1
-        self._info = info
 
     def _wait_for_depth(self, color: Image) -> None:
         self._waiting.add(color, time.monotonic())
@@ -125,6 +199,10 @@ class CameraSubscriber:
             self._on_color_alone(color)
         if not self._waiting:
             self._looking.cancel()
+
+    def _on_single(self, color: Image) -> None:
+        for one in self._waiting.single(color):
+            self._on_color_alone(one)
 
     def _on_pair(self, color: Image, depth: Image) -> None:
         before = [] if self._needs_depth else self._waiting.paired(color, time.monotonic())
@@ -138,12 +216,29 @@ class CameraSubscriber:
         self._hand_on("color alone", color, None)
 
     def _hand_on(self, kind: str, color: Image, depth: Image | None) -> None:
-        if self._info is not None:
+        infos = self.depth_infos
+        # Which camera depth is of must not be guessed in the first frames.
+        is_awaited = depth is not None and infos is not None and infos.is_awaited()
+        if self.infos.latest is not None and not is_awaited:
             self.received[kind] += 1
-            self._on_frame(RgbdMessages(color, depth, self._info))
+            depth_info = None if infos is None else infos.latest
+            self._on_frame(RgbdMessages(color, depth, self.infos.latest, depth_info))
 
     def _watch(self) -> None:
         missing = self.missing()
         if missing:
             self._node.get_logger().warning(missing)
         self._last_counts = dict(self.received)
+
+
+def _in_brackets(reason: str) -> str:
+    return f" ({reason})" if reason else ""
+
+
+def _subscribe_extrinsics(node: Node, on_message: Callable[[Any], None]) -> Subscription | None:
+    """None where the messages of realsense-ros are not installed."""
+    if importlib.util.find_spec(EXTRINSICS_PACKAGE) is None:
+        return None
+    from realsense2_camera_msgs.msg import Extrinsics
+
+    return node.create_subscription(Extrinsics, EXTRINSICS_TOPIC, on_message, LATCHED)

@@ -22,7 +22,8 @@ from pose_tracker_ros.datasets.image_messages import mask_from_message
 from pose_tracker_ros.initialization.initializer import Initializer, create_initializer, initialize
 from pose_tracker_ros.initialization.observation import InitialPose, mask_from_box
 from pose_tracker_ros.nodes import messages
-from pose_tracker_ros.nodes.camera_subscriber import CameraSubscriber, RgbdMessages
+from pose_tracker_ros.nodes.camera_subscriber import CameraSubscriber
+from pose_tracker_ros.nodes.frames import FrameMaker, RgbdMessages
 from pose_tracker_ros.nodes.initializer_options import InitializerOptions
 from pose_tracker_ros.nodes.managed_node import ManagedNode
 from pose_tracker_ros.nodes.newest import NewestFirstWorker
@@ -62,6 +63,7 @@ class InitializerNode(ManagedNode):
         self._initializer: Initializer | None = None
         self._worker: NewestFirstWorker | None = None
         self._camera: CameraSubscriber | None = None
+        self._frames: FrameMaker | None = None
         self._pose_publisher: Any = None
         self._result_publisher: Any = None
         self._mask_subscription: Any = None
@@ -105,14 +107,8 @@ class InitializerNode(ManagedNode):
         """Listen to camera and masks."""
         self._requested = not self._options.on_request
         self._worker = NewestFirstWorker(self._answer, "initializing")
-        self._camera = CameraSubscriber(
-            self,
-            self._options.sync_slop,
-            self._options.queue_size,
-            self._options.reliable,
-            self._on_images,
-            "required",
-        )
+        self._camera = CameraSubscriber(self, self._options.images, self._on_images, "required")
+        self._frames = self._camera.maker
         self._mask_subscription = self.create_subscription(Image, "~/mask", self._on_mask, MASKS)
         if importlib.util.find_spec("vision_msgs"):
             from vision_msgs.msg import Detection2DArray
@@ -192,7 +188,7 @@ class InitializerNode(ManagedNode):
             if mask is None or not self._requested or not self._images:
                 return
             stamp = messages.seconds(mask.header.stamp)
-            slop = self._options.sync_slop
+            slop = self._options.images.sync_slop
             nearest = min(self._images, key=lambda images: abs(messages.seconds(images.color.header.stamp) - stamp))
             if abs(messages.seconds(nearest.color.header.stamp) - stamp) <= slop:
                 self._waiting_mask = None
@@ -224,7 +220,7 @@ class InitializerNode(ManagedNode):
         """One mask in the worker thread; whatever is wrong with it costs this mask alone."""
         header = request.images.color.header
         try:
-            frame = messages.frame_from_messages(*request.images)
+            frame = self._frames.frame(request.images)
             answers = [initialize(self._initializer, frame, mask) for mask in self._masks(request.mask, frame)]
             answer = max(answers, key=lambda one: one.score)
         except ValueError as error:
@@ -243,11 +239,11 @@ class InitializerNode(ManagedNode):
         self._publish_result(answer, answer.reason or "found", header)
 
     def _masks(self, message: Any, frame: Frame) -> list[np.ndarray]:
-        """The masks of a mask image, or of the detections of the wanted class, the surest first."""
+        """The masks of a mask image, or of the detections of the wanted class, the surest first, in the frame's pixels."""
         if isinstance(message, Image):
-            return [mask_from_message(message, self._options.mask_label)]
-        boxes = messages.boxes_from_detections(message, self._options.detection_class)
-        return [mask_from_box(frame, box, self._initializer.model.diameter_m) for box in boxes[:MOST_BOXES]]
+            return [self._frames.mask(mask_from_message(message, self._options.mask_label))]
+        boxes = messages.boxes_from_detections(message, self._options.detection_class)[:MOST_BOXES]
+        return [mask_from_box(frame, self._frames.box(box), self._initializer.model.diameter_m) for box in boxes]
 
     def _publish_result(self, answer: InitialPose | None, text: str, header: Header) -> None:
         accepted = answer is not None and answer.accepted

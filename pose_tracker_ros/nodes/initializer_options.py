@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pose_tracker_ros.configuration import merged, option
 from pose_tracker_ros.initialization.config import METHODS, HypothesesConfig
+from pose_tracker_ros.nodes.image_options import ImageOptions
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,5 @@ class InitializerOptions:
         True, "Configure and activate at once; false leaves that to a lifecycle manager", read_only=True
     )
     keep_s: float = option(2.0, "How long images are kept for their mask", minimum=0.0, maximum=60.0, read_only=True)
-    sync_slop: float = option(
-        0.02, "Largest difference of the stamps of colour, depth and mask", unit="s", minimum=0.0, maximum=10.0, read_only=True
-    )
-    queue_size: int = option(10, "Images that wait for their partner", minimum=1, maximum=1000, read_only=True)
-    reliable: bool = option(False, "Have lost images sent again; needs a camera that publishes reliably", read_only=True)
+    images: ImageOptions = merged(ImageOptions)
     hypotheses: HypothesesConfig = merged(HypothesesConfig)

@@ -10,8 +10,10 @@ from rclpy._rclpy_pybind11 import RCLError
 from rclpy.lifecycle import LifecycleNode
 from rclpy.node import Node
 
+from pose_tracker_ros.nodes.overridable_quality import OverridableQuality
 
-class ManagedNode(LifecycleNode):
+
+class ManagedNode(OverridableQuality, LifecycleNode):
     """A lifecycle node that answers a transition which its state does not have with a refusal; rclpy would end it."""
 
     def __init__(self, name: str, **arguments: Any) -> None:

@@ -12,27 +12,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from pose_tracker_ros.camera import PinholeCamera
-from pose_tracker_ros.datasets import Frame
-from pose_tracker_ros.datasets.image_messages import calibration_from_info, color_from_message, depth_from_message
 from pose_tracker_ros.geometry import make_pose, matrix_from_quaternion, quaternion_from_matrix
-from pose_tracker_ros.intrinsics import image_geometry
-
-
-def frame_from_messages(color: Image, depth: Image | None, info: CameraInfo) -> Frame:
-    """The frame of one colour and one registered depth image; without one there is no measurement anywhere.
-
-    Raises ValueError, in one sentence, for encodings, sizes or intrinsics that don't fit.
-    """
-    if depth is not None and (color.width, color.height) != (depth.width, depth.height):
-        raise ValueError(
-            f"expected depth of the colour image's size {color.width}x{color.height}, got {depth.width}x{depth.height}; "
-            "register depth to colour (realsense: align_depth.enable:=true, others: depth_image_proc register)"
-        )
-    geometry = image_geometry(calibration_from_info(info), (color.width, color.height))
-    measured = np.zeros((color.height, color.width), np.float32) if depth is None else depth_from_message(depth)
-    return Frame(
-        geometry.color(color_from_message(color)), geometry.labels(measured), geometry.camera, seconds(color.header.stamp)
-    )
 
 
 def seconds(stamp: Time) -> float:
@@ -130,6 +110,14 @@ def transform_stamped(parent_T_child: np.ndarray, header: Header, child_frame: s
     translation = message.transform.translation
     translation.x, translation.y, translation.z = pose.position.x, pose.position.y, pose.position.z
     return message
+
+
+def transform_from_extrinsics(message: Any) -> np.ndarray:
+    """``color_T_depth`` (4, 4) of a realsense2_camera_msgs/Extrinsics from depth to colour.
+
+    Its rotation is stored column by column (librealsense, rs2_extrinsics).
+    """
+    return make_pose(np.array(message.rotation).reshape(3, 3).T, np.array(message.translation))
 
 
 def transform_matrix(message: TransformStamped) -> np.ndarray:

@@ -20,9 +20,10 @@ from pose_tracker_ros.evaluation.depth_plausibility import remark_on_frame
 from pose_tracker_ros.evaluation.overlay import draw_overlay
 from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.nodes import messages
-from pose_tracker_ros.nodes.camera_subscriber import CameraSubscriber, RgbdMessages
+from pose_tracker_ros.nodes.camera_subscriber import CameraSubscriber
 from pose_tracker_ros.nodes.detections import detection
 from pose_tracker_ros.nodes.first_poses import FirstPoses, in_camera_frame
+from pose_tracker_ros.nodes.frames import RgbdMessages
 from pose_tracker_ros.nodes.managed_node import Entities
 from pose_tracker_ros.nodes.newest import NewestFirstWorker
 from pose_tracker_ros.nodes.object_names import named_objects
@@ -89,12 +90,7 @@ class ObjectTracking:
         self._forget(self.objects.names, "waiting for a first pose")
         self._first_poses = FirstPoses(node, options.initial_pose, lambda: self.objects.names, self._tracked)
         self.camera = CameraSubscriber(
-            node,
-            options.sync_slop,
-            options.queue_size,
-            options.reliable,
-            self._on_frame,
-            self.tracker.config.depth,
+            node, options.images, self._on_frame, self.tracker.config.depth, self._transforms
         )
         self._diagnostics = TrackerDiagnostics(node, self.objects, self.camera, self.frame_counts, self.times)
         node.create_service(Trigger, "~/reset", self._on_reset)
@@ -110,6 +106,7 @@ class ObjectTracking:
         """Stop listening, and forget all poses: nobody knows where objects are when listening begins again."""
         if self._listening is None:
             return
+        self.camera.close()
         self._listening.destroy()
         self._listening = None
         self._jump_handle.unregister()
@@ -191,7 +188,7 @@ class ObjectTracking:
         try:
             begin = time.perf_counter()
             header = arrival.messages.color.header
-            frame = messages.frame_from_messages(*arrival.messages)
+            frame = self.camera.frame(arrival.messages)
             frame = replace(frame, world_T_camera=self._placing.camera_pose(header))
             converted = time.perf_counter()
             # Published under the lock, or a reset would be followed by the state before it.

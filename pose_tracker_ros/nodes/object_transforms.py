@@ -53,7 +53,8 @@ class ObjectTransforms:
             parent, parent_T_camera = Header(stamp=header.stamp, frame_id=self._target_frame), target_T_camera
             for one in seen:
                 one.publish_fixed(target_T_camera @ one.result.camera_T_object, parent)
-        if self._broadcaster and seen:
+        # TF has no nameless frames; the camera's driver is warned of them where images come in.
+        if self._broadcaster and seen and parent.frame_id:
             self._broadcaster.sendTransform(
                 [messages.transform_stamped(parent_T_camera @ one.result.camera_T_object, parent, one.frame) for one in seen]
             )

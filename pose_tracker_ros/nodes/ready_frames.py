@@ -16,8 +16,8 @@ from pose_tracker_ros.nodes.messages import depth_pixels
 class ReadyFrame(NamedTuple):
     """A frame whose images only have to be put into messages.
 
-    color (H, W, 3) uint8; depth (H, W) uint16 millimetres or float32 metres, as its encoding says; masks, truth and
-    world_T_camera as in :class:`pose_tracker_ros.frame.Frame`.
+    color (H, W, 3) uint8; depth (H, W) uint16 millimetres or float32 metres, as its encoding says; the others as in
+    :class:`pose_tracker_ros.frame.Frame`.
     """
 
     color: np.ndarray
@@ -26,13 +26,22 @@ class ReadyFrame(NamedTuple):
     camera: PinholeCamera
     truth: Mapping[str, np.ndarray]
     world_T_camera: np.ndarray | None
+    depth_camera: PinholeCamera | None = None
+    color_T_depth: np.ndarray | None = None
 
 
 def ready_frame(frame: Frame, depth_encoding: str) -> ReadyFrame:
-    """A frame with its depth as published; raises ValueError for one not registered, and for an unknown encoding."""
-    frame.require_registered("the topic aligned_depth_to_color")
-    depth = depth_pixels(frame.depth, depth_encoding)
-    return ReadyFrame(frame.color, depth, frame.masks, frame.camera, frame.truth, frame.world_T_camera)
+    """A frame with its depth as published; raises ValueError for an unknown encoding."""
+    return ReadyFrame(
+        frame.color,
+        depth_pixels(frame.depth, depth_encoding),
+        frame.masks,
+        frame.camera,
+        frame.truth,
+        frame.world_T_camera,
+        frame.depth_camera,
+        frame.color_T_depth,
+    )
 
 
 class _Place(NamedTuple):

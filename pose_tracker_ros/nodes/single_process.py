@@ -15,7 +15,8 @@ from rclpy.parameter import Parameter
 from pose_tracker_ros.nodes.running import start_ros
 
 # The names that realsense-ros gives its topics below the camera's namespace.
-COLOR, DEPTH, INFO = "color/image_raw", "aligned_depth_to_color/image_raw", "color/camera_info"
+COLOR, INFO = "color/image_raw", "color/camera_info"
+DEPTH, DEPTH_INFO = "aligned_depth_to_color/image_raw", "aligned_depth_to_color/camera_info"
 
 
 def tracker_remappings(camera_namespace: str) -> list[tuple[str, str]]:
@@ -24,6 +25,7 @@ def tracker_remappings(camera_namespace: str) -> list[tuple[str, str]]:
         ("~/color/image", f"{camera_namespace}/{COLOR}"),
         ("~/depth/image", f"{camera_namespace}/{DEPTH}"),
         ("~/color/camera_info", f"{camera_namespace}/{INFO}"),
+        ("~/depth/camera_info", f"{camera_namespace}/{DEPTH_INFO}"),
     ]
 
 

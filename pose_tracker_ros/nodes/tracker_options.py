@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from pose_tracker_ros.configuration import Rule, merged, option
+from pose_tracker_ros.nodes.image_options import ImageOptions
 from pose_tracker_ros.tracking.config import TrackerConfig
 
 
@@ -39,11 +40,7 @@ class TrackerOptions:
         read_only=True,
     )
     publish_tf: bool = option(True, "Publish the transforms from camera, or target_frame, to objects", read_only=True)
-    sync_slop: float = option(
-        0.02, "Largest difference of colour and depth stamps", unit="s", minimum=0.0, maximum=10.0, read_only=True
-    )
-    queue_size: int = option(10, "Images that wait for their partner", minimum=1, maximum=1000, read_only=True)
-    reliable: bool = option(False, "Have lost images sent again; needs a camera that publishes reliably", read_only=True)
+    images: ImageOptions = merged(ImageOptions)
     initial_pose: tuple[float, ...] = option(
         (0.0,) * 7,
         "First pose x y z qx qy qz qw of the first object in the camera frame; all zero = wait for a message",

@@ -33,6 +33,7 @@ class WaitingColors:
         """``most``: how many are remembered."""
         self._slop_s, self._period_s, self._most = slop_s, period_s, most
         self._waiting: dict[float, Waiting] = {}
+        self._single: set[float] = set()
         self._arrivals: dict[float, float] = {}
         self._lateness_s: deque[float] = deque(maxlen=KEPT_PAIRS)
         self._looks = 0
@@ -63,12 +64,27 @@ class WaitingColors:
             return None
         return self._taken_until(stamp)[:-1]
 
+    def single(self, color: Image) -> list[Image]:
+        """No depth will come for an image: itself where nothing older waits, else it goes on at the look after that."""
+        self._single.add(seconds(color.header.stamp))
+        return self._taken_single()
+
     def look(self) -> list[Image]:
         """Images that have waited long enough, and those that are older, in the order of their stamps."""
         self._looks += 1
         patience = math.ceil(self.patience_s / self._period_s)
         given_up = [stamp for stamp, one in self._waiting.items() if self._looks - one.since >= patience]
-        return self._taken_until(max(given_up)) if given_up else []
+        return (self._taken_until(max(given_up)) if given_up else []) + self._taken_single()
+
+    def _taken_single(self) -> list[Image]:
+        """Images without depth before which none waits for its depth."""
+        self._single &= self._waiting.keys()
+        until = None
+        for stamp in sorted(self._waiting):
+            if stamp not in self._single:
+                break
+            until = stamp
+        return [] if until is None else self._taken_until(until)
 
     def _taken_until(self, stamp: float) -> list[Image]:
         return [self._waiting.pop(one).image for one in sorted(self._waiting) if one <= stamp]

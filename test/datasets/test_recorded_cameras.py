@@ -51,11 +51,10 @@ def transforms(*edges):
     )
 
 
-def own_camera(path, extra, **options):
-    """A recording whose depth camera has a frame and intrinsics of its own."""
+def own_camera(path, extra, focal=33.0, **options):
+    """A recording whose depth camera has a frame and, with another focal length than colour's 40, intrinsics of its own."""
     info = in_frame(camera_info(10), "camera_depth_optical_frame")
-    info.k[0] = 33.0
-    info.p[0] = 33.0
+    info.k[0] = info.p[0] = focal
     message = in_frame(image(10**9, depth_mm(1), "16UC1"), "camera_depth_optical_frame")
     bag = bag_of(path, depth=OWN_DEPTH, depth_image=message, extra=[(OWN_INFO, info), *extra])
     return next(iter(open_sequence(bag, **options)))
@@ -72,6 +71,17 @@ def test_depth_of_another_frame_is_that_of_its_camera(tmp_path):
     np.testing.assert_allclose(frame.color_T_depth, MOVED, atol=1e-9)
     assert frame.depth_camera.fx == 33 and frame.camera.fx == 40
     np.testing.assert_allclose(frame.depth, depth_m_of(1), atol=1e-6)
+
+
+@pytest.mark.parametrize(("focal", "registered"), [(40.0, True), (33.0, False)])
+def test_depth_of_colours_frame_is_registered_where_its_intrinsics_are_colours(tmp_path, focal, registered):
+    info = camera_info(10)
+    info.k[0] = info.p[0] = focal
+    bag = bag_of(tmp_path / "bag", depth=OWN_DEPTH, extra=[(OWN_INFO, info)])
+    frame = next(iter(open_sequence(bag)))
+    assert frame.registered == registered
+    if not registered:
+        assert frame.depth_camera.fx == focal and np.array_equal(frame.color_T_depth, np.eye(4))
 
 
 def test_transforms_may_come_one_by_one_and_with_leading_slashes(tmp_path):
@@ -100,9 +110,11 @@ def test_depth_of_another_frame_without_its_place_is_refused_or_told_by_option(t
     assert own_camera(tmp_path / "registered", [], registered=True).registered
 
 
-def test_an_identity_between_frames_is_registered(tmp_path):
+def test_an_identity_between_frames_is_registered_where_intrinsics_are_colours(tmp_path):
     edge = ("camera_color_optical_frame", "camera_depth_optical_frame", np.eye(4))
-    assert own_camera(tmp_path / "bag", [("/tf_static", transforms(edge))]).registered
+    assert own_camera(tmp_path / "bag", [("/tf_static", transforms(edge))], focal=40.0).registered
+    other = own_camera(tmp_path / "other", [("/tf_static", transforms(edge))])
+    assert other.depth_camera.fx == 33.0 and np.array_equal(other.color_T_depth, np.eye(4))
 
 
 def test_a_rectified_image_has_the_projection_matrix(tmp_path):

@@ -97,13 +97,13 @@ def test_unusable_images_are_named_and_skipped(tmp_path):
     messages = list(plain_messages(3))
     time = messages[3][0]
     messages[3] = (time, COLOR, image(time, color_of(1)[:, : WIDTH - 2], "rgb8"))
-    messages[6] = (messages[6][0], COLOR, image(messages[6][0], color_of(2), "yuv422"))
+    messages[6] = (messages[6][0], COLOR, image(messages[6][0], color_of(2), "nv24"))
     bag = write_bag(tmp_path / "bag", messages)
     with pytest.raises(DatasetError, match="frame 1: expected CameraInfo of the image's size 30x24, got 32x24"):
         list(Recording(bag))
     recording = Recording(bag, on_error="skip")
     assert [frame.index for frame in recording] == [0]
-    assert "frame 2" in recording.skipped[1] and "'yuv422'" in recording.skipped[1]
+    assert "frame 2" in recording.skipped[1] and "'nv24'" in recording.skipped[1]
 
 
 def test_missing_intrinsics_are_named(tmp_path):

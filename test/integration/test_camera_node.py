@@ -13,7 +13,8 @@ import yaml
 from geometry_msgs.msg import PoseStamped
 from live_nodes import LATCHED, wait_until
 from rclpy.node import Node
-from sensor_msgs.msg import Image
+from rclpy.time import Time
+from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Float32MultiArray, UInt32
 from tf2_msgs.msg import TFMessage
 from tf2_ros import Buffer, TransformListener
@@ -194,7 +195,7 @@ def test_the_parameter_file_lists_every_parameter(played):
     file = Path(__file__).resolve().parents[2] / "config" / "camera.yaml"
     listed = yaml.safe_load(file.read_text())["/**/camera"]["ros__parameters"]
     simulation = {f"simulation.{name}" for name in listed.pop("simulation")}
-    known = camera.list_parameters([], 0).names
+    known = [name for name in camera.list_parameters([], 0).names if not name.startswith("qos_overrides.")]
     of_rclpy = {"use_sim_time", "start_type_description_service"}
     assert set(known) - of_rclpy == {*listed, *simulation}
     given = ("scene", "object", "loop", "wait_for_subscriber_s", "mask_every")
@@ -217,16 +218,28 @@ def test_what_cannot_be_played_is_refused_at_the_start(scene, parameters, messag
         group.start(CameraNode, parameters={**parameters, "autostart": False})
 
 
-def test_depth_of_a_camera_of_its_own_is_refused_at_the_start(monkeypatch):
-    read = SceneSequence.read
+def test_depth_of_a_camera_of_its_own_has_its_own_topic_intrinsics_and_place(scene, monkeypatch):
+    read, color_T_depth = SceneSequence.read, np.eye(4)
+    color_T_depth[0, 3] = 0.055
 
     def with_depth_camera(self, position):
         frame = read(self, position)
-        return replace(frame, depth_camera=frame.camera, color_T_depth=np.eye(4))
+        return replace(frame, depth_camera=replace(frame.camera, fx=321.0), color_T_depth=color_T_depth)
 
     monkeypatch.setattr(SceneSequence, "read", with_depth_camera)
-    with NodeGroup() as group, pytest.raises(ValueError, match="expected depth registered .*aligned_depth_to_color"):
-        group.start(CameraNode, parameters={"autostart": False})
+    parameters = {"scene": str(scene), "object": "cube", "loop": True, "wait_for_subscriber_s": 0.0}
+    with NodeGroup() as group:
+        listener = group.start(Listener)
+        listener.keep(Image, "/depth/image_rect_raw", 10)
+        listener.keep(CameraInfo, "/depth/camera_info", 10)
+        group.start(CameraNode, parameters=parameters)
+        images, infos = listener.received["/depth/image_rect_raw"], listener.received["/depth/camera_info"]
+        assert wait_until(lambda: images and infos)
+        own_frame = images[0].header.frame_id
+        assert own_frame == infos[0].header.frame_id == "camera_depth_optical_frame" and infos[0].k[0] == 321.0
+        assert wait_until(lambda: listener.buffer.can_transform(OPTICAL_FRAME, own_frame, Time()))
+        place = listener.buffer.lookup_transform(OPTICAL_FRAME, own_frame, Time())
+        assert np.allclose(messages.transform_matrix(place), color_T_depth)
 
 
 def test_a_frozen_case_is_opened():

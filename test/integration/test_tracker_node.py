@@ -241,7 +241,7 @@ def test_lives_on_after_every_kind_of_bad_frame(robot, cube):
     zero_color = messages.image_message(np.zeros_like(good.color), "rgb8", Header())
     zero_depth = depth_message(np.zeros_like(good.depth))
     strange_color = messages.image_message(good.color, "rgb8", Header())
-    strange_color.encoding = "yuv422"
+    strange_color.encoding = "nv24"
     failures = [
         (good_color, messages.image_message(np.zeros(good.depth.shape, np.uint8), "mono8", Header())),
         (good_color, depth_message(good.depth[:100])),

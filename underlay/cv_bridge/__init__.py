@@ -31,6 +31,8 @@ class Layout(NamedTuple):
 
 
 _DEPTHS = {"8U": "u1", "8S": "i1", "16U": "u2", "16S": "i2", "32S": "i4", "32F": "f4", "64F": "f8"}
+# OpenCV names Bayer patterns by the second row's second and third pixel.
+_BAYER = {"rggb": "BG", "bggr": "RG", "gbrg": "GR", "grbg": "GB"}
 _NAMES = {np.dtype(code): depth for depth, code in _DEPTHS.items()}
 _LAYOUTS = {
     f"{depth}{suffix}": Layout(np.dtype(code), channels, None)
@@ -45,7 +47,11 @@ _LAYOUTS = {
         ("bgr", 3, "BGR"),
         ("rgba", 4, "RGBA"),
         ("bgra", 4, "BGRA"),
+        *((f"bayer_{pattern}", 1, f"Bayer{opposite}") for pattern, opposite in _BAYER.items()),
     )
+} | {
+    "yuv422": Layout(np.dtype("u1"), 2, "YUV_UYVY"),
+    "yuv422_yuy2": Layout(np.dtype("u1"), 2, "YUV_YUY2"),
 }
 
 
@@ -121,7 +127,9 @@ def _convert(pixels: np.ndarray, encoding: str, desired: str) -> np.ndarray:
     have, want = _layout(encoding), _layout(desired)
     if have.colors and want.colors:
         if have.colors != want.colors:
-            pixels = cv2.cvtColor(pixels, getattr(cv2, f"COLOR_{have.colors}2{want.colors}"))
+            # YUV_UYVY: from YUV to RGB, of pixels in the order UYVY.
+            space, _, order = have.colors.partition("_")
+            pixels = cv2.cvtColor(pixels, getattr(cv2, f"COLOR_{space}2{want.colors}" + (f"_{order}" if order else "")))
     elif want.colors or have.channels != want.channels:
         raise CvBridgeError(f"an image with encoding {encoding} cannot be had as {desired}")
     return _cast(pixels, want.dtype)
