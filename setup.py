@@ -40,6 +40,7 @@ setup(
             f"pose-tracker = {NAME}.cli:main",
             f"tracker_node = {NAME}.nodes.tracker_node:main",
             f"initializer_node = {NAME}.nodes.kernels:initializer",
+            f"relocalizer_node = {NAME}.nodes.kernels:relocalizer",
             f"camera_node = {NAME}.nodes.camera_node:main",
         ],
     },

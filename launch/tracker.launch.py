@@ -28,6 +28,8 @@ ARGUMENTS = {
     "initializer": ("false", "Start the initializer, which finds the first pose under a mask"),
     "mask_topic": ("/segmentation/mask", "Masks for the initializer, with the stamps of their colour images"),
     "method": ("hypotheses", "How the initializer finds the pose: hypotheses, dense_fusion, mask_alignment"),
+    "relocalizer": ("false", "Start the relocalizer, which finds the camera in a map and offers lost objects where they rested"),
+    "map": ("", "Folder made by pose-tracker map, for the relocalizer"),
     "autostart": ("true", "Configure and activate the initializer; false leaves that to a lifecycle manager"),
     "use_sim_time": ("false", "Take the time from /clock, as for bags"),
     "rviz": ("false", "Start RViz"),
@@ -40,7 +42,7 @@ def share(*parts):
 
 
 def generate_launch_description():
-    """Tracker node, and initializer and RViz if asked for."""
+    """Tracker node, and initializer, relocalizer and RViz if asked for."""
     declared = [
         DeclareLaunchArgument(name, default_value=default, description=description)
         for name, (default, description) in ARGUMENTS.items()
@@ -57,6 +59,13 @@ def generate_launch_description():
             "initializer_params_file",
             default_value=share("config", "initializer.yaml"),
             description="ROS parameter file of the initializer",
+        )
+    )
+    declared.append(
+        DeclareLaunchArgument(
+            "relocalizer_params_file",
+            default_value=share("config", "relocalizer.yaml"),
+            description="ROS parameter file of the relocalizer",
         )
     )
     sim_time = {"use_sim_time": ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)}
@@ -101,10 +110,25 @@ def generate_launch_description():
         ],
         condition=IfCondition(LaunchConfiguration("initializer")),
     )
+    relocalizer = LifecycleNode(
+        package="pose_tracker_ros",
+        executable="relocalizer_node",
+        name="relocalizer",
+        namespace="",
+        output="screen",
+        parameters=[
+            LaunchConfiguration("relocalizer_params_file"),
+            {"map": ParameterValue(LaunchConfiguration("map"), value_type=str)},
+            {"autostart": ParameterValue(LaunchConfiguration("autostart"), value_type=bool)},
+            sim_time,
+        ],
+        remappings=images,
+        condition=IfCondition(LaunchConfiguration("relocalizer")),
+    )
     rviz = Node(
         package="rviz2",
         executable="rviz2",
         arguments=["-d", share("config", "tracker.rviz")],
         condition=IfCondition(LaunchConfiguration("rviz")),
     )
-    return LaunchDescription([*declared, tracker, initializer, rviz])
+    return LaunchDescription([*declared, tracker, initializer, relocalizer, rviz])

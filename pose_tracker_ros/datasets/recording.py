@@ -17,6 +17,7 @@ from pose_tracker_ros.datasets.files import DatasetError
 from pose_tracker_ros.datasets.image_messages import calibration_from_info, color_from_message, depth_from_message
 from pose_tracker_ros.datasets.nearest_pairs import NearestPairs
 from pose_tracker_ros.datasets.pose_texts import parse_intrinsics, parse_pose
+from pose_tracker_ros.datasets.recorded_transforms import STATIC_TOPIC, TOPIC, RecordedTransforms
 from pose_tracker_ros.datasets.sequence import Annotation, FrameSequence, make_frame
 from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.intrinsics import ImageGeometry, Intrinsics, is_same_camera
@@ -62,6 +63,7 @@ class Recording(FrameSequence):
         depth_unit: str | None = None,
         registered: bool | None = None,
         color_T_depth: str | None = None,
+        world_frame: str | None = None,
         distortion: str = "auto",
         largest_gap_s: float = 0.02,
         on_error: str = "stop",
@@ -73,7 +75,8 @@ class Recording(FrameSequence):
         a CameraInfo; ``depth_unit`` of 16-bit depth images, default mm;
         ``registered`` true if depth belongs to the colour image's pixels though its frame is another;
         ``color_T_depth`` "x y z qx qy qz qw", metres, takes points of the depth camera to the colour camera, default what
-        TF or the driver's extrinsics in the recording say; ``distortion`` as of
+        TF or the driver's extrinsics in the recording say; ``world_frame`` in which the recording's TF says where the camera is,
+        default that is not looked for; ``distortion`` as of
         :func:`~pose_tracker_ros.intrinsics.image_geometry`; ``largest_gap_s`` between the stamps of a pair.
         Raises DatasetError when nothing can be read or the topics are not clear.
         """
@@ -98,6 +101,8 @@ class Recording(FrameSequence):
         # Intrinsics that are given are of both images.
         self._registered = bool(registered) or self._matrix is not None
         self._color_T_depth = self._find_color_T_depth(registered, color_T_depth)
+        self._world_frame = world_frame
+        self._transforms = None if world_frame is None else self._read_transforms(world_frame)
         # The first CameraInfo may have been recorded after the first image.
         self._intrinsics = {name: Intrinsics() for name in (self.topics.color, self.topics.depth) if name is not None}
         self._distortion = distortion
@@ -169,7 +174,10 @@ class Recording(FrameSequence):
                 measured = self._depth_fields(depth.message, infos, geometry)
             camera = geometry.camera
             pixels = geometry.color(pixels)
-            return make_frame(place, color=pixels, camera=camera, stamp=stamp_of(color), index=index, **measured)
+            stamp = stamp_of(color)
+            if self._transforms is not None:
+                measured["world_T_camera"] = self._transforms.find(self._world_frame, self._frame_ids[0], stamp)
+            return make_frame(place, color=pixels, camera=camera, stamp=stamp, index=index, **measured)
         except DatasetError:
             raise
         except (ValueError, TypeError, AttributeError, cv2.error) as error:  # of fields of other types, images without pixels
@@ -209,6 +217,16 @@ class Recording(FrameSequence):
             return {"depth": (color if self._registered else geometry).labels(depth)}
         color_T_depth = np.eye(4) if self._color_T_depth is None else self._color_T_depth
         return {"depth": geometry.labels(depth), "depth_camera": geometry.camera, "color_T_depth": color_T_depth}
+
+    def _read_transforms(self, world_frame: str) -> RecordedTransforms:
+        """TF of the recording; raises DatasetError where it has no such frame."""
+        names = {name for name in self._bag.topics if name.endswith((TOPIC, STATIC_TOPIC))}
+        found = RecordedTransforms((entry.topic, entry.message) for entry in self._bag.messages(names))
+        if world_frame.lstrip("/") not in found.frames:
+            raise DatasetError(
+                f"expected the frame {world_frame!r} in TF of {self.path}, got {', '.join(found.frames) or 'no transforms'}"
+            )
+        return found
 
     def _find_color_T_depth(self, registered: bool | None, given: str | None) -> np.ndarray | None:
         """The place of the depth camera, None where depth belongs to the colour image's pixels.

@@ -139,12 +139,16 @@ class IndexedSequence(FrameSequence):
     def __iter__(self) -> Iterator[Frame]:
         """See :class:`FrameSequence`."""
         for position in range(len(self)):
-            try:
-                frame = self.read(position)
-            except DatasetError as error:
-                self._skip_or_raise(error)
-            else:
-                yield frame
+            yield from self.read_or_skip(position)
+
+    def read_or_skip(self, position: int) -> Iterator[Frame]:
+        """The frame at ``position``, nothing where it cannot be read and ``on_error`` is ``skip``."""
+        try:
+            frame = self.read(position)
+        except DatasetError as error:
+            self._skip_or_raise(error)
+        else:
+            yield frame
 
     def annotations(self) -> Iterator[Annotation]:
         """See :class:`FrameSequence`."""

@@ -43,3 +43,11 @@ def initializer(arguments: list[str] | None = None) -> None:
     from pose_tracker_ros.nodes.initializer_node import main
 
     main(arguments)
+
+
+def relocalizer(arguments: list[str] | None = None) -> None:
+    """Entry point of ``ros2 run pose_tracker_ros relocalizer_node``, which shares the tracker's states and so its kernels."""
+    compile_and_say_so(get_logger("relocalizer"))
+    from pose_tracker_ros.nodes.relocalizer_node import main
+
+    main(arguments)
