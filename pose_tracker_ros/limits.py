@@ -15,6 +15,8 @@ MESH_DOCUMENT_BYTES = 64 * MEBIBYTE
 # Images: 16,384 x 16,384 is what photogrammetry makes at most; larger ones are refused.
 IMAGE_BYTES = 1024 * MEBIBYTE
 IMAGE_PIXELS = 16_384 * 16_384
+# Images of cameras, and masks of them: more than 7,680 x 4,320.
+CAMERA_PIXELS = 36_000_000
 # A camera sees no more of an object; larger textures are reduced.
 TEXTURE_SIDE_PX = 4_096
 # Data sets, recordings and results.

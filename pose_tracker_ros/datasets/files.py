@@ -73,7 +73,7 @@ def _checked_bytes(path: Path) -> bytes:
         data = limits.read_bytes(path, limits.IMAGE_BYTES, "an image")
         size = _size_of(data)
         if size is not None:
-            limits.check_pixels(*size, str(path))
+            limits.check(size[0] * size[1], limits.CAMERA_PIXELS, f"pixels in {path}")
     except ValueError as error:
         raise DatasetError(f"{path}: {error}") from error
     return data

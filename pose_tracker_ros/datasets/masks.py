@@ -154,7 +154,8 @@ def _palette_indices(path: Path) -> np.ndarray | None:
 def _codes(labels: np.ndarray) -> np.ndarray:
     """Labels as one number a pixel."""
     if labels.ndim == 3:
-        return (labels.astype(np.int64) @ (1 << 16, 1 << 8, 1)).astype(np.int64)
+        red, green, blue = (labels[..., channel].astype(np.int32) for channel in range(3))
+        return red << 16 | green << 8 | blue
     return labels if labels.dtype.kind == "u" else labels.astype(np.int64)
 
 
@@ -164,14 +165,15 @@ def _label_of_code(code: int, dimensions: int) -> Label:
 
 def _solid_values(codes: np.ndarray) -> np.ndarray:
     """The values that somewhere cover 3x3 pixels."""
-    image = codes if codes.dtype.itemsize <= 2 else codes.astype(np.float64)
+    exact = np.float32 if codes.dtype == np.int32 else np.float64  # colours have 24 bits
+    image = codes if codes.dtype.itemsize <= 2 else codes.astype(exact)
     kernel = np.ones((3, 3), np.uint8)
     return np.unique(codes[cv2.erode(image, kernel) == cv2.dilate(image, kernel)])
 
 
 def _with_soft_edges(labels: np.ndarray, label: Label) -> np.ndarray:
     """Pixels of a label, and those that are mixed of it and of nothing, it more than half."""
-    full = np.atleast_1d(np.array(label, np.float64))
+    full = np.atleast_1d(np.array(label, np.float32))
     if not full.any():
         return np.zeros(labels.shape[:2], bool)
     share = labels.reshape(*labels.shape[:2], -1) @ (full / (full @ full))

@@ -1,13 +1,14 @@
 """The command on recordings as common drivers and their users make them: a cube that moves, with the pose it must find."""
 
 import json
+import struct
 from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 import trimesh
-from recorded_messages import STORE, image, info_of, write_bag
+from recorded_messages import STORE, compressed, image, info_of, write_bag
 from shapes import cube
 from tracking_scenes import CAMERA, START, frame_of
 from typer.testing import CliRunner
@@ -128,6 +129,41 @@ def test_topics_are_named_by_options(mesh, tmp_path, one_thread):
 def test_faster_depth_is_that_of_the_colour_images_moment(mesh, tmp_path, one_thread, depth_rate):
     text = assert_followed(mesh, recorded(tmp_path / "bag", depth_rate=depth_rate), tmp_path / "out")
     assert "warning" not in text
+
+
+def as_yuyv(color):
+    """Two pixels share their colour: luma of each, and of both the difference of blue, then that of red."""
+    yuv = cv2.cvtColor(color, cv2.COLOR_RGB2YUV)
+    packed = np.empty((*color.shape[:2], 2), np.uint8)
+    packed[..., 0], packed[:, ::2, 1], packed[:, 1::2, 1] = yuv[..., 0], yuv[:, ::2, 1], yuv[:, ::2, 2]
+    return packed
+
+
+def as_bayer_rggb(color):
+    mosaic = color[..., 1].copy()
+    mosaic[::2, ::2], mosaic[1::2, 1::2] = color[::2, ::2, 0], color[1::2, 1::2, 2]
+    return mosaic
+
+
+def compressed_floats(time, depth):
+    """compressedDepth of floats: inverse depth in 16 bits with its two coefficients in front."""
+    a, b = 10100.0, -1009.0
+    inverse = np.where(depth > 0, a / np.maximum(depth, 1e-3) + b, 0).clip(0, 65535).astype(np.uint16)
+    data = struct.pack("<iff", 0, a, b) + cv2.imencode(".png", inverse)[1].tobytes()
+    return compressed(time, data, "32FC1; compressedDepth png")
+
+
+ENCODINGS = {
+    "yuyv": {"color_message": lambda time, color: image(time, as_yuyv(color), "yuv422_yuy2")},
+    "bayer": {"color_message": lambda time, color: image(time, as_bayer_rggb(color), "bayer_rggb8")},
+    "rgb16": {"color_message": lambda time, color: image(time, color.astype(np.uint16) * 257, "rgb16")},
+    "compressed floats": {"depth_message": compressed_floats},
+}
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_encodings_of_common_drivers(mesh, tmp_path, one_thread, encoding):
+    assert_followed(mesh, recorded(tmp_path / "bag", **ENCODINGS[encoding]), tmp_path / "out", within_m=2.5e-3)
 
 
 def moved_camera(frame):
