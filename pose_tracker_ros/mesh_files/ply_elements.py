@@ -86,7 +86,7 @@ def _header(lines: list[str]) -> _Header:
 
 
 def _cut(name: str, count: int) -> ValueError:
-    return ValueError(f"expected {count} rows of the element {name!r} as the header says, but the file ends before; it is cut")
+    return ValueError(f"expected {count} rows of the element {name!r} as the header says, but the numbers end before; the file is cut or was edited")
 
 
 def _of_bytes(header: _Header, body: memoryview, order: str) -> dict[str, Element]:
