@@ -1,5 +1,6 @@
 """Views and batches are what they say, and PoseNet learns them, resumes and reports."""
 
+import csv
 from dataclasses import replace
 
 import numpy as np
@@ -134,6 +135,23 @@ def test_frames_without_pose_are_left_out_and_cambridge_images_have_their_points
 )
 def test_frames_are_split(held_out_every, overfit, training, validation):
     assert split_positions(6, held_out_every, overfit) == (training, validation)
+
+
+def test_a_light_network_learns_images_by_heart(room, tmp_path):
+    """To a centimetre, as --overfit asks of any network, at a size that takes seconds.
+
+    Each image is four times in a batch: of few pixels batch normalisation's variances in training are not those after it.
+    """
+    config = replace(
+        QUICK, steps=150, batch_size=16, learning_rate=2e-3, validate_every=150, loss="beta", beta=0.5, dropout=0.0,
+        synthetic_views=0, color_defects=False, turn_deg=0.0, average_decay=0.0, warmup_steps=10, weight_decay=0.0,
+        checkpoint_minutes=5.0, precision="float32",
+    )  # fmt: skip
+    train_posenet(room, config, tmp_path, overfit=4)
+    with (tmp_path / "log.csv").open() as file:
+        row = list(csv.DictReader(file))[-1]
+    assert float(row["position_m"]) < 0.01
+    assert float(row["orientation_deg"]) < 1
 
 
 @pytest.mark.parametrize("loss", ["beta", "geometric"])
