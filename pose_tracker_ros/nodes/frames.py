@@ -93,9 +93,10 @@ class FrameMaker:
             return of_color, None
         if received.depth_info is None:
             raise ValueError(
-                f"expected depth in colour's frame {color_frame!r} or the depth camera's CameraInfo on {self._topics[1]}'s "
-                f"camera_info, got depth in {depth_frame!r} without one; subscribe to registered depth (realsense: "
-                "align_depth.enable:=true), remap ~/depth/camera_info, or set depth_camera to registered if its pixels are colour's"
+                f"expected depth in colour's frame {color_frame!r}, or the depth camera's CameraInfo on ~/depth/camera_info and its "
+                f"place in TF, got depth in {depth_frame!r} on {self._topics[1]} and no CameraInfo of it; remap ~/depth/camera_info, "
+                "subscribe to registered depth (realsense: align_depth.enable:=true), or set depth_camera to registered if its "
+                "pixels are colour's"
             )
         of_depth = self._geometry(self._of_depth, received.depth_info, depth, self._topics[1])
         color_T_depth = self._place(color_frame, depth_frame) if is_elsewhere else np.eye(4)
