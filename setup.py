@@ -37,11 +37,11 @@ setup(
     zip_safe=False,
     entry_points={
         "console_scripts": [
-            f"pose-tracker = {NAME}.cli:main",
-            f"tracker_node = {NAME}.nodes.tracker_node:main",
-            f"initializer_node = {NAME}.nodes.kernels:initializer",
-            f"relocalizer_node = {NAME}.nodes.kernels:relocalizer",
-            f"camera_node = {NAME}.nodes.camera_node:main",
+            f"pose-tracker = {NAME}.entry:main",
+            f"tracker_node = {NAME}.nodes.start:tracker",
+            f"initializer_node = {NAME}.nodes.start:initializer",
+            f"relocalizer_node = {NAME}.nodes.start:relocalizer",
+            f"camera_node = {NAME}.nodes.start:camera",
         ],
     },
 )

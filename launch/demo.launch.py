@@ -1,26 +1,29 @@
 """A simulated or recorded camera, the tracker, and RViz if asked for."""
 
+import os
+
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction, SetEnvironmentVariable
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution, PythonExpression
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
-ARGUMENTS = {
-    "object": ("demo_jug", "Object to track and to simulate"),
-    "source": ("simulation", "'simulation', or the path of a sequence or recording"),
-    "scene": ("", "What is simulated: a scene file, or SET/OBJECT/SEED of a frozen set; default simulation.*"),
-    "rate_hz": ("0.0", "Frames per second; 0 = as recorded"),
-    "loop": ("true", "Begin again at the end"),
-    "depth": ("used", "Depth images: required, used, or none"),
-    "initializer": ("false", "Find the first pose from the camera's mask instead of being given it"),
-    "mesh_path": ("", "Mesh file instead of the object's own"),
-    "mesh_unit": ("", "Unit of mesh_path: m, cm or mm"),
-    "rviz": ("true", "Start RViz"),
-}
-CAMERA = "/camera/camera"
+from pose_tracker_ros.nodes.camera_options import CameraOptions
+from pose_tracker_ros.nodes.launch_arguments import (
+    LaunchArgument,
+    arguments_of,
+    check_settings,
+    given_settings,
+    switch,
+)
+from pose_tracker_ros.nodes.tracker_options import TrackerOptions
+
+CAMERA = "camera/camera"
+OF_CAMERA = ("object", "source", "scene", "rate_hz", "loop")
+OF_TRACKER = ("objects", "depth", "network", "mesh_path", "mesh_unit")
+PROFILES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 
 
 def share(*parts):
@@ -28,38 +31,74 @@ def share(*parts):
     return PathJoinSubstitution([FindPackageShare("pose_tracker_ros"), *parts])
 
 
+ARGUMENTS = [
+    LaunchArgument("namespace", "", "Namespace of the nodes and of all topics but /tf and /diagnostics"),
+    *(one._replace(default_value="true") if one.name == "loop" else one for one in arguments_of(CameraOptions, OF_CAMERA)),
+    *arguments_of(TrackerOptions, OF_TRACKER),
+    switch("initializer", False, "Find first poses from the camera's masks instead of being given them"),
+    switch("respawn", False, "Start the tracker again when it ends; otherwise its end ends all, with exit code 1"),
+    switch("rviz", True, "Start RViz"),
+    LaunchArgument("camera_params_file", share("config", "camera.yaml"), "ROS parameter file of the camera node"),
+]
+PASSED_ON = ("namespace", "object", *OF_TRACKER, "initializer", "respawn", "rviz")
+
+
 def generate_launch_description():
     """Camera node and the tracker's launch file."""
-    declared = [
-        DeclareLaunchArgument(name, default_value=default, description=description)
-        for name, (default, description) in ARGUMENTS.items()
-    ]
-    kinds = {"object": str, "source": str, "scene": str, "rate_hz": float, "loop": bool}
-    camera = Node(
-        package="pose_tracker_ros",
-        executable="camera_node",
-        name="camera",
-        namespace=CAMERA,
-        output="screen",
-        parameters=[
-            share("config", "camera.yaml"),
-            {name: ParameterValue(LaunchConfiguration(name), value_type=kind) for name, kind in kinds.items()},
-        ],
-    )
-    passed_on = ("object", "depth", "initializer", "mesh_path", "mesh_unit", "rviz")
     tracker = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(share("launch", "tracker.launch.py")),
         launch_arguments={
-            **{name: LaunchConfiguration(name) for name in passed_on},
+            **{name: LaunchConfiguration(name) for name in PASSED_ON},
             "camera": CAMERA,
             "mask_topic": f"{CAMERA}/camera/mask",
-            "initial_pose_topic": PythonExpression(
-                [
-                    "'/tracker/initial_pose' if '",
-                    LaunchConfiguration("initializer"),
-                    f"'.lower() in ('true', '1') else '{CAMERA}/camera/initial_pose'",
-                ]
-            ),
+            **{topic: first_poses(topic) for topic in ("initial_pose_topic", "initial_poses_topic")},
         }.items(),
     )
-    return LaunchDescription([*declared, camera, tracker])
+    # Images of 640x480 don't fit in the middleware's default shared memory.
+    profile = [] if set(PROFILES) & set(os.environ) else [SetEnvironmentVariable(PROFILES[0], share("config", "fastdds.xml"))]
+    declared = [DeclareLaunchArgument(**one._asdict()) for one in ARGUMENTS]
+    # The camera's settings are checked before the tracker is started, and the tracker's before the camera is.
+    return LaunchDescription(
+        [*declared, *profile, OpaqueFunction(function=check_camera), tracker, OpaqueFunction(function=camera)]
+    )
+
+
+def first_poses(topic):
+    """From the camera, which knows the truth, or from the initializer."""
+    name = topic.removesuffix("_topic")
+    return PythonExpression(
+        [f"'tracker/{name}' if '", LaunchConfiguration("initializer"), f"'.lower() == 'true' else '{CAMERA}/camera/{name}'"]
+    )
+
+
+def settings(context):
+    """What arguments say of the camera."""
+    return given_settings({name: LaunchConfiguration(name).perform(context) for name in OF_CAMERA})
+
+
+def namespace(context):
+    """The camera's."""
+    return f"/{LaunchConfiguration('namespace').perform(context).strip('/')}/{CAMERA}".replace("//", "/")
+
+
+def check_camera(context):
+    """Raises OSError or ValueError where an argument or a parameter is wrong."""
+    file = LaunchConfiguration("camera_params_file").perform(context)
+    check_settings(CameraOptions, f"{namespace(context)}/camera", [file], settings(context))
+
+
+def camera(context):
+    """The camera node."""
+    return [
+        Node(
+            package="pose_tracker_ros",
+            executable="camera_node",
+            name="camera",
+            namespace=namespace(context),
+            output="screen",
+            parameters=[
+                LaunchConfiguration("camera_params_file"),
+                {name: ParameterValue(value, value_type=str) for name, value in settings(context).items()},
+            ],
+        )
+    ]

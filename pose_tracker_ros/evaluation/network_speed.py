@@ -12,9 +12,10 @@ import numpy as np
 from pose_tracker_ros.camera import PinholeCamera
 from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.geometry import make_pose, so3_exp
-from pose_tracker_ros.networks.inference import RUNTIMES, load_inference
+from pose_tracker_ros.networks.inference import load_inference
 from pose_tracker_ros.networks.motion_network import MotionNetwork
 from pose_tracker_ros.networks.pixel_inference import PixelInference
+from pose_tracker_ros.networks.runtimes import RUNTIMES
 from pose_tracker_ros.objects import load_object
 from pose_tracker_ros.rendering.raster import RasterRenderer
 

@@ -13,7 +13,6 @@ from pose_tracker_ros.networks.weights_info import WeightsInfo, read_info
 
 logger = logging.getLogger(__name__)
 
-RUNTIMES = ("auto", "openvino_bf16", "openvino", "torch")
 # Of networks whose answer is the motion of pixels; the published one has nothing between its convolutions and its answer.
 EXPORTED = ("compact", "matching", "refining")
 

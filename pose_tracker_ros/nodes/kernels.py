@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 
 from rclpy.impl.rcutils_logger import RcutilsLogger
-from rclpy.logging import get_logger
 
 from pose_tracker_ros.kernels.cache import use_cache_folder
 
@@ -35,19 +34,3 @@ def compile_and_say_so(logger: RcutilsLogger) -> None:
     begin = time.perf_counter()
     if compile_kernels(report):
         logger.info(f"{len(names)} kernels compiled in {time.perf_counter() - begin:.1f} s")
-
-
-def initializer(arguments: list[str] | None = None) -> None:
-    """Entry point of ``ros2 run pose_tracker_ros initializer_node``, whose module is made of kernels."""
-    compile_and_say_so(get_logger("initializer"))
-    from pose_tracker_ros.nodes.initializer_node import main
-
-    main(arguments)
-
-
-def relocalizer(arguments: list[str] | None = None) -> None:
-    """Entry point of ``ros2 run pose_tracker_ros relocalizer_node``, which shares the tracker's states and so its kernels."""
-    compile_and_say_so(get_logger("relocalizer"))
-    from pose_tracker_ros.nodes.relocalizer_node import main
-
-    main(arguments)

@@ -13,11 +13,9 @@ from rclpy.parameter import Parameter
 
 from pose_tracker_ros.configuration import Option, converted, make_config, options_of
 from pose_tracker_ros.configuration.given import Given, config_from_given
-from pose_tracker_ros.nodes.ros_arguments import full_name, given_to, split_arguments
+from pose_tracker_ros.nodes.ros_arguments import OF_RCLPY, full_name, given_to, split_arguments
 
 Config = TypeVar("Config")
-# Parameters that rclpy declares itself.
-OF_RCLPY = ("use_sim_time", "start_type_description_service", "qos_overrides.")
 
 
 class NodeOptions(Generic[Config]):

@@ -9,6 +9,8 @@ from pose_tracker_ros.configuration import parse_value
 from pose_tracker_ros.configuration.given import Given, flattened, given_in_file
 
 BEGIN, END = "--ros-args", "--"
+# Parameters that rclpy declares itself begin with these.
+OF_RCLPY = ("use_sim_time", "start_type_description_service", "qos_overrides.")
 VALUES, FILES, REMAPPINGS = ("-p", "--param"), ("--params-file",), ("-r", "--remap")
 
 

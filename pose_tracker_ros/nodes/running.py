@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Sequence
 
@@ -11,6 +12,7 @@ from rclpy.context import Context
 from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
+from rclpy.signals import uninstall_signal_handlers
 
 from pose_tracker_ros.nodes.ros_arguments import split_arguments
 
@@ -22,6 +24,8 @@ def run_node(name: str, make_node: Callable[..., Node], arguments: Sequence[str]
     """
     node = None
     try:
+        # Entry points have it end the process at once until here.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         start_ros(sys.argv if arguments is None else arguments)
         node = make_node() if arguments is None else make_node(cli_args=list(arguments), use_global_arguments=False)
         rclpy.spin(node)
@@ -31,6 +35,9 @@ def run_node(name: str, make_node: Callable[..., Node], arguments: Sequence[str]
         _report(name, str(error))
         sys.exit(1)
     finally:
+        # Launch and terminal both send one: the second must not come in between.
+        uninstall_signal_handlers()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()

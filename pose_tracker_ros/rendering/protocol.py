@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
 from pose_tracker_ros.camera import PinholeCamera
-from pose_tracker_ros.objects import Mesh
+
+if TYPE_CHECKING:
+    from pose_tracker_ros.objects import Mesh
 
 RENDERERS = ("raycast", "raster", "opengl")
 UNKNOWN_COLOR = 128

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from pose_tracker_ros.configuration import Rule, below, nested, option
-from pose_tracker_ros.networks.inference import RUNTIMES
+from pose_tracker_ros.networks.runtimes import RUNTIMES
 from pose_tracker_ros.rendering.protocol import RENDERERS
 from pose_tracker_ros.tracking.noise import NoiseModel
 
