@@ -34,6 +34,8 @@ setup(
     # An editable install uses these files where they are: copies would go stale.
     data_files=[] if "editable_wheel" in sys.argv else share_files(),
     install_requires=["setuptools"],
+    # By which colcon test knows that there are tests for pytest.
+    extras_require={"test": ["pytest"]},
     zip_safe=False,
     entry_points={
         "console_scripts": [

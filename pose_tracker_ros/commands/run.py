@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Annotated
@@ -10,14 +11,19 @@ import typer
 from rich.console import Console
 
 from pose_tracker_ros.commands.errors import reported_errors
+from pose_tracker_ros.commands.overrides import parse_overrides
 from pose_tracker_ros.commands.warm_up import compile_with_progress
+from pose_tracker_ros.configuration.given import flattened
+from pose_tracker_ros.nodes.launch_arguments import given_settings
 from pose_tracker_ros.resources import share_folder
 
 console = Console()
 
 
 def run(
-    object_name: Annotated[str, typer.Option("--object", help="Object of models/, by name or folder.")] = "demo_jug",
+    object_name: Annotated[
+        str, typer.Option("--object", help="Object of models/, by name or folder; default: what the parameter file says.")
+    ] = "",
     camera: Annotated[str, typer.Option(help="Namespace of the camera's topics.")] = "/camera/camera",
     play: Annotated[
         str | None, typer.Option(help="Also run the camera node with this sequence, or 'simulation'.")
@@ -34,10 +40,13 @@ def run(
     mask_topic: Annotated[
         str | None, typer.Option(help="Masks for the initializer; default those of the camera node.")
     ] = None,
-    method: Annotated[str, typer.Option(help="Method of the initializer.")] = "hypotheses",
+    method: Annotated[
+        str, typer.Option(help="Method of the initializer; default: what the parameter file says.")
+    ] = "",
     params_file: Annotated[
         list[Path] | None, typer.Option(help="ROS parameter file; default those of the package.")
     ] = None,
+    set_option: Annotated[list[str] | None, typer.Option("--set", help="Parameter of the tracker as name=value.")] = None,
 ) -> None:
     """Run the nodes of tracker.launch.py in one process, for machines without ros2 launch; stops on Ctrl-C."""
     with reported_errors():
@@ -57,19 +66,24 @@ def run(
     if play and not initializer:
         remappings.append(("~/initial_pose", f"{camera}/camera/initial_pose"))
     parameters = {"object": object_name, "mesh_path": mesh_path, "mesh_unit": mesh_unit, "weights_path": weights_path}
+    with reported_errors():
+        parameters |= dict(flattened(parse_overrides(set_option)))
+    if play:
+        # Images of 640x480 don't fit in the middleware's default shared memory.
+        os.environ.setdefault("FASTRTPS_DEFAULT_PROFILES_FILE", str(config / "fastdds.xml"))
     with reported_errors(), NodeGroup() as group:
-        group.start(TrackerNode, command_line(remappings, files), parameters)
+        group.start(TrackerNode, command_line(remappings, files), given_settings(parameters))
         if initializer:
             from pose_tracker_ros.nodes.initializer_node import InitializerNode
 
             masks = initializer_remappings(camera, mask_topic or f"{camera}/camera/mask")
             chosen = {"object": object_name, "mesh_path": mesh_path, "mesh_unit": mesh_unit, "method": method}
-            group.start(InitializerNode, command_line(masks, files), chosen)
+            group.start(InitializerNode, command_line(masks, files), given_settings(chosen))
         if play:
             from pose_tracker_ros.nodes.camera_node import CameraNode
 
             source = {"source": play, "scene": scene, "object": object_name}
-            group.start(CameraNode, command_line(parameter_files=files, namespace=camera), source)
+            group.start(CameraNode, command_line(parameter_files=files, namespace=camera), given_settings(source))
         console.print("running; Ctrl-C stops")
         try:
             while True:
