@@ -15,7 +15,7 @@ class InitializerOptions:
 
     object: str = option("demo_jug", "Object to find: a name in models/ or a folder with object.yaml", read_only=True)
     mesh_path: str = option("", "Mesh file instead of the object's own", read_only=True)
-    mesh_unit: str = option("", "Unit of mesh_path: m, cm or mm; empty = the object's", read_only=True)
+    mesh_unit: str = option("", "Unit of mesh_path: m, cm, mm or inch; empty = the object's", read_only=True)
     method: str = option("hypotheses", "How the pose is found", choices=METHODS, read_only=True)
     weights_path: str = option("", "Network weights of dense_fusion instead of the object's own", read_only=True)
     mask_label: int = option(

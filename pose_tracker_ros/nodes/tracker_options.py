@@ -19,7 +19,7 @@ class TrackerOptions:
         ("",), "Objects to track, instead of object: names or folders; one named twice is two of a kind"
     )
     mesh_path: str = option("", "Mesh file instead of the first object's own", read_only=True)
-    mesh_unit: str = option("", "Unit of mesh_path: m, cm or mm; empty = the object's", read_only=True)
+    mesh_unit: str = option("", "Unit of mesh_path: m, cm, mm or inch; empty = the object's", read_only=True)
     weights_path: str = option("", "Network weights instead of the first object's own", read_only=True)
     kernel_cache: str = option(
         "",
