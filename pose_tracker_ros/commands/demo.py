@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
-import numpy as np
 import typer
-import yaml
 from rich.console import Console
-from rich.progress import Progress
 from rich.progress import track as progress
 from rich.table import Table
 
+from pose_tracker_ros.commands.demo_several import run_several
 from pose_tracker_ros.commands.errors import reported_errors
 from pose_tracker_ros.commands.overrides import parse_overrides
+from pose_tracker_ros.commands.processes import camera_process, median_and_95, use_shared_memory, watch
 from pose_tracker_ros.commands.tables import print_table
 from pose_tracker_ros.configuration import load_config
 from pose_tracker_ros.evaluation import report
 from pose_tracker_ros.evaluation.frozen_sets import ANGLE_DEG, OFFSET_M
 from pose_tracker_ros.evaluation.plots import save_figures, track_figures
-from pose_tracker_ros.evaluation.protocol import ScoredObject, TrackErrors, evaluate_track, summarize
+from pose_tracker_ros.evaluation.protocol import (
+    ScoredObject,
+    TrackErrors,
+    evaluate_track,
+    summarize,
+    summarize_by_object,
+)
 from pose_tracker_ros.evaluation.track import perturbed, track_frames
 from pose_tracker_ros.evaluation.tracking_benchmark import standard_variants
 from pose_tracker_ros.evaluation.trajectory import PoseEstimate, write_trajectory
@@ -44,24 +43,23 @@ from pose_tracker_ros.simulation.scene import SceneSequence
 from pose_tracker_ros.tracking import Tracker, TrackerConfig
 from pose_tracker_ros.tracking.config import OFFLINE
 
-if TYPE_CHECKING:
-    from pose_tracker_ros.nodes.demo_listener import DemoListener
-
 console = Console()
 CAMERA = "/demo/camera"
-SETTLE_S = 1.0
 FAST_MM, FAST_DEG = 22.0, 9.5
 
 
 def demo(
     output: Annotated[Path, typer.Option(help="Folder for video, plots and tables.")] = Path("demo_output"),
     seconds: Annotated[float, typer.Option(help="Length of the live part.", min=2.0)] = 20.0,
-    object_name: Annotated[str, typer.Option("--object", help="Object of models/.")] = "demo_jug",
-    compare: Annotated[bool, typer.Option(help="Also track without network, depth or outline.")] = True,
-    blank_frames: Annotated[int, typer.Option(help="Length of a blackout near the end, in frames.", min=0)] = 5,
+    objects: Annotated[
+        list[str] | None, typer.Option("--object", help="Object of models/ or of the benchmark; several are shown beside each other.")
+    ] = None,
+    add: Annotated[str, typer.Option(help="One more object, which is added after a while and found by its mask.")] = "",
+    compare: Annotated[bool, typer.Option(help="Also track without network, depth or outline; of one object.")] = True,
+    blank_frames: Annotated[int, typer.Option(help="Length of a blackout near the end, in frames; of one object.", min=0)] = 5,
     set_option: Annotated[list[str] | None, typer.Option("--set", help="Option of the tracker as name=value.")] = None,
 ) -> None:
-    """Simulated camera and tracker node over real DDS for 20 seconds, then a table, a video and plots."""
+    """Simulated camera and tracker node over real DDS for 20 seconds, then tables and, of one object, a video and plots."""
     with reported_errors():
         options = parse_overrides(set_option)
         # A wrong one is refused before anything is started.
@@ -69,30 +67,57 @@ def demo(
         # As the configuration reads them: a whole number for an option that is not, which ROS would refuse.
         parameters = {name: attrgetter(name)(tracker_config) for name in options}
         output.mkdir(parents=True, exist_ok=True)
-        model = load_object(object_name)
-        config = SimulationConfig()
-        frames = round(seconds * config.rate_hz)
-        config = replace(config, frames=frames, blank_frames=blank_frames, blank_first_frame=round(0.85 * frames))
+        names = objects or ["demo_jug"]
         console.print(f"simulated camera and tracker over DDS for {seconds:.0f} s")
-        estimates, counts, stages = run_live(object_name, config, output, parameters)
+        if len(names) > 1 or add:
+            show_several(names, add, seconds, output, parameters)
+        else:
+            show_one(names[0], seconds, blank_frames, output, parameters, tracker_config if compare else None)
 
-        sequence = simulate(model, config)
-        # Frames that were overtaken are counted as dropped; without a pose for a processed one nothing is left out.
-        all_processed_have_poses = counts["processed"] == counts["poses received"]
-        answered = {e.index for e in estimates if e.camera_T_object is not None} if all_processed_have_poses else None
-        live = score(estimates, sequence, model, answered)
-        print_table(report.summary_table([summarize([live], "live, over ROS 2")], "demo"))
-        print_table(counts_table(counts))
-        print_table(stages_table(stages))
-        if compare:
-            compare_parts(model, simulate(model, replace(config, speed_mm=FAST_MM, speed_deg=FAST_DEG)), tracker_config)
-        write_trajectory(output / "trajectory.csv", estimates)
-        report.write_errors_csv(output / "errors.csv", [live])
-        save_figures(track_figures([live]), output)
-        shown = progress(sequence, "drawing the video", total=len(sequence), console=console)
-        renderer = create_renderer("raycast", model.mesh)
-        write_overlay_video(output / "overlay.mp4", shown, estimates, renderer, model.diameter_m, config.rate_hz)
-        console.print(f"look at {output / 'overlay.mp4'} and the plots beside it", soft_wrap=True)
+
+def show_several(names: Sequence[str], added: str, seconds: float, output: Path, parameters: Mapping[str, Any]) -> None:
+    """Several objects in one scene, and the errors of each."""
+    use_shared_memory()
+    rate_hz = SimulationConfig().rate_hz
+    live = run_several(names, added, round(seconds * rate_hz), rate_hz, output, parameters, console)
+    print_table(report.summary_table(summarize_by_object(live.errors), "demo, live, over ROS 2"))
+    print_table(counts_table(live.counts))
+    print_table(stages_table(live.stages))
+    report.write_errors_csv(output / "errors.csv", live.errors)
+
+
+def show_one(
+    object_name: str,
+    seconds: float,
+    blank_frames: int,
+    output: Path,
+    parameters: Mapping[str, Any],
+    compared: TrackerConfig | None,
+) -> None:
+    """One object behind a bar and through a blackout; ``compared``: what is tracked with, one part missing at a time."""
+    model = load_object(object_name)
+    config = SimulationConfig()
+    frames = round(seconds * config.rate_hz)
+    config = replace(config, frames=frames, blank_frames=blank_frames, blank_first_frame=round(0.85 * frames))
+    estimates, counts, stages = run_live(object_name, config, output, parameters)
+
+    sequence = simulate(model, config)
+    # Frames that were overtaken are counted as dropped; without a pose for a processed one nothing is left out.
+    all_processed_have_poses = counts["processed"] == counts["poses received"]
+    answered = {e.index for e in estimates if e.camera_T_object is not None} if all_processed_have_poses else None
+    live = score(estimates, sequence, model, answered)
+    print_table(report.summary_table([summarize([live], "live, over ROS 2")], "demo"))
+    print_table(counts_table(counts))
+    print_table(stages_table(stages))
+    if compared is not None:
+        compare_parts(model, simulate(model, replace(config, speed_mm=FAST_MM, speed_deg=FAST_DEG)), compared)
+    write_trajectory(output / "trajectory.csv", estimates)
+    report.write_errors_csv(output / "errors.csv", [live])
+    save_figures(track_figures([live]), output)
+    shown = progress(sequence, "drawing the video", total=len(sequence), console=console)
+    renderer = create_renderer("raycast", model.mesh)
+    write_overlay_video(output / "overlay.mp4", shown, estimates, renderer, model.diameter_m, config.rate_hz)
+    console.print(f"look at {output / 'overlay.mp4'} and the plots beside it", soft_wrap=True)
 
 
 class Live(NamedTuple):
@@ -112,19 +137,18 @@ def run_live(object_name: str, config: SimulationConfig, folder: Path, parameter
     from pose_tracker_ros.nodes.single_process import NodeGroup, command_line, tracker_remappings
     from pose_tracker_ros.nodes.tracker_node import TrackerNode
 
-    # Images of 640x480 don't fit in the middleware's default shared memory.
-    os.environ.setdefault("FASTRTPS_DEFAULT_PROFILES_FILE", str(share_folder("config") / "fastdds.xml"))
+    use_shared_memory()
     remappings = [*tracker_remappings(CAMERA), ("~/initial_pose", f"{CAMERA}/camera/initial_pose")]
     tracker_arguments = command_line(remappings, [share_folder("config") / "tracker.yaml"])
     with NodeGroup() as group:
         tracker = group.start(TrackerNode, tracker_arguments, {"object": object_name, **parameters})
         listener = group.start(partial(DemoListener, CAMERA))
-        with camera_process(object_name, config, folder) as camera:
-            _watch(camera, listener, config.frames)
+        with camera_process(_camera_parameters(object_name, config), folder, CAMERA) as camera:
+            watch(camera, listener, config.frames, console)
         stages = {
-            "camera (stamp to images out)": _median_and_95(listener.camera_ms),
+            "camera (stamp to images out)": median_and_95(listener.camera_ms),
             **listener.stages,
-            "stamp to listener": _median_and_95(listener.latency_ms.values()),
+            "stamp to listener": median_and_95(listener.latency_ms.values()),
         }
         counts = {"published": len(listener.published), **tracker.frame_counts(), "poses received": len(listener.poses)}
     estimates = [
@@ -139,51 +163,14 @@ def run_live(object_name: str, config: SimulationConfig, folder: Path, parameter
     return Live(estimates, counts, stages)
 
 
-def _median_and_95(times_ms: Collection[float]) -> str:
-    if not times_ms:
-        return "–"
-    median, high = np.percentile(list(times_ms), [50, 95])
-    return f"{median:.2f} / {high:.2f}"
-
-
-@contextmanager
-def camera_process(object_name: str, config: SimulationConfig, folder: Path) -> Iterator[subprocess.Popen]:
-    """The camera node in a process of its own, with its parameters in ``folder``; ended on leaving."""
-    parameters = {
+def _camera_parameters(object_name: str, config: SimulationConfig) -> dict[str, Any]:
+    return {
         "object": object_name,
         "initial_offset_m": OFFSET_M,
         "initial_angle_deg": ANGLE_DEG,
         "prerender_frames": config.frames,
         "simulation": dict(vars(config)),
     }
-    file = folder / "camera.yaml"
-    file.write_text(yaml.safe_dump({"/**/camera": {"ros__parameters": parameters}}))
-    module = "pose_tracker_ros.nodes.camera_node"
-    ros_arguments = ["--ros-args", "-r", f"__ns:={CAMERA}", "--params-file", str(file)]
-    process = subprocess.Popen([sys.executable, "-m", module, *ros_arguments])
-    try:
-        yield process
-    finally:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-
-
-def _watch(camera: subprocess.Popen, listener: DemoListener, total: int) -> None:
-    """Show progress until the camera has finished and the last pose has had time to arrive."""
-    # Rarely drawn, since that takes time from the tracker in this process.
-    with Progress(console=console, transient=True, refresh_per_second=2) as bar:
-        rendering, tracking = (bar.add_task(name, total=total, start=False) for name in ("rendering first", "tracking"))
-        while not listener.finished.wait(0.5):
-            for task, completed in ((rendering, listener.prerendered), (tracking, len(listener.published))):
-                if completed:
-                    bar.start_task(task)
-                    bar.update(task, completed=completed)
-            if camera.poll() is not None:
-                raise OSError(f"the simulated camera ended with exit status {camera.returncode}; see its message above")
-    time.sleep(SETTLE_S)
 
 
 def score(

@@ -20,8 +20,8 @@ from pose_tracker_ros.tracking import Tracker, TrackerConfig, TrackState
 
 # Each subdivision makes four triangles of one: 3,948 of the jug become 252,672.
 SUBDIVISIONS = 3
-# So many objects at once, in rows of five, as far apart and away, metres, as keeps them from hiding each other and in the image.
-OBJECTS, ROW, APART_M, AWAY_M = 10, 5, 0.25, 0.8
+# So many objects at once, in rows of at most five, as far apart and away, metres, as keeps them from hiding each other and in the image.
+NUMBERS, ROW, APART_M, AWAY_M = (2, 5, 10), 5, 0.25, 0.8
 # Slow, to the same end: millimetres and degrees from frame to frame.
 SLOW = {"speed_mm": 0.8, "speed_deg": 0.7}
 # Behind all of them.
@@ -38,16 +38,17 @@ class StepTimes(NamedTuple):
 
 
 def tracking_times(models: Sequence[ObjectModel], config: TrackerConfig, frames: int, seed: int) -> Iterator[StepTimes]:
-    """Of each object, of the first one subdivided, and of ten objects in one scene."""
+    """Of each object, of the first one subdivided, and of two, five and ten objects in one scene."""
     for model in models:
         yield step_times(model.name, [model], benchmark_sequence(model, seed, frames), config)
     first = models[0]
     fine = replace(first, mesh=subdivided(first.mesh, SUBDIVISIONS))
     # Levels of detail show what the object itself does: its own frames will do.
     yield step_times(f"{first.name}, subdivided", [fine], benchmark_sequence(first, seed, frames), config)
-    many = {f"{model.name} {number}": model for number, model in zip(range(OBJECTS), cycle(models))}
-    many = {name: replace(model, name=name) for name, model in many.items()}
-    yield step_times(f"{OBJECTS} objects", list(many.values()), _scene_of(many, frames, seed), config)
+    for count in NUMBERS:
+        many = {f"{model.name} {number}": model for number, model in zip(range(count), cycle(models))}
+        many = {name: replace(model, name=name) for name, model in many.items()}
+        yield step_times(f"{count} objects", list(many.values()), _scene_of(many, frames, seed), config)
 
 
 def step_times(
@@ -85,13 +86,14 @@ def subdivided(mesh: Mesh, times: int) -> Mesh:
 
 def _scene_of(models: Mapping[str, ObjectModel], frames: int, seed: int) -> SceneSequence:
     """Objects in rows before the camera, each moved by a slow hand."""
-    rows = -(-len(models) // ROW)
+    columns = min(ROW, len(models))
+    rows = -(-len(models) // columns)
     objects = tuple(
         ObjectConfig(
             model=name,
             name=name,
-            offset_x=APART_M * (number % ROW - (ROW - 1) / 2),
-            offset_y=APART_M * (number // ROW - (rows - 1) / 2),
+            offset_x=APART_M * (number % columns - (columns - 1) / 2),
+            offset_y=APART_M * (number // columns - (rows - 1) / 2),
             offset_z=AWAY_M,
             **SLOW,
         )

@@ -13,6 +13,7 @@ from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Bool, Float32MultiArray, Header, UInt32
 from tf2_ros import StaticTransformBroadcaster, TransformBroadcaster
+from vision_msgs.msg import Detection3DArray
 
 from pose_tracker_ros.datasets import Frame, FrameSequence
 from pose_tracker_ros.datasets.reader_options import open_with_options
@@ -20,8 +21,9 @@ from pose_tracker_ros.evaluation.named_scenes import open_scene
 from pose_tracker_ros.evaluation.track import perturbed
 from pose_tracker_ros.nodes import messages
 from pose_tracker_ros.nodes.camera_options import SIMULATION, CameraOptions
+from pose_tracker_ros.nodes.detections import detection
 from pose_tracker_ros.nodes.object_names import ros_name
-from pose_tracker_ros.nodes.object_topics import IMAGES, LATCHED, ObjectTopics
+from pose_tracker_ros.nodes.object_topics import IMAGES, LATCHED, LATCHED_OF_EACH, ObjectTopics
 from pose_tracker_ros.nodes.overridable_quality import OverridableQuality
 from pose_tracker_ros.nodes.parameters import NodeOptions
 from pose_tracker_ros.nodes.ready_frames import FrameFile, ReadyFrame, ready_frame
@@ -42,7 +44,7 @@ class CameraNode(OverridableQuality, Node):
 
     Of every object whose true pose is known it publishes that, a first pose for the tracker (with the first frame, the
     true pose moved by a known amount), and the object's mask, as a segmentation node would: below ``~/NAME/``, and of the
-    one that the parameter ``object`` names also below ``~/``. How long after their stamp the images of every frame
+    one that the parameter ``object`` names also below ``~/``; first poses of all objects also on ``~/initial_poses``. How long after their stamp the images of every frame
     were out comes on ``~/publishing_s`` at the end.
     """
 
@@ -63,6 +65,7 @@ class CameraNode(OverridableQuality, Node):
         self._depth = self.create_publisher(Image, depth, IMAGES)
         self._info = self.create_publisher(CameraInfo, "color/camera_info", IMAGES)
         self._depth_info = self.create_publisher(CameraInfo, f"{depth.rsplit('/', 1)[0]}/camera_info", IMAGES)
+        self._first_poses = self.create_publisher(Detection3DArray, "~/initial_poses", LATCHED_OF_EACH)
         self._names: dict[str, str] = {}
         self._models: dict[str, ObjectModel | None] = {}
         self._topics: dict[str, tuple[ObjectTopics, ...]] = {}
@@ -217,14 +220,19 @@ class CameraNode(OverridableQuality, Node):
 
     def _publish_first_poses(self, frame: ReadyFrame, header: Header) -> None:
         """Once for every object, with the first frame in which its pose is known."""
+        detections = []
         for name, truth in frame.truth.items():
             if name not in self._topics:
                 self._add_object(name)
             if name in self._started:
                 continue
             self._started.add(name)
+            pose = self._moved(name, truth)
             for one in self._topics[name]:
-                one.publish_first_pose(self._moved(name, truth), header)
+                one.publish_first_pose(pose, header)
+            detections.append(detection(name, self._models[name], pose, header, score=1.0))
+        if detections:
+            self._first_poses.publish(Detection3DArray(header=header, detections=detections))
 
     def _publish_transforms(self, frame: ReadyFrame, header: Header) -> None:
         transforms = [

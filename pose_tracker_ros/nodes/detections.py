@@ -15,11 +15,16 @@ from pose_tracker_ros.objects import ObjectModel, kind_of
 
 
 def detection(
-    name: str, model: ObjectModel, camera_T_object: np.ndarray, header: Header, score: float, covariance: np.ndarray | None = None
+    name: str,
+    model: ObjectModel | None,
+    camera_T_object: np.ndarray,
+    header: Header,
+    score: float,
+    covariance: np.ndarray | None = None,
 ) -> Detection3D:
     """An object at a pose (4, 4): id its name, class its kind, and the box of its mesh, which stands in the object's axes.
 
-    score: 0..1; covariance: (6, 6), see ``messages.pose_with_covariance``.
+    Without a model there is no box. score: 0..1; covariance: (6, 6), see ``messages.pose_with_covariance``.
     """
     result = ObjectHypothesisWithPose()
     result.hypothesis.class_id, result.hypothesis.score = kind_of(name), float(score)
@@ -27,6 +32,8 @@ def detection(
     if covariance is not None:
         result.pose.covariance = covariance.ravel().tolist()
     found = Detection3D(header=header, results=[result], id=name)
+    if model is None:
+        return found
     found.bbox.center = messages.pose_message(camera_T_object @ make_pose(np.eye(3), model.center_m))
     size = found.bbox.size
     size.x, size.y, size.z = map(float, np.ptp(model.mesh.vertices, axis=0))
@@ -48,7 +55,7 @@ def poses_by_name(
         best = max(one.results, key=lambda result: result.hypothesis.score, default=None)
         asked = one.id or (best.hypothesis.class_id if best else "")
         free = [name for name in names if kind_of(name) == asked and name not in poses and (name == one.id or name not in named)]
-        name = asked if asked in names and asked not in poses else min(free, key=lambda name: name in tracked, default=None)
+        name = one.id if one.id in names and one.id not in poses else min(free, key=lambda name: name in tracked, default=None)
         if name is None:
             refused.append(f"expected one of the objects {', '.join(names)}, each once, got {asked!r}")
         elif best is None:

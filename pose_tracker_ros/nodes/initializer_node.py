@@ -1,38 +1,43 @@
-"""The initializer: a lifecycle node that turns a segmentation mask into the tracker's first pose."""
+"""The initializer: a lifecycle node that turns segmentation masks into the tracker's first poses."""
 
 from __future__ import annotations
 
-import importlib.util
 import threading
 from collections import deque
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from geometry_msgs.msg import PoseStamped
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from std_srvs.srv import Trigger
+from vision_msgs.msg import Detection2DArray, Detection3DArray
 
-from pose_tracker_ros.datasets import Frame
-from pose_tracker_ros.datasets.image_messages import mask_from_message
-from pose_tracker_ros.initialization.initializer import Initializer, create_initializer, initialize
-from pose_tracker_ros.initialization.observation import InitialPose, mask_from_box
+from pose_tracker_ros.frame import Frame
+from pose_tracker_ros.initialization.initializer import Initializer, initialize
+from pose_tracker_ros.initialization.observation import InitializationError, InitialPose
 from pose_tracker_ros.nodes import messages
 from pose_tracker_ros.nodes.camera_subscriber import CameraSubscriber
+from pose_tracker_ros.nodes.detections import detection
 from pose_tracker_ros.nodes.frames import FrameMaker, RgbdMessages
 from pose_tracker_ros.nodes.initializer_options import InitializerOptions
 from pose_tracker_ros.nodes.managed_node import ManagedNode
 from pose_tracker_ros.nodes.newest import NewestFirstWorker
-from pose_tracker_ros.nodes.object_topics import LATCHED
+from pose_tracker_ros.nodes.object_names import named_objects
+from pose_tracker_ros.nodes.object_topics import LATCHED, LATCHED_OF_EACH
 from pose_tracker_ros.nodes.parameters import NodeOptions, config_from_parameters
 from pose_tracker_ros.nodes.running import run_node
-from pose_tracker_ros.objects import load_object
+from pose_tracker_ros.nodes.searched_objects import SearchedObject, identities, load_searched, masks_of
 
-MOST_BOXES = 3
+# What says which object is which; may change while the node runs.
+IDENTITIES = ("objects", "mask_labels", "detection_classes")
 # A latched mask of long ago has no images any more, so that only new ones are asked for.
 MASKS = QoSProfile(depth=1)
 
@@ -45,9 +50,9 @@ class Request(NamedTuple):
 
 
 class InitializerNode(ManagedNode):
-    """Finds one object under a mask.
+    """Finds objects under masks.
 
-    unconfigured: parameters only; inactive: object, templates and weights are loaded; active: masks are answered.
+    unconfigured: parameters only; inactive: objects, templates and weights are loaded; active: masks are answered.
     A mask may come seconds after its images, as segmentation takes its time: images are kept until then.
     """
 
@@ -59,12 +64,16 @@ class InitializerNode(ManagedNode):
         given = NodeOptions("initializer", InitializerOptions, arguments)
         super().__init__("initializer", **given.arguments)
         self._options = given.declare(self)
+        self.add_on_set_parameters_callback(self._check_identities)
+        self.add_post_set_parameters_callback(self._change_identities)
         self._lock = threading.Lock()
-        self._initializer: Initializer | None = None
+        self._objects: list[SearchedObject] = []
+        self._loaded: dict[Path, Initializer] = {}
         self._worker: NewestFirstWorker | None = None
         self._camera: CameraSubscriber | None = None
         self._frames: FrameMaker | None = None
         self._pose_publisher: Any = None
+        self._poses_publisher: Any = None
         self._result_publisher: Any = None
         self._mask_subscription: Any = None
         self._box_subscription: Any = None
@@ -82,25 +91,18 @@ class InitializerNode(ManagedNode):
         super().destroy_node()
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Load the object and what the method needs; says why and stays unconfigured when that fails."""
+        """Load the objects and what the method needs; says why and stays unconfigured when that fails."""
         try:
             self._options = config_from_parameters(self, InitializerOptions)
-            mesh = self._options.mesh_path or None
-            unit = self._options.mesh_unit or None
-            model = load_object(self._options.object, mesh, unit)
-            weights = self._options.weights_path
-            self._initializer = create_initializer(
-                self._options.method,
-                model,
-                self._options.hypotheses,
-                Path(weights) if weights else None,
-            )
+            self._objects = self._loaded_objects()
         except (ValueError, OSError) as error:
             self.get_logger().error(f"cannot configure: {error}")
             return TransitionCallbackReturn.FAILURE
         self._pose_publisher = self.create_lifecycle_publisher(PoseStamped, "~/initial_pose", LATCHED)
-        self._result_publisher = self.create_lifecycle_publisher(DiagnosticStatus, "~/result", LATCHED)
-        self.get_logger().info(f"ready to find {model.name!r} by {self.get_parameter('method').value}")
+        self._poses_publisher = self.create_lifecycle_publisher(Detection3DArray, "~/initial_poses", LATCHED)
+        self._result_publisher = self.create_lifecycle_publisher(DiagnosticStatus, "~/result", LATCHED_OF_EACH)
+        names = ", ".join(one.name for one in self._objects)
+        self.get_logger().info(f"ready to find {names} by {self.get_parameter('method').value}")
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -110,10 +112,7 @@ class InitializerNode(ManagedNode):
         self._camera = CameraSubscriber(self, self._options.images, self._on_images, "required")
         self._frames = self._camera.maker
         self._mask_subscription = self.create_subscription(Image, "~/mask", self._on_mask, MASKS)
-        if importlib.util.find_spec("vision_msgs"):
-            from vision_msgs.msg import Detection2DArray
-
-            self._box_subscription = self.create_subscription(Detection2DArray, "~/detections", self._on_mask, MASKS)
+        self._box_subscription = self.create_subscription(Detection2DArray, "~/detections", self._on_mask, MASKS)
         self._service = self.create_service(Trigger, "~/initialize", self._on_request)
         self.get_logger().info(f"waiting for masks on {self.resolve_topic_name('~/mask')}")
         return super().on_activate(state)
@@ -161,10 +160,11 @@ class InitializerNode(ManagedNode):
 
     def _release(self) -> None:
         self._stop_listening()
-        for publisher in (self._pose_publisher, self._result_publisher):
+        for publisher in (self._pose_publisher, self._poses_publisher, self._result_publisher):
             if publisher is not None:
                 self.destroy_lifecycle_publisher(publisher)
-        self._pose_publisher = self._result_publisher = self._initializer = None
+        self._pose_publisher = self._poses_publisher = self._result_publisher = None
+        self._objects, self._loaded = [], {}
 
     def _on_images(self, images: RgbdMessages) -> None:
         stamp = messages.seconds(images.color.header.stamp)
@@ -205,8 +205,7 @@ class InitializerNode(ManagedNode):
             f"mask dropped: there are no images of its stamp {stamp:.3f} s; masks must carry the stamp of the "
             "colour image they were made from, and keep_s must cover the time that segmentation takes"
         )
-        self.get_logger().error(text)
-        self._publish_result(None, text, mask.header)
+        self._publish_results({one.name: (None, text) for one in self._objects}, mask.header)
 
     def _on_request(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         with self._lock:
@@ -216,57 +215,103 @@ class InitializerNode(ManagedNode):
         response.message = f"the next mask will be answered on {self.resolve_topic_name('~/result')}"
         return response
 
+    def _check_identities(self, changed: Sequence[Parameter]) -> SetParametersResult:
+        try:
+            options = config_from_parameters(self, InitializerOptions, changed)
+            identities(named_objects(options.wanted), options.mask_labels, options.detection_classes)
+        except (OSError, ValueError) as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        return SetParametersResult(successful=True)
+
+    def _change_identities(self, changed: Sequence[Parameter]) -> None:
+        """Find other objects from now on, if any are found yet."""
+        if not self._objects or not {one.name for one in changed}.intersection(IDENTITIES):
+            return
+        try:
+            self._options = config_from_parameters(self, InitializerOptions)
+            self._objects = self._loaded_objects()
+        except (OSError, ValueError) as error:
+            self.get_logger().error(f"objects are what they were: {error}")
+
+    def _loaded_objects(self) -> list[SearchedObject]:
+        return load_searched(named_objects(self._options.wanted), self._options, self._loaded)
+
     def _answer(self, request: Request) -> None:
         """One mask in the worker thread; whatever is wrong with it costs this mask alone."""
-        header = request.images.color.header
+        header, objects = request.images.color.header, self._objects
+        results: dict[str, tuple[InitialPose | None, str]] = {}
         try:
             frame = self._frames.frame(request.images)
-            answers = [initialize(self._initializer, frame, mask) for mask in self._masks(request.mask, frame)]
-            answer = max(answers, key=lambda one: one.score)
+            for one, masks in masks_of(objects, request.mask, frame, self._frames):
+                results[one.name] = self._best(one, frame, masks)
         except ValueError as error:
-            self.get_logger().error(f"no pose: {error}")
-            self._publish_result(None, str(error), header)
-            return
+            results = {one.name: (None, str(error)) for one in objects}
         except Exception as error:
             if self.context.ok():
                 self.get_logger().error(f"no pose: a fault of the initializer, please report it: {error!r}")
             return
-        if answer.accepted:
+        answers = {one.name: results[one.name][0] for one in objects if one.name in results}
+        found = [(one, answers[one.name]) for one in objects if _is_accepted(answers.get(one.name))]
+        if found:
+            self._publish_poses(found, header)
+        self._publish_results(results, header)
+
+    def _best(self, one: SearchedObject, frame: Frame, masks: Sequence[np.ndarray]) -> tuple[InitialPose | None, str]:
+        """The most probable answer, and what is to be said of it."""
+        try:
+            answers = [initialize(one.initializer, frame, mask) for mask in masks]
+        except InitializationError as error:
+            return None, str(error)
+        answer = max(answers, key=lambda answer: answer.score)
+        return answer, answer.reason or "found"
+
+    def _publish_poses(self, found: Sequence[tuple[SearchedObject, InitialPose]], header: Header) -> None:
+        """The poses of all objects together, and, of the first object, also alone."""
+        detections = [
+            detection(one.name, one.initializer.model, answer.camera_T_object, header, answer.score)
+            for one, answer in found
+        ]
+        self._publish(self._poses_publisher, Detection3DArray(header=header, detections=detections))
+        first, answer = found[0]
+        if first is self._objects[0]:
             self._publish(self._pose_publisher, messages.pose_stamped(answer.camera_T_object, header))
-            self.get_logger().info(f"found with score {answer.score:.2f} in {answer.seconds:.2f} s")
-        else:
-            self.get_logger().warning(f"no pose: {answer.reason}")
-        self._publish_result(answer, answer.reason or "found", header)
 
-    def _masks(self, message: Any, frame: Frame) -> list[np.ndarray]:
-        """The masks of a mask image, or of the detections of the wanted class, the surest first, in the frame's pixels."""
-        if isinstance(message, Image):
-            return [self._frames.mask(mask_from_message(message, self._options.mask_label))]
-        boxes = messages.boxes_from_detections(message, self._options.detection_class)[:MOST_BOXES]
-        return [mask_from_box(frame, self._frames.box(box), self._initializer.model.diameter_m) for box in boxes]
+    def _publish_results(self, results: Mapping[str, tuple[InitialPose | None, str]], header: Header) -> None:
+        for name, (answer, text) in results.items():
+            if _is_accepted(answer):
+                self.get_logger().info(f"{name!r} found with score {answer.score:.2f} in {answer.seconds:.2f} s")
+            else:
+                self.get_logger().warning(f"no pose of {name!r}: {text}")
+            self._publish(self._result_publisher, self._result(name, answer, text, header))
 
-    def _publish_result(self, answer: InitialPose | None, text: str, header: Header) -> None:
-        accepted = answer is not None and answer.accepted
-        values = {"stamp": f"{messages.seconds(header.stamp):.9f}", "method": self._options.method}
+    def _result(self, name: str, answer: InitialPose | None, text: str, header: Header) -> DiagnosticStatus:
+        values = {
+            "object": name,
+            "stamp": f"{messages.seconds(header.stamp):.9f}",
+            "method": self._options.method,
+        }
         if answer is not None:
-            place = answer.camera_T_object[:3, 3]
             values |= {
                 "score": f"{answer.score:.3f}",
                 "seconds": f"{answer.seconds:.3f}",
-                "position": " ".join(f"{value:.4f}" for value in np.asarray(place)),
+                "position": " ".join(f"{value:.4f}" for value in answer.camera_T_object[:3, 3]),
             }
-        status = DiagnosticStatus(
-            level=DiagnosticStatus.OK if accepted else DiagnosticStatus.ERROR,
+        return DiagnosticStatus(
+            level=DiagnosticStatus.OK if _is_accepted(answer) else DiagnosticStatus.ERROR,
             name=f"{self.get_fully_qualified_name()}: initialization",
             message=text,
+            hardware_id=name,
             values=[KeyValue(key=key, value=value) for key, value in values.items()],
         )
-        self._publish(self._result_publisher, status)
 
     def _publish(self, publisher: Any, message: Any) -> None:
         # Deactivated meanwhile: nobody wants the answer any more.
         if publisher is not None and publisher.is_activated and self.context.ok():
             publisher.publish(message)
+
+
+def _is_accepted(answer: InitialPose | None) -> bool:
+    return answer is not None and answer.accepted
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from pose_tracker_ros.configuration import merged, option
 from pose_tracker_ros.initialization.config import METHODS, HypothesesConfig
@@ -14,14 +16,22 @@ class InitializerOptions:
     """Parameters of :class:`pose_tracker_ros.nodes.initializer_node.InitializerNode`."""
 
     object: str = option("demo_jug", "Object to find: a name in models/ or a folder with object.yaml", read_only=True)
-    mesh_path: str = option("", "Mesh file instead of the object's own", read_only=True)
+    objects: tuple[str, ...] = option(
+        ("",), "Objects to find, instead of object: names or folders; one named twice is two of a kind"
+    )
+    mesh_path: str = option("", "Mesh file instead of the first object's own", read_only=True)
     mesh_unit: str = option("", "Unit of mesh_path: m, cm, mm or inch; empty = the object's", read_only=True)
     method: str = option("hypotheses", "How the pose is found", choices=METHODS, read_only=True)
-    weights_path: str = option("", "Network weights of dense_fusion instead of the object's own", read_only=True)
-    mask_label: int = option(
-        0, "Value of the object in a mask of labels (16UC1, 32SC1); 0 = every value but 0", minimum=-(2**31), maximum=2**31 - 1, read_only=True
+    weights_path: str = option("", "Network weights of dense_fusion instead of the first object's own", read_only=True)
+    mask_labels: tuple[int, ...] = option(
+        (0,),
+        "Values of the objects in masks of labels, in their order; all 0 = 1, 2, 3, ..., and of a single object every value but 0",
+        minimum=-(2**31),
+        maximum=2**31 - 1,
     )
-    detection_class: str = option("", "Class id of the object among detections; empty = any class", read_only=True)
+    detection_classes: tuple[str, ...] = option(
+        ("",), "Class ids of the objects among detections, in their order; all empty = their names, and of a single object any class"
+    )
     on_request: bool = option(
         False, "Answer only the first mask after a call of ~/initialize, not every mask", read_only=True
     )
@@ -31,3 +41,12 @@ class InitializerOptions:
     keep_s: float = option(2.0, "How long images are kept for their mask", minimum=0.0, maximum=60.0, read_only=True)
     images: ImageOptions = merged(ImageOptions)
     hypotheses: HypothesesConfig = merged(HypothesesConfig)
+    REPLACED: ClassVar[Mapping[str, str]] = {
+        "mask_label": "mask_labels has one value for each of the objects",
+        "detection_class": "detection_classes has one class id for each of the objects",
+    }
+
+    @property
+    def wanted(self) -> list[str]:
+        """What ``objects`` names, or, where it names nothing, ``object``."""
+        return [name for name in self.objects if name.strip()] or [self.object]

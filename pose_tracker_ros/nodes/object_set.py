@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -52,7 +52,7 @@ class ObjectSet:
         wanted: Sequence[NamedObject],
         first: FirstObject,
         config: TrackerConfig,
-        lock: threading.Lock,
+        lock: AbstractContextManager,
         on_reset: Callable[[str], None],
     ) -> None:
         """Load the ``wanted`` objects; raises OSError or ValueError where one cannot be.
@@ -98,14 +98,14 @@ class ObjectSet:
             for name in [name for name, one in self._objects.items() if named.get(name) != one.named]:
                 self._remove(name)
             self._connect_first()
-        self._loader.put(None)
+        self._loader.put(list(wanted))
 
     def stop(self) -> None:
         """Stop the thread."""
         self._loader.stop()
 
-    def _load_missing(self, _: None) -> None:
-        for one in list(self._wanted):
+    def _load_missing(self, wanted: list[NamedObject]) -> None:
+        for one in wanted:
             if one.name in self._objects:
                 continue
             try:

@@ -14,6 +14,8 @@ from std_msgs.msg import Header
 from pose_tracker_ros.nodes import messages
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+# For topics with a message of each object, of which none takes another's place.
+LATCHED_OF_EACH = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 # Reliable, as drivers publish by default: consumers choose best effort.
 IMAGES = QoSProfile(depth=5)
 SETTLE_S = 0.5

@@ -26,6 +26,7 @@ from pose_tracker_ros.nodes.first_poses import FirstPoses, in_camera_frame
 from pose_tracker_ros.nodes.frames import RgbdMessages
 from pose_tracker_ros.nodes.managed_node import Entities
 from pose_tracker_ros.nodes.newest import NewestFirstWorker
+from pose_tracker_ros.nodes.object_markers import ObjectMarkers
 from pose_tracker_ros.nodes.object_names import named_objects
 from pose_tracker_ros.nodes.object_publisher import STATES_WITH_POSE
 from pose_tracker_ros.nodes.object_set import FirstObject, FollowedObject, ObjectSet
@@ -58,8 +59,9 @@ class ObjectTracking:
         """Load the objects and their networks; errors as in ``TrackerNode``."""
         self._node, self._options = node, options
         config = options.tracking
-        self._lock = threading.Lock()
-        named = named_objects(_wanted(options))
+        # Whoever makes topics of one more object declares parameters of their quality, which is a change to be checked.
+        self._lock = threading.RLock()
+        named = named_objects(options.wanted)
         first = FirstObject(options.mesh_path, options.mesh_unit, options.weights_path, options.object_frame)
         self.objects = ObjectSet(node, named, first, config, self._lock, self._reset)
         self.times = StageTimes()
@@ -76,6 +78,7 @@ class ObjectTracking:
             node, self._transforms, self._target_frame, options.tf_wait_s, options.publish_tf
         )
         self._detections = node.create_publisher(Detection3DArray, "~/detections", 10)
+        self._markers = ObjectMarkers(node)
         self._overlays = node.create_publisher(Image, "~/overlay", 1)
         self._worker = NewestFirstWorker(self._track, "tracking")
         self._drawer = NewestFirstWorker(self._draw, "drawing")
@@ -140,14 +143,14 @@ class ObjectTracking:
     def reconfigure(self, options: TrackerOptions) -> None:
         """Change what can be changed while running; raises OSError or ValueError for objects that are not there."""
         if options.objects != self._options.objects:
-            named_objects(_wanted(options))
+            named_objects(options.wanted)
         with self._lock:
             self.tracker.reconfigure(options.tracking)
 
     def follow(self, options: TrackerOptions) -> None:
         """Follow the objects of the options instead of those before."""
         self._options = options
-        self.objects.want(named_objects(_wanted(options)))
+        self.objects.want(named_objects(options.wanted))
 
     def _tracked(self) -> set[str]:
         return {name for name in self.objects.names if self.tracker.state(name) is TrackState.TRACKING}
@@ -168,6 +171,7 @@ class ObjectTracking:
                     self._first_poses.forget(name)
                 self.tracker.stop(name)
                 self.objects[name].publisher.publish_forgotten(reason)
+            self._markers.publish(self.objects.all())
 
     def _on_time_jump(self, jump: TimeJump) -> None:
         self._node.get_logger().warning("time jumped back; poses are forgotten, give first poses")
@@ -227,6 +231,7 @@ class ObjectTracking:
         for one in objects:
             one.publisher.publish(results[one.named.name], header)
         self._placing.publish([one.publisher for one in objects], header, frame.world_T_camera)
+        self._markers.publish(objects)
         if self._detections.get_subscription_count():
             seen = [one for one in objects if one.publisher.has_pose]
             self._detections.publish(Detection3DArray(header=header, detections=[_detection(one, header) for one in seen]))
@@ -280,11 +285,6 @@ class ObjectTracking:
                 image = draw_overlay(image, rendering, frame.camera, pose, model.diameter_m, lines)
         if self._node.context.ok():
             self._overlays.publish(messages.image_message(image, "rgb8", header))
-
-
-def _wanted(options: TrackerOptions) -> list[str]:
-    """What ``objects`` names, or, where it names nothing, ``object``."""
-    return [name for name in options.objects if name.strip()] or [options.object]
 
 
 def _detection(one: FollowedObject, header: Header) -> object:

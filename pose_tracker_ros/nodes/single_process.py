@@ -30,11 +30,11 @@ def tracker_remappings(camera_namespace: str) -> list[tuple[str, str]]:
 
 
 def initializer_remappings(camera_namespace: str, mask_topic: str) -> list[tuple[str, str]]:
-    """From the initializer's topics to the camera's, the masks and the tracker's first pose."""
+    """From the initializer's topics to the camera's, the masks and the tracker's first poses."""
     return [
         *tracker_remappings(camera_namespace),
         ("~/mask", mask_topic),
-        ("~/initial_pose", "/tracker/initial_pose"),
+        ("~/initial_poses", "tracker/initial_poses"),
     ]
 
 
@@ -44,7 +44,7 @@ def command_line(
     """ROS arguments of one node."""
     arguments = ["--ros-args"]
     if namespace:
-        arguments += ["-r", f"__ns:={namespace}"]
+        arguments += ["-r", f"__ns:=/{namespace.strip('/')}"]
     for source, target in remappings:
         arguments += ["-r", f"{source}:={target}"]
     for file in parameter_files:

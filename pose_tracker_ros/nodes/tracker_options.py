@@ -57,3 +57,8 @@ class TrackerOptions:
             "initial_pose to be 7 numbers x y z qx qy qz qw",
         ),
     )
+
+    @property
+    def wanted(self) -> list[str]:
+        """What ``objects`` names, or, where it names nothing, ``object``."""
+        return [name for name in self.objects if name.strip()] or [self.object]

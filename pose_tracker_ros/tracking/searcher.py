@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.geometry import apply_residual, rotation_angle, so3_log
-from pose_tracker_ros.objects import ObjectModel
+from pose_tracker_ros.objects import ObjectModel, kind_of
 from pose_tracker_ros.symmetries import nearest_equivalent, symmetry_transforms
 from pose_tracker_ros.tracking.estimator import Estimator
 from pose_tracker_ros.tracking.evidence import PRESENT_LOG_ODDS
 from pose_tracker_ros.tracking.rivals import alike_turns
 from pose_tracker_ros.tracking.search import BASIN_RAD, pose_log_density, search, turns
+from pose_tracker_ros.tracking.states import TrackState
 from pose_tracker_ros.tracking.track import Expectation, Hypothesis, SearchState, Track
 
 # A first pose is taken to be within so much of the object, diameters.
@@ -23,6 +25,8 @@ START_REACH_D = 1.0
 RIVALS = 27
 # Log odds of a pose that was not expected: as of an expected one, against any of its rivals.
 NEEDED_LOG_ODDS = PRESENT_LOG_ODDS + math.log(1 + RIVALS)
+# Two of a kind whose centres are nearer than this, diameters, would be one.
+ONE_PLACE_D = 0.25
 # Then, 1.75 rad out, the search begins again: half a turn about any axis would take 723 tries.
 LAST_TURN = 125
 
@@ -82,16 +86,36 @@ class Searcher:
                 turns_tried, poses = RIVALS, 2 * self._estimator.config.search_poses
             needed = 2 * PRESENT_LOG_ODDS if name in hidden else PRESENT_LOG_ODDS
             least = 0.0 if found[name] is None else max(0.0, found[name].evidence.log_odds)
-            searches[name] = self._search(frame, name, tracks[name], turns_tried, poses, least, needed)
+            taken = self.taken_by_others(name, tracks)
+            searches[name] = self._search(frame, name, tracks[name], turns_tried, poses, least, needed, taken)
         return searches
 
+    def taken_by_others(self, name: str, tracks: Mapping[str, Track]) -> list[np.ndarray]:
+        """Poses (4, 4) at which others of an object's kind are tracked, where it is not: no two are in one place."""
+        others = (one for other, one in tracks.items() if other != name and kind_of(other) == kind_of(name))
+        return [one.camera_T_object for one in others if one.state is TrackState.TRACKING]
+
+    def is_taken(self, name: str, camera_T_object: np.ndarray, taken: Sequence[np.ndarray]) -> bool:
+        """Whether a pose (4, 4) is in the place of one of the others."""
+        model = self._estimator.models[name]
+        centers = [pose[:3, :3] @ model.center_m + pose[:3, 3] for pose in (camera_T_object, *taken)]
+        return any(np.linalg.norm(center - centers[0]) < ONE_PLACE_D * model.diameter_m for center in centers[1:])
+
     def _search(
-        self, frame: Frame, name: str, track: Track, turns_tried: int, poses: int, least: float, needed: float
+        self,
+        frame: Frame,
+        name: str,
+        track: Track,
+        turns_tried: int,
+        poses: int,
+        least: float,
+        needed: float,
+        taken: Sequence[np.ndarray] = (),
     ) -> SearchState:
         """Try an object's last turn and some others, at their best places and at the best pose so far, which is told, but
         found only when it has the log odds that are ``needed`` where it is expected and its rivals were tried; of equivalent poses the one
-        nearest to the last. What has not the ``least`` log odds is nothing."""
-        starts, turned = self._starts(frame, name, track, turns_tried, poses)
+        nearest to the last. What has not the ``least`` log odds, or is ``taken`` by others of its kind, is nothing."""
+        starts, turned = self._starts(self._without(frame, name, taken), name, track, turns_tried, poses)
         tried = track.search.turns + turned
         hypotheses = []
         for pose in starts:
@@ -100,6 +124,7 @@ class Searcher:
             nearest = nearest_equivalent(track.camera_T_object, pose, self._symmetries[name])
             hypotheses.append(self._estimator.hypothesis(frame, name, track, Expectation.near(nearest)))
         likely = [one for one in hypotheses if one is not None and one.seen_log_odds > least]
+        likely = [one for one in likely if not self.is_taken(name, one.camera_T_object, taken)]
         best = max(likely, key=lambda one: self._merit(name, track, one), default=None)
         if best is None:
             return SearchState(tried)
@@ -130,6 +155,15 @@ class Searcher:
         likely = [one for one in hypotheses if one is not None]
         best = max(likely, key=lambda one: self._merit(name, track, one), default=None)
         return SearchState(track.search.turns + len(hypotheses) - 1, candidate=best and best.camera_T_object)
+
+    def _without(self, frame: Frame, name: str, taken: Sequence[np.ndarray]) -> Frame:
+        """A frame without depth where others of an object's kind are seen."""
+        if not taken or not frame.registered:
+            return frame
+        depth = frame.depth.copy()
+        for pose in taken:
+            depth[self._estimator.renderers[name].render(frame.camera, pose).mask] = 0
+        return replace(frame, depth=depth)
 
     def _is_same(self, name: str, pose: np.ndarray, other: np.ndarray) -> bool:
         """Whether the estimator would find one of two poses (4, 4) from the other's turn, or they look the same."""

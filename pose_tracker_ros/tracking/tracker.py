@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -144,6 +145,8 @@ class Tracker:
             self.start(name, camera_T_object, frames[0].stamp)
             for frame in frames:
                 result = self._step(frame, budget_ms=0.0)[name]
+            if self._searcher.is_taken(name, result.camera_T_object, self._searcher.taken_by_others(name, before)):
+                result = replace(result, state=TrackState.SEARCHING, reason="another of its kind is tracked there")
             if result.state is TrackState.TRACKING:
                 before = {**before, **self._tracks}
         finally:
@@ -233,6 +236,10 @@ class Tracker:
         if found is None or found.evidence.is_hidden:
             return False
         track, log_odds = self._tracks[name], found.evidence.log_odds
+        if track.state is not TrackState.TRACKING:
+            taken = self._searcher.taken_by_others(name, self._tracks)
+            if self._searcher.is_taken(name, found.camera_T_object, taken):
+                return False
         # Colours alone say little in one frame, and turns cannot be compared: what was told is rather there than not, and what was just seen
         # until they say as surely that it is not as it took to see it.
         least = {TrackState.TRACKING: -PRESENT_LOG_ODDS}.get(track.state, 0.0 if track.is_new else math.inf)

@@ -21,11 +21,11 @@ def test_a_subdivided_mesh_is_the_same_surface():
     np.testing.assert_allclose(np.linalg.norm(fine.normals, axis=1), 1, atol=1e-5)
 
 
-def test_a_row_for_an_object_for_many_triangles_and_for_ten_objects():
+def test_a_row_for_an_object_for_many_triangles_and_for_several_objects():
     done = CliRunner().invoke(app, ["bench", "bracket", "--times", "--frames", "2"], env={"COLUMNS": "200"})
     assert done.exit_code == 0, done.output
     rows = {row[0]: row for row in ([cell.strip() for cell in line.split("│")[1:-1]] for line in done.output.splitlines()) if row}
-    assert set(rows) == {"bracket", "bracket, subdivided", "10 objects"}
+    assert set(rows) == {"bracket", "bracket, subdivided", "2 objects", "5 objects", "10 objects"}
     faces = {name: int(row[1].replace(",", "")) for name, row in rows.items()}
     assert faces["bracket, subdivided"] == 64 * faces["bracket"] and faces["10 objects"] == 10 * faces["bracket"]
     for row in rows.values():

@@ -12,16 +12,21 @@ from lifecycle_msgs.srv import ChangeState, GetState
 from live_nodes import LATCHED, depth_message, wait_until
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
+from several_objects import frame_of_all, place
 from std_msgs.msg import Header
 from std_srvs.srv import Trigger
+from vision_msgs.msg import Detection2D, Detection2DArray, Detection3DArray, ObjectHypothesisWithPose
 
+from pose_tracker_ros.evaluation.benchmark_objects import benchmark_objects
 from pose_tracker_ros.evaluation.metrics import add_errors
 from pose_tracker_ros.geometry import pose_errors
 from pose_tracker_ros.nodes import messages
 from pose_tracker_ros.nodes.camera_node import CameraNode
 from pose_tracker_ros.nodes.initializer_node import InitializerNode
+from pose_tracker_ros.nodes.object_topics import LATCHED_OF_EACH
 from pose_tracker_ros.nodes.single_process import NodeGroup, command_line, initializer_remappings, tracker_remappings
 from pose_tracker_ros.nodes.tracker_node import TrackerNode
+from pose_tracker_ros.object_files import write_object
 from pose_tracker_ros.objects import load_object
 from pose_tracker_ros.simulation.demo import simulate
 from pose_tracker_ros.simulation.demo_config import SimulationConfig
@@ -43,7 +48,7 @@ class Partner(Node):
         self.mask = self.create_publisher(Image, f"{self.prefix}/initializer/mask", 5)
         self.poses, self.results = [], []
         self.create_subscription(PoseStamped, f"{self.prefix}/initializer/initial_pose", self.poses.append, LATCHED)
-        self.create_subscription(DiagnosticStatus, f"{self.prefix}/initializer/result", self.results.append, LATCHED)
+        self.create_subscription(DiagnosticStatus, f"{self.prefix}/initializer/result", self.results.append, LATCHED_OF_EACH)
         self.change = self.create_client(ChangeState, f"{self.prefix}/initializer/change_state")
         self.get = self.create_client(GetState, f"{self.prefix}/initializer/get_state")
         self.request = self.create_client(Trigger, f"{self.prefix}/initializer/initialize")
@@ -284,3 +289,106 @@ def test_camera_mask_initializer_tracker(camera_first):
 
 def key(message):
     return message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
+
+
+class Several(Partner):
+    """Of an initializer of three objects, two of them alike."""
+
+    prefix = "/several"
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.all_poses = []
+        self.create_subscription(Detection3DArray, "/several/initializer/initial_poses", self.all_poses.append, LATCHED)
+        self.boxes = self.create_publisher(Detection2DArray, "/several/initializer/detections", 5)
+
+
+@pytest.fixture(scope="module")
+def three():
+    """Three objects before a wall, printed so that one frame tells how they are turned; their models and the frame."""
+    jug = load_object("demo_jug")
+    models = {"demo_jug": jug, "carton": next(one for one in benchmark_objects() if one.name == "carton"), "demo_jug#2": jug}
+    poses = {
+        "demo_jug": place(-0.11, 0.06, (1.8, 0.2, 0.1)),
+        "carton": place(0.08, -0.1, (0.3, 0.4, 0.1), 0.75),
+        "demo_jug#2": place(0.16, 0.1, (1.6, -0.4, 0.6), 0.7),
+    }
+    return models, frame_of_all(models, poses)
+
+
+@pytest.fixture(scope="module")
+def several(three, tmp_path_factory):
+    carton = write_object(three[0]["carton"], tmp_path_factory.mktemp("objects") / "carton")
+    with NodeGroup() as nodes:
+        partner = nodes.start(Several)
+        parameters = {**QUICK, "objects": ["demo_jug", str(carton), "demo_jug"]}
+        nodes.start(InitializerNode, command_line(namespace="/several"), parameters)
+        assert wait_until(lambda: partner.state() == State.PRIMARY_STATE_ACTIVE)
+        assert wait_until(lambda: partner.color.get_subscription_count() and partner.mask.get_subscription_count())
+        assert wait_until(lambda: partner.boxes.get_subscription_count())
+        yield partner
+
+
+def found_under(partner, frame, publish, count):
+    """Poses by name, and results by name, of so many objects, for what is published with the frame's header."""
+    for _ in range(6):
+        partner.results.clear()
+        partner.all_poses.clear()
+        publish(partner.send_images(frame))
+        if wait_until(lambda: len(partner.results) >= count, 10.0) and "no images" not in partner.results[0].message:
+            break
+    poses = {
+        one.id: messages.pose_from_message(one.results[0].pose.pose)
+        for message in partner.all_poses
+        for one in message.detections
+    }
+    return poses, {one.hardware_id: one for one in partner.results}
+
+
+def test_one_mask_of_labels_has_several_objects(several, three):
+    _, frame = three
+    labels = sum(number * frame.masks[name].astype(np.int32) for number, name in enumerate(frame.truth, start=1))
+    poses, results = found_under(several, frame, lambda header: several.send_mask(labels, header, "32SC1"), 3)
+    assert list(results) == list(poses) == ["demo_jug", "carton", "demo_jug#2"]
+    for name, pose in poses.items():
+        assert pose_errors(pose, frame.truth[name])[0] < 0.01, name
+    only = np.where(labels == 2, labels, 0)
+    poses, results = found_under(several, frame, lambda header: several.send_mask(only, header, "32SC1"), 1)
+    assert list(results) == list(poses) == ["carton"], "what the mask does not have is not asked for"
+
+
+def test_one_message_of_boxes_has_several_objects(several, three):
+    _, frame = three
+
+    def send(header):
+        detections = []
+        for number, name in enumerate(frame.truth):
+            rows, columns = np.nonzero(frame.masks[name])
+            box = Detection2D(header=header, results=[ObjectHypothesisWithPose()])
+            box.results[0].hypothesis.class_id = name.partition("#")[0]
+            box.results[0].hypothesis.score = 0.9 - 0.1 * number
+            center = box.bbox.center.position
+            center.x, center.y = float(columns.min() + columns.max()) / 2, float(rows.min() + rows.max()) / 2
+            box.bbox.size_x, box.bbox.size_y = float(np.ptp(columns)), float(np.ptp(rows))
+            detections.append(box)
+        several.boxes.publish(Detection2DArray(header=header, detections=detections))
+
+    poses, results = found_under(several, frame, send, 3)
+    assert set(results) == {"demo_jug", "carton", "demo_jug#2"}
+    # A box tells less than a mask: of one side of a carton not enough.
+    assert set(poses) >= {"demo_jug", "demo_jug#2"}
+    for name, pose in poses.items():
+        assert pose_errors(pose, frame.truth[name])[0] < 0.01, name
+
+
+def test_labels_of_other_number_than_objects_are_refused(several):
+    with NodeGroup() as nodes:
+        partner = nodes.start(OtherPartner)
+        parameters = {**QUICK, "autostart": False, "objects": ["demo_jug", "cube"], "mask_labels": [7]}
+        nodes.start(InitializerNode, command_line(namespace="/other"), parameters)
+        assert not partner.transition(Transition.TRANSITION_CONFIGURE)
+
+
+def test_parameters_of_before_are_answered_with_those_of_today():
+    with NodeGroup() as nodes, pytest.raises(ValueError, match="mask_label is no more: mask_labels"):
+        nodes.start(InitializerNode, command_line(namespace="/other"), {"mask_label": 3})
