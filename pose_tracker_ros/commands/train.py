@@ -41,7 +41,9 @@ def train(
     ] = None,
     recipe: Annotated[
         str | None,
-        typer.Option(help="Options that come with the package, in config/training: modern (the default) or published."),
+        typer.Option(
+            help="Options that come with the package, in config/training: modern (the default), published, or generic for --any-object."
+        ),
     ] = None,
     config: Annotated[
         Path | None, typer.Option(help="YAML file with options of scenes and training, which go before the recipe's.")

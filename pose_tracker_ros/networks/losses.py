@@ -13,7 +13,7 @@ import torch
 from pose_tracker_ros.geometry_torch import so3_exp_torch
 from pose_tracker_ros.kernels.rigid_motion import MOTION_SCALE
 from pose_tracker_ros.networks.crops import Crops, Residual
-from pose_tracker_ros.networks.rigid_fit import pixel_motion, surface_points
+from pose_tracker_ros.networks.rigid_fit import motion_of, surface_points
 
 # Every so many pixels of the rendering give a point for the point-matching loss, across and down.
 POINT_STRIDE = 4
@@ -67,33 +67,37 @@ def point_distance(predicted: Residual, crops: Crops, translation: torch.Tensor,
     return LossTerms(errors.sum(), errors.new_tensor(float(len(errors))))
 
 
-def pixel_likelihood(
-    motion: torch.Tensor,
-    log_deviation: torch.Tensor,
-    crops: Crops,
-    translation: torch.Tensor,
-    rotation: torch.Tensor,
-    stride: int,
-    whole_cells: bool = False,
-) -> LossTerms:
+class TrueMotion(NamedTuple):
+    """Of rendered pixels: where they went, (B, N, 3) as of ``pixel_motion``, and whether the object is there (B, N, 1)."""
+
+    motion: torch.Tensor
+    mask: torch.Tensor
+
+    @classmethod
+    def of(
+        cls, crops: Crops, translation: torch.Tensor, rotation: torch.Tensor, stride: int, whole_cells: bool = False
+    ) -> TrueMotion:
+        """Under the true ``translation`` (B, 3) metres and ``rotation`` (B, 3) radians, at the points of ``surface_points``."""
+        # In half precision they would be off by up to a quarter of a pixel.
+        with torch.autocast(crops.rendered.device.type, enabled=False):
+            points = surface_points(crops, stride, whole_cells)
+            return cls(motion_of(crops, points, translation, rotation), points.mask[..., None])
+
+
+def pixel_likelihood(motion: torch.Tensor, log_deviation: torch.Tensor, true: TrueMotion) -> LossTerms:
     """Absolute error plus negative log-likelihood of a Laplace distribution, per rendered pixel.
 
     Pixels that are hidden in the observation count too: rigidity tells where they are, and the predicted
     deviation how far to trust it.
 
-    Parameters: ``motion`` (B, N, 3) as of ``pixel_motion`` and its ``log_deviation`` (B, N, 3) relative to
-    MOTION_SCALE, at the points of ``surface_points`` for ``stride`` and ``whole_cells``; true ``translation`` (B, 3)
-    metres and ``rotation`` (B, 3) radians.
+    Parameters: ``motion`` (B, N, 3) at the same points, and its ``log_deviation`` (B, N, 3) relative to MOTION_SCALE.
     """
-    # In half precision the targets would be off by up to a quarter of a pixel.
     with torch.autocast(motion.device.type, enabled=False):
-        mask = surface_points(crops, stride, whole_cells)[2][..., None]
-        target = pixel_motion(crops, translation, rotation, stride, whole_cells)
-        error = (motion.float() - target).abs().clamp(max=10 * MOTION_SCALE) / MOTION_SCALE
+        error = (motion.float() - true.motion).abs().clamp(max=10 * MOTION_SCALE) / MOTION_SCALE
         log_deviation = log_deviation.float()
         likelihood = error * torch.exp(-log_deviation) + log_deviation
-        total = ((error + 0.5 * likelihood) * mask).sum()
-    return LossTerms(total, (3 * mask.sum()).clamp(min=1).to(total.dtype))
+        total = ((error + 0.5 * likelihood) * true.mask).sum()
+    return LossTerms(total, (3 * true.mask.sum()).clamp(min=1).to(total.dtype))
 
 
 def _moved(

@@ -10,6 +10,7 @@ import numpy as np
 
 from pose_tracker_ros.camera import crop_camera
 from pose_tracker_ros.frame import Frame
+from pose_tracker_ros.networks.calibration import PLACE_DEVIATION_D, joint_information
 from pose_tracker_ros.networks.crop import Crop, cut, to_arrays
 from pose_tracker_ros.networks.depth_filling import fill_depth_holes
 from pose_tracker_ros.networks.inference import Inference, load_inference
@@ -18,13 +19,8 @@ from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.rendering import Renderer
 from pose_tracker_ros.symmetries import observable_directions
 
-# What all pixels of a prediction are off by together: standard deviation of places on the object, diameters. Of 930 motions
-# within the trained range, on seven of the frozen sets, the errors of 95 % lie in the 95 % ellipsoid.
-PLACE_DEVIATION_D = 0.015
 # No surface is nearer to an axis through the centre, diameters: a rod about its own.
 LEAST_LEVER_D = 0.0125
-# Neighbouring cells of a prediction have errors in common.
-CORRELATED_CELLS = 20.0
 NEAREST_M = 0.05
 
 
@@ -64,7 +60,7 @@ class MotionNetwork:
         if seen:
             residual = self._inference.predict(to_arrays([crops[number] for number in seen]))
             for number, *parts in zip(seen, *residual):
-                opinions[number] = self._opinion(questions[number], *parts)
+                opinions[number] = self._opinion(questions[number], crops[number].depth, *parts)
         return opinions
 
     def may_add(self, model: ObjectModel, camera_T_object: np.ndarray, covariance: np.ndarray) -> bool:
@@ -96,17 +92,25 @@ class MotionNetwork:
         return Crop(camera, rendering, color, depth, center, model.diameter_m)
 
     def _opinion(
-        self, question: Question, translation: np.ndarray, turn: np.ndarray, information: np.ndarray
+        self,
+        question: Question,
+        depth: np.ndarray,
+        translation: np.ndarray,
+        turn: np.ndarray,
+        information: np.ndarray,
     ) -> Opinion:
         model, _, pose = question
         limit_m = self.info.max_translation * model.diameter_m
         motion = np.concatenate([_limited(translation, limit_m), _limited(turn, self.info.max_rotation)])
-        shared = shared_covariance(model, pose)
-        to_metres = np.diag([1 / model.diameter_m] * 3 + [1.0] * 3)
-        of_pixels = to_metres @ information @ to_metres / CORRELATED_CELLS
-        # (N^-1 + S)^-1 without the inverse of N; a network that knows nothing of its certainty has the shared errors alone.
-        joint = of_pixels @ np.linalg.inv(np.eye(6) + shared @ of_pixels) if information.any() else np.linalg.inv(shared)
-        return Opinion(motion, (joint + joint.T) / 2)
+        of_pixels = information_in_metres(information, model.diameter_m)
+        cells = self.info.correlated_cells if depth.any() else self.info.correlated_cells_without_depth
+        return Opinion(motion, joint_information(of_pixels, shared_covariance(model, pose), cells))
+
+
+def information_in_metres(information: np.ndarray, diameter_m: float) -> np.ndarray:
+    """Information (6, 6) of a ``Residual``, whose translation is in diameters, as one in metres."""
+    to_metres = np.diag([1 / diameter_m] * 3 + [1.0] * 3)
+    return to_metres @ information @ to_metres
 
 
 def shared_covariance(model: ObjectModel, camera_T_object: np.ndarray) -> np.ndarray:

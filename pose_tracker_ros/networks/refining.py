@@ -7,10 +7,12 @@ from torch import nn
 from torch.nn import functional
 
 from pose_tracker_ros.kernels.rigid_motion import DEPTH_LIMIT
+from pose_tracker_ros.networks.compiled_fits import can_be_compiled, led
 from pose_tracker_ros.networks.crops import Crops
-from pose_tracker_ros.networks.losses import MOTION_SCALE, LossTerms, pixel_likelihood
+from pose_tracker_ros.networks.losses import MOTION_SCALE, LossTerms, TrueMotion, pixel_likelihood
 from pose_tracker_ros.networks.matching import MatchingNetwork, local_correlations
 from pose_tracker_ros.networks.measured_depth import observed_depth
+from pose_tracker_ros.networks.pixel_inference import PixelFit
 from pose_tracker_ros.networks.residual import PixelMotion, ResidualBlock
 from pose_tracker_ros.networks.rigid_fit import pixel_motion, surface_points
 
@@ -46,10 +48,8 @@ class RefiningNetwork(MatchingNetwork):
 
     def loss_terms(self, crops: Crops, translation: torch.Tensor, rotation: torch.Tensor) -> LossTerms:
         """The loss of MatchingNetwork, of both looks."""
-        first, second = (
-            pixel_likelihood(*look, crops, translation, rotation, self.stride, self.whole_cells)
-            for look in self._looks(crops)
-        )
+        true = TrueMotion.of(crops, translation, rotation, self.stride, self.whole_cells)
+        first, second = (pixel_likelihood(*look, true) for look in self._looks(crops))
         return LossTerms(first.total + second.total, first.weight)
 
     def look(self, rendered: torch.Tensor, observed: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -74,8 +74,17 @@ class RefiningNetwork(MatchingNetwork):
     def _looks(self, crops: Crops) -> tuple[PixelMotion, PixelMotion]:
         output, *seen = self.look(crops.rendered, crops.observed)
         first = PixelMotion.of(output)
-        pixels = PixelMotion(first.motion.detach(), first.log_deviation.detach())
-        with torch.no_grad(), torch.autocast(crops.rendered.device.type, enabled=False):
+        if can_be_compiled(crops):
+            rigid, places, facts = led(crops, output, PixelFit.of(self))
+        else:
+            rigid, places, facts = self._led_by(crops, PixelMotion(first.motion.detach(), first.log_deviation.detach()))
+        correction = PixelMotion.of(self.look_again(*seen, places, facts))
+        return first, PixelMotion(rigid + correction.motion, correction.log_deviation)
+
+    @torch.no_grad()
+    def _led_by(self, crops: Crops, pixels: PixelMotion) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """What ``compiled_fits.led`` says, by torch."""
+        with torch.autocast(crops.rendered.device.type, enabled=False):
             fit = self._fit(crops, pixels)
             # Beyond its range nothing was ever learnt.
             limit = (self.max_translation * crops.diameter)[:, None]
@@ -87,8 +96,7 @@ class RefiningNetwork(MatchingNetwork):
             ).clamp(max=1)
             mask = surface_points(crops, self.stride, self.whole_cells)[2][..., None]
             rigid = pixel_motion(crops, translation, rotation, self.stride, self.whole_cells) * mask
-        correction = PixelMotion.of(self.look_again(*seen, *self._led(crops, pixels, rigid, mask)))
-        return first, PixelMotion(rigid + correction.motion, correction.log_deviation)
+            return rigid, *self._led(crops, pixels, rigid, mask)
 
     def _led(
         self, crops: Crops, pixels: PixelMotion, rigid: torch.Tensor, mask: torch.Tensor

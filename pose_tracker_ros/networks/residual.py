@@ -18,7 +18,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from pose_tracker_ros.kernels.rigid_motion import LEAST_LOG_DEVIATION, MOST_LOG_DEVIATION
 from pose_tracker_ros.networks.crops import OBSERVED_CHANNELS, RENDERED_CHANNELS, Crops, Residual
-from pose_tracker_ros.networks.losses import MOTION_SCALE, LossTerms, pixel_likelihood, squared_error
+from pose_tracker_ros.networks.losses import MOTION_SCALE, LossTerms, TrueMotion, pixel_likelihood, squared_error
 from pose_tracker_ros.networks.rigid_fit import fit_rigid_motion
 
 
@@ -151,7 +151,8 @@ class CompactNetwork(ResidualNetwork):
 
     def loss_terms(self, crops: Crops, translation: torch.Tensor, rotation: torch.Tensor) -> LossTerms:
         """See :func:`pose_tracker_ros.networks.losses.pixel_likelihood`."""
-        return pixel_likelihood(*self(crops), crops, translation, rotation, self.stride, self.whole_cells)
+        true = TrueMotion.of(crops, translation, rotation, self.stride, self.whole_cells)
+        return pixel_likelihood(*self(crops), true)
 
 
 class PublishedNetwork(ResidualNetwork):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 
 from pose_tracker_ros.geometry_torch import so3_exp_torch
@@ -9,14 +11,21 @@ from pose_tracker_ros.kernels.rigid_motion import DAMPING, FIT_ITERATIONS, NEARE
 from pose_tracker_ros.networks.crops import Crops, Residual
 
 
+class SurfacePoints(NamedTuple):
+    """Points of a rendered surface: pixels (B, N, 2), points (B, N, 3) relative to the centre in diameters, mask (B, N) bool."""
+
+    pixels: torch.Tensor
+    points: torch.Tensor
+    mask: torch.Tensor
+
+
 def surface_points(
     crops: Crops, stride: int, whole_cells: bool = False
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+) -> SurfacePoints:
     """One rendered surface point of every cell of ``stride`` x ``stride`` pixels, relative to the object centre.
 
     It lies on the cell's middle pixel; with ``whole_cells`` on the rendered pixel nearest to the middle, so that
     thin parts, which most middles miss, have points too.
-    Returns pixels (B, N, 2), points (B, N, 3) in units of the diameter, mask (B, N) bool.
     """
     depth, mask, place = (_whole_cells if whole_cells else _middles)(crops, stride)
     size = crops.rendered.shape[-1]
@@ -26,7 +35,7 @@ def surface_points(
     x = (pixels[..., 0] - cx) / fx * z
     y = (pixels[..., 1] - cy) / fy * z
     points = torch.stack([x, y, z], dim=-1) - (crops.center / crops.diameter[:, None])[:, None]
-    return pixels, points, mask
+    return SurfacePoints(pixels, points, mask)
 
 
 def _middles(crops: Crops, stride: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -67,7 +76,12 @@ def pixel_motion(
 
     Parameters: ``translation`` (B, 3) metres and ``rotation`` (B, 3) radians as in Residual.
     """
-    pixels, points, _ = surface_points(crops, stride, whole_cells)
+    return motion_of(crops, surface_points(crops, stride, whole_cells), translation, rotation)
+
+
+def motion_of(crops: Crops, surface: SurfacePoints, translation: torch.Tensor, rotation: torch.Tensor) -> torch.Tensor:
+    """The same of points that are known."""
+    pixels, points, _ = surface
     moved = points @ so3_exp_torch(rotation).transpose(1, 2) + (translation / crops.diameter[:, None])[:, None]
     moved_pixels, _ = _project(crops, moved)
     return torch.cat([(moved_pixels - pixels) / crops.rendered.shape[-1], moved[..., 2:] - points[..., 2:]], dim=-1)

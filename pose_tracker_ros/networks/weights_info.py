@@ -10,6 +10,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
+from pose_tracker_ros.networks.calibration import CORRELATED_CELLS
 from pose_tracker_ros.networks.crops import OBSERVED_CHANNELS, RENDERED_CHANNELS
 from pose_tracker_ros.objects import kind_of
 
@@ -25,7 +26,8 @@ class WeightsInfo:
     objects: name -> diameter in metres, empty for a network that fits any object; architecture: key of NETWORKS; resolution: crop side in pixels;
     crop_margin: crop side in diameters; max_translation (diameters) and max_rotation (radians):
     normalisers of the residual; pairs: training pairs seen; fill_depth_holes: whether small holes of observed depth are
-    to be filled, as they were in training; training: options of scenes and training by name, empty
+    to be filled, as they were in training; correlated_cells, correlated_cells_without_depth: calibration of its deviations
+    by held-out crops with and without depth, see ``calibration``; training: options of scenes and training by name, empty
     in files older than that.
     """
 
@@ -37,6 +39,8 @@ class WeightsInfo:
     max_rotation: float
     pairs: int = 0
     fill_depth_holes: bool = False
+    correlated_cells: float = CORRELATED_CELLS
+    correlated_cells_without_depth: float = CORRELATED_CELLS
     training: Mapping[str, Any] = field(default_factory=dict)
     rendered_channels: tuple[str, ...] = RENDERED_CHANNELS
     observed_channels: tuple[str, ...] = OBSERVED_CHANNELS

@@ -12,14 +12,14 @@ import numpy as np
 from pose_tracker_ros.camera import PinholeCamera
 from pose_tracker_ros.geometry import make_pose, random_rotation
 from pose_tracker_ros.objects import ObjectModel, load_object, models_folders, recolored
-from pose_tracker_ros.rendering.raycast import RaycastRenderer
+from pose_tracker_ros.rendering.raster import RasterRenderer
 from pose_tracker_ros.training.layers import Layer
 from pose_tracker_ros.training.lighting import Lighting, shaded_layer
 from pose_tracker_ros.training.shapes import random_object
 
 logger = logging.getLogger(__name__)
 
-Rendered = tuple[ObjectModel, RaycastRenderer]
+Rendered = tuple[ObjectModel, RasterRenderer]
 
 # Procedural shapes in use at a time, and how many scenes each is in on average.
 SHAPES_IN_USE = 64
@@ -45,7 +45,7 @@ class ShapePool:
         index = int(generator.integers(self._size))
         if index >= len(self._shapes) or generator.random() < 1 / SCENES_PER_SHAPE:
             model = random_object(generator)
-            self._shapes[index : index + 1] = [(model, RaycastRenderer(model.mesh, threads=1))]
+            self._shapes[index : index + 1] = [(model, RasterRenderer(model.mesh, level_of_detail=False))]
         return self._shapes[min(index, len(self._shapes) - 1)]
 
 
@@ -82,7 +82,7 @@ class Distractors:
         if self._others is None:
             names = {model.name for model, _ in self._own}
             others = other_models(names, generator)
-            self._others = [(model, RaycastRenderer(model.mesh, threads=1)) for model in others]
+            self._others = [(model, RasterRenderer(model.mesh)) for model in others]
         candidates = [pair for pair in [*self._own, *self._others] if pair[0].name != name]
         return candidates[generator.integers(len(candidates))] if candidates else self._shapes.draw(generator)
 

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from pose_tracker_ros.networks.crop import to_tensors
 from pose_tracker_ros.networks.crops import Crops
 from pose_tracker_ros.objects import ObjectModel
-from pose_tracker_ros.training.scene import PairGenerator, SceneConfig
+from pose_tracker_ros.training.scene import Pair, PairGenerator, SceneConfig
 
 
 class Batch(NamedTuple):
@@ -66,8 +66,12 @@ class PairStream(IterableDataset):
 
 
 def make_batch(generator: PairGenerator, size: int) -> Batch:
-    """``size`` pairs as tensors; half precision for images, as they travel between processes."""
-    pairs = [generator.sample() for _ in range(size)]
+    """``size`` new pairs."""
+    return batch_of([generator.sample() for _ in range(size)])
+
+
+def batch_of(pairs: Sequence[Pair]) -> Batch:
+    """Pairs as tensors; half precision for images, as they travel between processes."""
     crops = to_tensors([pair.crop for pair in pairs])
     crops = crops._replace(rendered=crops.rendered.half(), observed=crops.observed.half())
     translation = torch.from_numpy(np.stack([pair.translation for pair in pairs])).float()
@@ -76,7 +80,7 @@ def make_batch(generator: PairGenerator, size: int) -> Batch:
 
 
 def loader(stream: IterableDataset, workers: int) -> DataLoader:
-    """Batches of a stream from ``workers`` processes; spawned, since ray casting does not survive fork()."""
+    """Batches of a stream from ``workers`` processes; spawned, since threads of libraries do not survive fork()."""
     return DataLoader(
         stream,
         batch_size=None,

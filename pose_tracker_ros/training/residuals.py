@@ -8,10 +8,14 @@ import numpy as np
 
 from pose_tracker_ros.geometry import random_unit_vector, so3_exp
 
-RESIDUAL_DISTRIBUTIONS = ("mixed", "normal", "uniform")
+RESIDUAL_DISTRIBUTIONS = ("mixed", "normal", "uniform", "wide")
 # A later pass sees what an earlier one left over: so many pairs are so much smaller in the mixed distribution.
 SMALL_SHARE = 0.35
 SMALL_SCALE = 0.25
+# Of the wide distribution so many are as far off as a first pose may be; the others, as a tracker's are, within this share
+# of the limits.
+FAR_SHARE = 0.5
+NEAR_SCALE = 0.4
 
 
 def random_residual(
@@ -20,13 +24,18 @@ def random_residual(
     """Translation (3,) metres and rotation vector (3,) radians, both in random directions, at most as long as said.
 
     ``distribution`` of the lengths: "normal", cut at the limits, as published (arXiv 2007.13866); "mixed", the same with a
-    third of the pairs at a quarter of the size; "uniform" between 0 and the limits.
+    third of the pairs at a quarter of the size; "uniform" between 0 and the limits; "wide", half of the pairs "mixed" within
+    two fifths of the limits, half uniform with either translation or rotation up to the limit and the other up to half of it.
     """
-    if distribution == "uniform":
+    far = distribution == "wide" and generator.random() < FAR_SHARE
+    if far or distribution == "uniform":
         lengths = generator.uniform(0, 1, 2)
+        if far:
+            lengths[generator.integers(2)] /= 2
     else:
-        small = distribution == "mixed" and generator.random() < SMALL_SHARE
+        small = distribution != "normal" and generator.random() < SMALL_SHARE
         lengths = np.array([truncated_normal(generator) for _ in range(2)]) * (SMALL_SCALE if small else 1.0)
+        lengths *= NEAR_SCALE if distribution == "wide" else 1.0
     translation = random_unit_vector(generator) * lengths[0] * max_translation_m
     return translation, random_unit_vector(generator) * lengths[1] * max_rotation
 

@@ -15,7 +15,7 @@ from pose_tracker_ros.networks.crop import Crop
 from pose_tracker_ros.networks.depth_filling import fill_depth_holes
 from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.rendering import Rendering
-from pose_tracker_ros.rendering.raycast import RaycastRenderer
+from pose_tracker_ros.rendering.raster import RasterRenderer
 from pose_tracker_ros.symmetries import nearest_equivalent, symmetry_transforms
 from pose_tracker_ros.training.augmentation import PRESETS, Observation, augment
 from pose_tracker_ros.training.augmentation.depth import NoDepth
@@ -45,7 +45,7 @@ class SceneConfig:
     residuals: str = option(
         "mixed",
         "Distribution of the lengths to be predicted: normal and cut at the limits as published, mixed with a third of "
-        "small ones, or uniform",
+        "small ones, uniform, or wide, as first poses and tracked ones are",
         choices=RESIDUAL_DISTRIBUTIONS,
     )
     min_distance_m: float = option(0.35, "Nearest object", minimum=0.1, maximum=10.0)
@@ -67,11 +67,13 @@ class SceneConfig:
 
 
 class Pair(NamedTuple):
-    """A crop pair with the residual (metres, radians) that leads from the rendered to the observed pose."""
+    """A crop pair with the residual (metres, radians) that leads from the rendered pose (4, 4) of a model to the observed one."""
 
     crop: Crop
     translation: np.ndarray
     rotation: np.ndarray
+    model: ObjectModel
+    camera_T_object: np.ndarray
 
 
 class PairGenerator:
@@ -91,7 +93,7 @@ class PairGenerator:
         if not models and config.random_shapes < 1:
             raise ValueError("expected at least one object, or random_shapes = 1 to train with procedural shapes alone")
         self._generator = np.random.default_rng(seed)
-        self._objects: list[Rendered] = [(model, RaycastRenderer(model.mesh, threads=1)) for model in models]
+        self._objects: list[Rendered] = [(model, RasterRenderer(model.mesh)) for model in models]
         self._symmetries = {model.name: symmetry_transforms(model, SYMMETRY_STEP) for model in models}
         self._shapes = ShapePool()
         self._images = ImageSource(config.backgrounds, self._generator, images)
@@ -127,7 +129,7 @@ class PairGenerator:
         translation, rotation = self._visible_residual(model, rendered_pose, observed_pose)
         depth = fill_depth_holes(observation.depth) if config.fill_depth_holes else observation.depth
         crop = Crop(camera, rendering, observation.color, depth, center, model.diameter_m)
-        return Pair(crop, translation, rotation)
+        return Pair(crop, translation, rotation, model, rendered_pose)
 
     def _visible_residual(
         self, model: ObjectModel, rendered_pose: np.ndarray, observed_pose: np.ndarray
@@ -156,7 +158,8 @@ class PairGenerator:
 
     def _random_residual(self, model: ObjectModel, center: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         generator, config = self._generator, self.config
-        limit = config.max_translation * model.diameter_m
+        # However large it is, it stays in front of the camera.
+        limit = min(config.max_translation * model.diameter_m, center[2] / 2)
         translation, rotation = random_residual(config.residuals, limit, np.radians(config.max_rotation_deg), generator)
         if self._preset.previous_pose is not None:
             translation = self._preset.previous_pose(translation, rotation, center, model.diameter_m, limit, generator)

@@ -11,7 +11,7 @@ import torch
 from torch.utils.data import IterableDataset
 
 from pose_tracker_ros.networks.architectures import create_network
-from pose_tracker_ros.networks.residual import ResidualNetwork
+from pose_tracker_ros.networks.residual import CompactNetwork, ResidualNetwork
 from pose_tracker_ros.networks.weights import load_weights, save_weights
 from pose_tracker_ros.networks.weights_info import WeightsInfo
 from pose_tracker_ros.objects import ObjectModel
@@ -95,6 +95,10 @@ class ResidualTrainee(Trainee):
             self.network.set_statistics(judge.held_out.batches[0].to(self._processes.device).crops)
 
 
+# Of the deviations, by validations, as weights keep it.
+CALIBRATIONS = ("correlated_cells", "correlated_cells_without_depth")
+
+
 class ResidualJudge(Judge):
     """Errors on held-out pairs, and what the network alone does in rendered sequences."""
 
@@ -113,7 +117,8 @@ class ResidualJudge(Judge):
 
     def validate(self, network: ResidualNetwork) -> Verdict:
         """See :class:`Judge`."""
-        errors = self.held_out.errors(network, self._device)
+        self._validation = self.held_out.validate(network, self._device)
+        errors = self._validation.errors
         row = {"translation_left": errors.translation, "rotation_left": errors.rotation}
         text = f"left of the residual: translation {errors.translation:.1%}, rotation {errors.rotation:.1%}"
         if self._closed_loop:
@@ -123,8 +128,9 @@ class ResidualJudge(Judge):
         return Verdict(row, text, errors.mean)
 
     def save(self, path: Path, network: ResidualNetwork, examples: int) -> None:
-        """See :class:`Judge`."""
-        save_weights(path, network, replace(self._info, pairs=examples))
+        """See :class:`Judge`; with the calibration by the last validation."""
+        calibration = {name: getattr(self._validation, name) for name in CALIBRATIONS}
+        save_weights(path, network, replace(self._info, pairs=examples, **calibration))
 
 
 def _stream(
@@ -166,7 +172,9 @@ def _initial_network(info: WeightsInfo, initial_weights: Path | None) -> Residua
     if initial_weights is None:
         return network
     initial, initial_info = load_weights(initial_weights)
-    for name in ("resolution", "crop_margin", "max_translation", "max_rotation"):
+    # The motion of pixels is learnt in units of its own, so that such a network can learn to look farther.
+    normalisers = () if isinstance(network, CompactNetwork) else ("max_translation", "max_rotation")
+    for name in ("resolution", "crop_margin", *normalisers):
         if getattr(initial_info, name) != getattr(info, name):
             raise ValueError(
                 f"expected initial weights with {name} {getattr(info, name)}, but {initial_weights} has "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import torch
@@ -12,7 +13,8 @@ from pose_tracker_ros.evaluation.metrics import auc_exact
 from pose_tracker_ros.evaluation.protocol import ScoredObject, evaluate_track, summarize
 from pose_tracker_ros.evaluation.trajectory import PoseEstimate
 from pose_tracker_ros.geometry import apply_residual, transform_points
-from pose_tracker_ros.networks.motion_network import MotionNetwork
+from pose_tracker_ros.networks.calibration import calibrated_cells
+from pose_tracker_ros.networks.motion_network import MotionNetwork, information_in_metres, shared_covariance
 from pose_tracker_ros.networks.residual import ResidualNetwork
 from pose_tracker_ros.networks.torch_inference import torch_inference
 from pose_tracker_ros.networks.weights_info import WeightsInfo
@@ -23,7 +25,7 @@ from pose_tracker_ros.simulation.demo_config import SimulationConfig
 from pose_tracker_ros.simulation.scene import SceneSequence
 from pose_tracker_ros.tracking import TrackerConfig
 from pose_tracker_ros.training.options import TrainConfig
-from pose_tracker_ros.training.pairs import Batch, make_batch
+from pose_tracker_ros.training.pairs import batch_of
 from pose_tracker_ros.training.scene import PairGenerator, SceneConfig
 from pose_tracker_ros.training.shapes import random_object
 
@@ -57,6 +59,15 @@ class ClosedLoopScore:
     times_lost: int
 
 
+@dataclass(frozen=True)
+class Validation:
+    """How good a network is on held-out pairs, and the calibration of its deviations as of ``WeightsInfo``."""
+
+    errors: HeldOutErrors
+    correlated_cells: float
+    correlated_cells_without_depth: float
+
+
 class HeldOutPairs:
     """Pairs of the same objects and kind of scenes, from another seed."""
 
@@ -64,28 +75,36 @@ class HeldOutPairs:
         """Renders the pairs, which takes as long as training with them."""
         generator = PairGenerator(models, scene, seed=config.seed + SEED_OFFSET)
         count = max(1, config.validation_pairs // BATCH_SIZE)
-        self.batches = [make_batch(generator, BATCH_SIZE) for _ in range(count)]
+        pairs = [[generator.sample() for _ in range(BATCH_SIZE)] for _ in range(count)]
+        self.batches = [batch_of(batch) for batch in pairs]
+        every = list(chain.from_iterable(pairs))
+        self._truth = np.array([np.concatenate([pair.translation, pair.rotation]) for pair in every])
+        self._shared = np.array([shared_covariance(pair.model, pair.camera_T_object) for pair in every])
+        self._has_depth = np.array([pair.crop.depth.any() for pair in every])
+        self._diameters_m = [pair.model.diameter_m for pair in every]
 
-    def errors(self, network: ResidualNetwork, device: torch.device) -> HeldOutErrors:
-        """Errors of a network, which is left in evaluation mode."""
-        return held_out_errors(network, self.batches, device)
+    @torch.inference_mode()
+    def validate(self, network: ResidualNetwork, device: torch.device) -> Validation:
+        """A network, which is left in evaluation mode."""
+        network.eval()
+        answers = [network.predict(batch.to(device).crops) for batch in self.batches]
+        translation, rotation, information = (torch.cat(part).double().cpu().numpy() for part in zip(*answers))
+        errors = np.hstack([translation, rotation]) - self._truth
+        of_pixels = np.array([information_in_metres(one, size) for one, size in zip(information, self._diameters_m)])
+        cells = [
+            calibrated_cells(errors[chosen], of_pixels[chosen], self._shared[chosen])
+            for chosen in (self._has_depth, ~self._has_depth)
+        ]
+        return Validation(_left_over(errors, self._truth), *cells)
 
 
-@torch.inference_mode()
-def held_out_errors(network: ResidualNetwork, batches: Sequence[Batch], device: torch.device) -> HeldOutErrors:
-    """Errors of a network on some batches."""
-    network.eval()
-    errors, lengths = [], []
-    for batch in batches:
-        batch = batch.to(device)
-        residual = network.predict(batch.crops)
-        for store, translation, rotation in (
-            (errors, residual.translation - batch.translation, residual.rotation - batch.rotation),
-            (lengths, batch.translation, batch.rotation),
-        ):
-            store.append(torch.stack([translation.norm(dim=1), rotation.norm(dim=1)]).cpu().numpy())
-    shares = np.median(np.hstack(errors), axis=1) / np.median(np.hstack(lengths), axis=1)
-    return HeldOutErrors(float(shares[0]), float(shares[1]))
+def _left_over(errors: np.ndarray, truth: np.ndarray) -> HeldOutErrors:
+    """Errors (N, 6) beside true residuals (N, 6)."""
+    shares = (
+        np.median(np.linalg.norm(errors[:, part], axis=1)) / np.median(np.linalg.norm(truth[:, part], axis=1))
+        for part in (slice(0, 3), slice(3, 6))
+    )
+    return HeldOutErrors(*map(float, shares))
 
 
 class ClosedLoop:

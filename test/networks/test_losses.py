@@ -8,7 +8,7 @@ from dome import dome_crops, random_residual
 
 from pose_tracker_ros.networks.architectures import create_network
 from pose_tracker_ros.networks.crops import Residual
-from pose_tracker_ros.networks.losses import POINT_STRIDE, pixel_likelihood, point_distance, squared_error
+from pose_tracker_ros.networks.losses import POINT_STRIDE, TrueMotion, pixel_likelihood, point_distance, squared_error
 from pose_tracker_ros.networks.rigid_fit import fit_rigid_motion, pixel_motion, surface_points
 from pose_tracker_ros.training.optimisation import TrainingLoss
 
@@ -84,14 +84,12 @@ def test_squared_error_is_that_of_the_normalised_residual():
 def test_pixel_likelihood_is_least_for_the_true_motion_and_a_deviation_like_the_error():
     crops, (translation, rotation) = dome_crops(), random_residual()
     target = pixel_motion(crops, translation, rotation, 4)
+    true = TrueMotion.of(crops, translation, rotation, 4)
+    assert torch.equal(true.motion, target)
 
     def loss(offset, log_deviation):
         motion = target + offset
-        return (
-            pixel_likelihood(motion, torch.full_like(motion, log_deviation), crops, translation, rotation, 4)
-            .mean()
-            .item()
-        )
+        return pixel_likelihood(motion, torch.full_like(motion, log_deviation), true).mean().item()
 
     # An error of one tenth is one unit; |e| + 0.5 (|e| exp(-s) + s).
     assert loss(0.1, 0.0) == pytest.approx(1.5, rel=1e-4)

@@ -11,7 +11,8 @@ from tracking_scenes import START, frame_of
 
 from pose_tracker_ros.evaluation.track import perturbed
 from pose_tracker_ros.geometry import make_pose, residual_between, so3_exp
-from pose_tracker_ros.networks.motion_network import PLACE_DEVIATION_D, MotionNetwork, shared_covariance
+from pose_tracker_ros.networks.calibration import PLACE_DEVIATION_D
+from pose_tracker_ros.networks.motion_network import MotionNetwork, shared_covariance
 from pose_tracker_ros.objects import ObjectModel, generic_weights_path, load_object
 from pose_tracker_ros.rendering.raster import RasterRenderer
 from pose_tracker_ros.symmetries import ContinuousSymmetry
@@ -44,6 +45,17 @@ def test_the_motion_leads_to_the_object_and_the_information_says_how_far(cube, n
     shared = shared_covariance(model, start)
     assert np.linalg.eigvalsh(covariance - shared)[0] > 0
     assert (np.diag(covariance) < 2 * np.diag(shared)).all()
+
+
+def test_calibration_counts_for_frames_with_depth_and_for_those_without(cube, network, one_thread):
+    model, renderer = cube
+    frame, question = frame_of(model, START), [(model, renderer, START)]
+    doubtful = MotionNetwork(network._inference, dataclasses.replace(network.info, correlated_cells_without_depth=2000.0))
+    with_depth, doubted_with_depth = (one.predict(frame, question, RANGE_M)[0] for one in (network, doubtful))
+    assert np.array_equal(with_depth.information, doubted_with_depth.information)
+    without, doubted = (one.predict(frame.without_depth(), question, RANGE_M)[0] for one in (network, doubtful))
+    assert np.array_equal(without.motion, doubted.motion)
+    assert np.linalg.eigvalsh(without.information - doubted.information)[0] > 0
 
 
 def test_a_batch_says_the_same_as_its_parts_and_nothing_of_what_is_out_of_sight(cube, network, one_thread):

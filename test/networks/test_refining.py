@@ -6,6 +6,8 @@ from dome import RESOLUTION, dome_crops, random_residual
 
 from pose_tracker_ros.kernels.rigid_motion import DEPTH_LIMIT
 from pose_tracker_ros.networks.architectures import create_network
+from pose_tracker_ros.networks.compiled_fits import led
+from pose_tracker_ros.networks.pixel_inference import PixelFit
 from pose_tracker_ros.networks.residual import PixelMotion
 from pose_tracker_ros.networks.rigid_fit import pixel_motion, surface_points
 
@@ -96,3 +98,18 @@ def test_a_fit_beyond_its_range_is_cut(network):
     mask = surface_points(crops, 4, whole_cells=True)[2]
     across = second.motion[..., 0][mask] * RESOLUTION * 0.15 * 1.5 / RESOLUTION / 0.15
     assert across.max() < 0.2 * 1.6
+
+
+def test_where_the_first_look_led_is_compiled_and_the_same_as_by_torch(network):
+    """Also where a depth is not measured, and beyond the range."""
+    crops = dome_crops()
+    crops.observed[:, 4, :20] = 0.0
+    with torch.no_grad():
+        network.head.weight.mul_(3.0)
+        output = network.match(crops.rendered, crops.observed).output
+        compiled = led(crops, output, PixelFit.of(network))
+        expected = network._led_by(crops, PixelMotion.of(output))
+    assert compiled[0].abs().max() > 0.02
+    for one, other in zip(compiled, expected):
+        assert one.shape == other.shape
+        assert torch.allclose(one, other, atol=2e-3)

@@ -36,6 +36,12 @@ def test_all_that_the_published_recipe_changes_stands_in_the_modern_one():
     assert set(load_recipe("published")) <= {*load_recipe("modern"), "validate_every"}
 
 
+def test_the_generic_recipe_only_changes_what_stands_in_the_modern_one():
+    generic, modern = load_recipe("generic"), load_recipe("modern")
+    assert generic.items() - modern.items() == generic.items()
+    assert set(generic) <= set(modern)
+
+
 def test_the_published_recipe_has_the_published_numbers():
     scene, training = configs_of("published")
     network = create_network(training.network, scene.max_translation, scene.max_rotation_deg)
@@ -97,7 +103,7 @@ def test_weights_from_before_there_were_recipes_load():
 def test_an_unknown_recipe_or_a_broken_file_is_refused(tmp_path):
     result = CliRunner().invoke(app, ["train", "cube", "--recipe", "grandmas"])
     assert result.exit_code == 1
-    assert "modern, published" in " ".join(result.output.split())
+    assert "generic, modern, published" in " ".join(result.output.split())
     broken = tmp_path / "broken.yaml"
     broken.write_text("steps: [1")
     result = CliRunner().invoke(app, ["train", "cube", "--config", str(broken)])

@@ -64,6 +64,15 @@ def test_mixed_residuals_have_more_small_ones():
     assert (lengths_of("mixed")[0] < 0.1).mean() > 1.8 * (lengths_of("normal")[0] < 0.1).mean()
 
 
+def test_wide_residuals_are_far_in_one_and_less_in_the_other_or_near():
+    lengths, _ = lengths_of("wide")
+    assert lengths.min(axis=1).max() <= 0.5
+    assert 0.9 < lengths.max() <= 1.0
+    near = (lengths <= 0.4).all(axis=1)
+    # Of the far half, uniform on two overlapping rectangles, 0.4 x 0.4 / 0.5 are as near.
+    assert near.mean() == pytest.approx(0.5 + 0.5 * 0.32, abs=0.03)
+
+
 def test_pairs_have_the_residuals_that_are_asked_for(cube):
     config = SceneConfig(resolution=32, residuals="uniform", augmentation="none")
     pairs = PairGenerator([cube], config, seed=0, images=2)
@@ -152,7 +161,7 @@ def test_surroundings_never_change_the_target(cube):
     pairs = PairGenerator([cube], config, seed=0, images=5)
     agreeing = []
     for _ in range(30):
-        crop, translation, rotation = pairs.sample()
+        crop, translation, rotation, *_ = pairs.sample()
         points = (crop.camera.rays() * crop.rendering.depth[..., None])[crop.rendering.mask]
         moved = (points - crop.center) @ so3_exp(rotation).T + crop.center + translation
         pixels = np.rint(crop.camera.project(moved)).astype(int)

@@ -45,7 +45,7 @@ def test_the_residual_leads_to_the_observed_pose(jug):
     pairs = generator_of(jug)
     pairs.difficulty = 0.0
     for _ in range(5):
-        crop, translation, rotation = pairs.sample()
+        crop, translation, rotation, *_ = pairs.sample()
         rays = crop.camera.rays()
         points = (rays * crop.rendering.depth[..., None])[crop.rendering.mask][::7]
         moved = (points - crop.center) @ so3_exp(rotation).T + crop.center + translation
@@ -158,6 +158,21 @@ def test_initial_weights_must_fit(jug, tmp_path):
     other = replace(SCENE, crop_margin=1.3)
     with pytest.raises(ValueError, match="crop_margin"):
         train([jug], other, QUICK, tmp_path / "second", path)
+
+
+def test_networks_of_pixels_can_learn_to_look_farther_than_their_initial_weights(jug, tmp_path):
+    farther = replace(SCENE, residuals="wide", max_translation=0.5, max_rotation_deg=60.0)
+    for network in ("compact", "published"):
+        config = replace(QUICK, steps=1, network=network, warmup_steps=0, learning_rate=0.0)
+        initial = train([jug], SCENE, config, tmp_path / network)
+        if network == "published":
+            with pytest.raises(ValueError, match="max_translation"):
+                train([jug], farther, config, tmp_path / "farther", initial)
+            continue
+        trained, info = load_weights(train([jug], farther, config, tmp_path / "farther", initial))
+        assert (info.max_translation, trained.max_translation) == (0.5, 0.5)
+        kept = load_weights(initial)[0].head.weight
+        assert torch.equal(trained.head.weight, kept)
 
 
 @pytest.mark.parametrize("device", ["abacus", "cuda:99"])
