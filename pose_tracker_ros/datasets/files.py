@@ -17,6 +17,8 @@ from pose_tracker_ros.datasets.errors import DatasetError
 # Some decoders take a file that was cut while it was copied and paint the missing rows black or grey.
 _ENDINGS = {".png": b"IEND\xaeB`\x82", ".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9"}
 _TAIL_BYTES = 64
+# How PNG and JPEG begin: what cannot be told of their headers is damage, which decoders pass over.
+_STRICT = (b"\x89P", b"\xff\xd8")
 # Formats that do not keep the values of pixels.
 LOSSY_SUFFIXES = (".jpg", ".jpeg")
 _LEVELS_8_BIT = 257  # levels of 16 bits to one of 8
@@ -72,6 +74,8 @@ def _checked_bytes(path: Path) -> bytes:
     try:
         data = limits.read_bytes(path, limits.IMAGE_BYTES, "an image")
         size = _size_of(data)
+        if size is None and data[:2] in _STRICT:
+            raise ValueError(f"expected a complete image, but its {len(data)} bytes do not decode; copy it again")
         if size is not None:
             limits.check(size[0] * size[1], limits.CAMERA_PIXELS, f"pixels in {path}")
     except ValueError as error:
