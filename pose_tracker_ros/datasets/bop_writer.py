@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from pose_tracker_ros.datasets.bop_model_files import write_models
+from pose_tracker_ros.datasets.depth_units import NOTHING_16_BIT
 from pose_tracker_ros.datasets.sequence import FrameSequence, IndexedSequence
 from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.geometry import invert
@@ -23,7 +24,7 @@ SCENE = Path("test", "000000")
 MM_PER_METRE = 1000.0
 # Depth units in millimetres, the fine one wherever 16 bits reach far enough.
 FINE_MM, COARSE_MM = 0.1, 1.0
-LARGEST = np.iinfo(np.uint16).max
+LARGEST = NOTHING_16_BIT - 1
 SCENE_FILES = {"info": "scene_gt_info.json", "gt": "scene_gt.json", "camera": "scene_camera.json"}
 
 

@@ -221,10 +221,10 @@ def frame_of(depth_m=1.0, **fields):
 
 
 def test_depth_beyond_the_fine_units_is_kept_in_coarse_ones(tmp_path):
-    frames = [frame_of(6.5535, index=0), frame_of(6.7894, index=1)]
+    frames = [frame_of(6.5534, index=0), frame_of(6.7894, index=1)]
     list(write_bop(Frames(frames), tmp_path, {}))
     near, far = BopSequence(tmp_path)
-    np.testing.assert_allclose(near.depth, 6.5535, rtol=1e-6)
+    np.testing.assert_allclose(near.depth, 6.5534, rtol=1e-6)
     np.testing.assert_allclose(far.depth, 6.789, rtol=1e-6)
 
 
