@@ -120,7 +120,7 @@ def _initializer(name: str, folder: str, listener: SeveralListener) -> Iterator[
 
     remappings = initializer_remappings(CAMERA, f"{CAMERA}/camera/{ros_name(name)}/mask")
     arguments = [*command_line(remappings, [share_folder("config") / "initializer.yaml"]), "-p", f"object:={folder}"]
-    code = "import sys; from pose_tracker_ros.nodes.kernels import initializer; initializer(sys.argv)"
+    code = "from pose_tracker_ros.nodes.start import initializer; initializer()"
     process = subprocess.Popen([sys.executable, "-c", code, *arguments, "-p", "autostart:=false"])
     with ended(process):
         listener.configure_initializer()
