@@ -197,14 +197,16 @@ def test_nodes_in_two_namespaces_share_nothing(models, frame):
         for partner in (one, two):
             partner.hear(PoseStamped, partner.prefix.replace("tracker", "object_pose"))
             partner.hear(String, f"{partner.prefix}/state")
-        # The last one is of nodes of tests before, which stay known for a while.
-        shared = {"/tf", "/tf_static", "/diagnostics", "/rosout", "/parameter_events", "/tracker/transition_event"}
-
-        def outside():
-            names = [name for name, _ in one.get_topic_names_and_types()]
-            return [name for name in names if name not in shared and not name.startswith(("/one/", "/two/"))]
-
-        assert wait_until(lambda: not outside(), 10.0), outside()
+        shared = {"/tf", "/tf_static", "/diagnostics", "/rosout", "/parameter_events"}
+        names = [
+            name
+            for namespace in ("/one", "/two")
+            for ask in (one.get_publisher_names_and_types_by_node, one.get_subscriber_names_and_types_by_node)
+            for name, _ in ask("tracker", namespace)
+        ]
+        assert any(name.startswith("/one/tracker/") for name in names) and any(name.startswith("/two/tracker/") for name in names)
+        outside = [name for name in names if name not in shared and not name.startswith(("/one/", "/two/"))]
+        assert not outside
         header = Header(frame_id=OPTICAL_FRAME)
         one.first_pose.publish(messages.pose_stamped(PLACES["cube"], header))
         two.send(frame)
