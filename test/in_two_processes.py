@@ -8,7 +8,7 @@ import sys
 import tempfile
 
 # About half of the time. All that talks over DDS is in the other half, so that no nodes meet that should not.
-FIRST_HALF = ("test/evaluation", "test/networks", "test/training")
+FIRST_HALF = ("test/evaluation", "test/networks", "test/training", "test/datasets", "test/mesh_files", "test/relocalization")
 
 
 def main(arguments: list[str]) -> int:

@@ -11,7 +11,7 @@ from pose_tracker_ros.cli import app
 from pose_tracker_ros.evaluation.fuzzing import FuzzKind, all_kinds, runner
 from pose_tracker_ros.evaluation.fuzzing.mutations import MUTATIONS, mutated
 
-SHORT = 6
+SHORT = 3
 
 
 @pytest.mark.parametrize("name", all_kinds())
