@@ -21,7 +21,7 @@ from pose_tracker_ros.evaluation.trajectory import PoseEstimate
 from pose_tracker_ros.object_files import write_object
 from pose_tracker_ros.objects import ObjectModel, find_object_folder
 from pose_tracker_ros.resources import share_folder
-from pose_tracker_ros.simulation.config import ObjectConfig, SceneConfig
+from pose_tracker_ros.simulation.config import ObjectConfig, RoomConfig, SceneConfig
 from pose_tracker_ros.simulation.scene import SceneSequence
 from pose_tracker_ros.simulation.scene_files import scene_to_yaml
 
@@ -33,6 +33,8 @@ CAMERA = "/demo/camera"
 PLACES = ((-0.30, -0.16), (0.04, 0.17), (0.34, -0.16), (-0.36, 0.19), (0.38, 0.19), (0.0, -0.2))
 FARTHER_M = 0.35
 SPEED_MM, SPEED_DEG = 4.0, 1.5
+# Behind all of them: nothing sinks into it.
+ROOM = RoomConfig(support_m=2.2)
 # Share of the frames after which one more object is added.
 ADDED_AFTER = 0.4
 
@@ -53,7 +55,7 @@ def scene_of(names: Sequence[str], frames: int, rate_hz: float) -> SceneConfig:
         ObjectConfig(model=name, offset_x=x, offset_y=y, offset_z=FARTHER_M, speed_mm=SPEED_MM, speed_deg=SPEED_DEG)
         for name, (x, y) in zip(names, PLACES)
     )
-    return SceneConfig(frames=frames, rate_hz=rate_hz, objects=tuple(objects))
+    return SceneConfig(frames=frames, rate_hz=rate_hz, objects=tuple(objects), room=ROOM)
 
 
 def run_several(
