@@ -84,7 +84,7 @@ class SeveralListener(DemoListener):
         self.poses_of: dict[str, dict[int, np.ndarray]] = defaultdict(dict)
         self._told = frozenset(told)
         self._first_poses = self.create_publisher(Detection3DArray, "tracker/initial_poses", LATCHED_OF_EACH)
-        self._parameters = self.create_client(SetParameters, "tracker/set_parameters")
+        self._parameter_client = self.create_client(SetParameters, "tracker/set_parameters")
         self._lifecycle = self.create_client(ChangeState, "initializer/change_state")
         self.create_subscription(Detection3DArray, "tracker/detections", self._on_detections, 100)
         self.create_subscription(
@@ -99,7 +99,7 @@ class SeveralListener(DemoListener):
     def add(self, objects: Sequence[str]) -> None:
         """Have the tracker follow these objects, and the initializer find its own; raises OSError without an answer."""
         request = SetParameters.Request(parameters=[Parameter("objects", value=list(objects)).to_parameter_msg()])
-        answer = _called(self._parameters, request).results[0]
+        answer = _called(self._parameter_client, request).results[0]
         if not answer.successful:
             raise OSError(f"the tracker does not follow these objects: {answer.reason}")
         if not self._change(Transition.TRANSITION_ACTIVATE):

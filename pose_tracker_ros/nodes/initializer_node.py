@@ -26,9 +26,9 @@ from pose_tracker_ros.initialization.observation import InitializationError, Ini
 from pose_tracker_ros.nodes import messages
 from pose_tracker_ros.nodes.camera_subscriber import CameraSubscriber
 from pose_tracker_ros.nodes.detections import detection
-from pose_tracker_ros.nodes.frames import FrameMaker, RgbdMessages
+from pose_tracker_ros.nodes.frames import RgbdMessages
 from pose_tracker_ros.nodes.initializer_options import InitializerOptions
-from pose_tracker_ros.nodes.managed_node import ManagedNode
+from pose_tracker_ros.nodes.managed_node import Entities, ManagedNode
 from pose_tracker_ros.nodes.newest import NewestFirstWorker
 from pose_tracker_ros.nodes.object_names import named_objects
 from pose_tracker_ros.nodes.object_topics import LATCHED, LATCHED_OF_EACH
@@ -70,20 +70,13 @@ class InitializerNode(ManagedNode):
         self._objects: list[SearchedObject] = []
         self._loaded: dict[Path, Initializer] = {}
         self._worker: NewestFirstWorker | None = None
-        self._camera: CameraSubscriber | None = None
-        self._frames: FrameMaker | None = None
-        self._pose_publisher: Any = None
-        self._poses_publisher: Any = None
-        self._result_publisher: Any = None
-        self._mask_subscription: Any = None
-        self._box_subscription: Any = None
-        self._service: Any = None
+        self._listening: Entities | None = None
+        self._outputs: list[Any] = []
         self._images: deque[RgbdMessages] = deque()
         self._waiting_mask: Any = None
         self._requested = False
-        self._autostart_timer = None
         if self._options.autostart:
-            self._autostart_timer = self.create_timer(0.0, self._start_by_itself)
+            self.start_when_spun()
 
     def destroy_node(self) -> None:
         """Stop the thread, then the node."""
@@ -101,6 +94,7 @@ class InitializerNode(ManagedNode):
         self._pose_publisher = self.create_lifecycle_publisher(PoseStamped, "~/initial_pose", LATCHED)
         self._poses_publisher = self.create_lifecycle_publisher(Detection3DArray, "~/initial_poses", LATCHED)
         self._result_publisher = self.create_lifecycle_publisher(DiagnosticStatus, "~/result", LATCHED_OF_EACH)
+        self._outputs = [self._pose_publisher, self._poses_publisher, self._result_publisher]
         names = ", ".join(one.name for one in self._objects)
         self.get_logger().info(f"ready to find {names} by {self.get_parameter('method').value}")
         return super().on_configure(state)
@@ -108,12 +102,12 @@ class InitializerNode(ManagedNode):
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Listen to camera and masks."""
         self._requested = not self._options.on_request
+        self._listening = Entities(self)
         self._worker = NewestFirstWorker(self._answer, "initializing")
-        self._camera = CameraSubscriber(self, self._options.images, self._on_images, "required")
-        self._frames = self._camera.maker
-        self._mask_subscription = self.create_subscription(Image, "~/mask", self._on_mask, MASKS)
-        self._box_subscription = self.create_subscription(Detection2DArray, "~/detections", self._on_mask, MASKS)
-        self._service = self.create_service(Trigger, "~/initialize", self._on_request)
+        self._frames = CameraSubscriber(self, self._options.images, self._on_images, "required").maker
+        self.create_subscription(Image, "~/mask", self._on_mask, MASKS)
+        self.create_subscription(Detection2DArray, "~/detections", self._on_mask, MASKS)
+        self.create_service(Trigger, "~/initialize", self._on_request)
         self.get_logger().info(f"waiting for masks on {self.resolve_topic_name('~/mask')}")
         return super().on_activate(state)
 
@@ -122,48 +116,21 @@ class InitializerNode(ManagedNode):
         self._stop_listening()
         return super().on_deactivate(state)
 
-    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Give up what was loaded."""
-        self._release()
-        return TransitionCallbackReturn.SUCCESS
-
-    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Give up everything."""
-        self._release()
-        return TransitionCallbackReturn.SUCCESS
-
-    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """After a fault in a transition: back to unconfigured, from where it can be started again."""
-        self._release()
-        return TransitionCallbackReturn.SUCCESS
-
-    def _start_by_itself(self) -> None:
-        self._autostart_timer.cancel()
-        if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
-            self.trigger_activate()
-
     def _stop_listening(self) -> None:
         if self._worker is not None:
             self._worker.stop()
-        if self._camera is not None:
-            self._camera.close()
-        for subscription in (self._mask_subscription, self._box_subscription):
-            if subscription is not None:
-                self.destroy_subscription(subscription)
-        if self._service is not None:
-            self.destroy_service(self._service)
-        self._worker = self._camera = self._service = None
-        self._mask_subscription = self._box_subscription = None
+        if self._listening is not None:
+            self._listening.destroy()
+        self._worker = self._listening = None
         with self._lock:
             self._images.clear()
             self._waiting_mask = None
 
     def _release(self) -> None:
         self._stop_listening()
-        for publisher in (self._pose_publisher, self._poses_publisher, self._result_publisher):
-            if publisher is not None:
-                self.destroy_lifecycle_publisher(publisher)
-        self._pose_publisher = self._poses_publisher = self._result_publisher = None
+        for publisher in self._outputs:
+            self.destroy_lifecycle_publisher(publisher)
+        self._outputs = []
         self._objects, self._loaded = [], {}
 
     def _on_images(self, images: RgbdMessages) -> None:
@@ -306,7 +273,7 @@ class InitializerNode(ManagedNode):
 
     def _publish(self, publisher: Any, message: Any) -> None:
         # Deactivated meanwhile: nobody wants the answer any more.
-        if publisher is not None and publisher.is_activated and self.context.ok():
+        if self._listening is not None and publisher.is_activated and self.context.ok():
             publisher.publish(message)
 
 

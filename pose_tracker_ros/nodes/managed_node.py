@@ -7,14 +7,17 @@ from typing import Any
 
 from lifecycle_msgs.srv import ChangeState
 from rclpy._rclpy_pybind11 import RCLError
-from rclpy.lifecycle import LifecycleNode
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
 
 from pose_tracker_ros.nodes.overridable_quality import OverridableQuality
 
 
 class ManagedNode(OverridableQuality, LifecycleNode):
-    """A lifecycle node that answers a transition which its state does not have with a refusal; rclpy would end it."""
+    """A lifecycle node that answers a transition which its state does not have with a refusal; rclpy would end it.
+
+    Its classes say in ``_release`` how they give up what they have loaded.
+    """
 
     def __init__(self, name: str, **arguments: Any) -> None:
         super().__init__(name, **arguments)
@@ -29,6 +32,34 @@ class ManagedNode(OverridableQuality, LifecycleNode):
                 return response
 
         self._service_change_state.callback = guarded
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Give up what was loaded."""
+        self._release()
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Give up everything."""
+        self._release()
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """After a fault in a transition: back to unconfigured, from where it can be started again."""
+        self._release()
+        return TransitionCallbackReturn.SUCCESS
+
+    def start_when_spun(self) -> None:
+        """Have the node configure and activate itself as soon as it runs; what keeps it from that it says itself."""
+
+        def start() -> None:
+            timer.cancel()
+            if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+                self.trigger_activate()
+
+        timer = self.create_timer(0.0, start)
+
+    def _release(self) -> None:
+        raise NotImplementedError
 
 
 class Entities:

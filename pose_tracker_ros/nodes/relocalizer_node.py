@@ -59,12 +59,11 @@ class RelocalizerNode(ManagedNode):
         self._relocalizer: Relocalizer | None = None
         self._resting = RestingObjects(self._options.rest_s)
         self._listening: Entities | None = None
-        self._publishers: list[Any] = []
+        self._outputs: list[Any] = []
         self._worker: NewestFirstWorker | None = None
         self._next_at = 0.0
-        self._autostart_timer = None
         if self._options.autostart:
-            self._autostart_timer = self.create_timer(0.0, self._start_by_itself)
+            self.start_when_spun()
 
     def destroy_node(self) -> None:
         """Stop the thread, then the node."""
@@ -87,7 +86,7 @@ class RelocalizerNode(ManagedNode):
         self._poses = self.create_lifecycle_publisher(PoseWithCovarianceStamped, "~/pose", 10)
         self._results = self.create_lifecycle_publisher(DiagnosticStatus, "~/result", 10)
         self._offers = self.create_lifecycle_publisher(Detection3DArray, f"{options.tracker}/initial_poses", 10)
-        self._publishers = [self._poses, self._results, self._offers]
+        self._outputs = [self._poses, self._results, self._offers]
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -106,26 +105,6 @@ class RelocalizerNode(ManagedNode):
         self._stop_listening()
         return super().on_deactivate(state)
 
-    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Give up what was loaded."""
-        self._release()
-        return TransitionCallbackReturn.SUCCESS
-
-    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Give up everything."""
-        self._release()
-        return TransitionCallbackReturn.SUCCESS
-
-    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """After a fault in a transition: back to unconfigured, from where it can be started again."""
-        self._release()
-        return TransitionCallbackReturn.SUCCESS
-
-    def _start_by_itself(self) -> None:
-        self._autostart_timer.cancel()
-        if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
-            self.trigger_activate()
-
     def _stop_listening(self) -> None:
         if self._worker is not None:
             self._worker.stop()
@@ -135,9 +114,9 @@ class RelocalizerNode(ManagedNode):
 
     def _release(self) -> None:
         self._stop_listening()
-        for publisher in self._publishers:
+        for publisher in self._outputs:
             self.destroy_lifecycle_publisher(publisher)
-        self._publishers = []
+        self._outputs = []
         self._relocalizer = None
 
     def _reconfigure(self, options: RelocalizerOptions) -> None:
@@ -217,7 +196,7 @@ class RelocalizerNode(ManagedNode):
 
     def _publish(self, publisher: Any, message: Any) -> None:
         # Deactivated meanwhile: nobody wants the answer any more.
-        if publisher.is_activated and self.context.ok():
+        if self._listening is not None and publisher.is_activated and self.context.ok():
             publisher.publish(message)
 
 

@@ -81,21 +81,6 @@ class TrackerNode(ManagedNode):
         self.tracking.stop_listening()
         return super().on_deactivate(state)
 
-    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Give up what was loaded."""
-        self._release()
-        return Answer.SUCCESS
-
-    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Give up everything."""
-        self._release()
-        return Answer.SUCCESS
-
-    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """After a fault in a transition: back to unconfigured, from where it can be started again."""
-        self._release()
-        return Answer.SUCCESS
-
     def _start_by_itself(self) -> None:
         self._starting = True
         if self.trigger_configure() != Answer.SUCCESS or self.trigger_activate() != Answer.SUCCESS:

@@ -1,5 +1,7 @@
 """The real relocalizer over real DDS: the camera in the map, and an object that the tracker lost."""
 
+import threading
+
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -205,3 +207,26 @@ def test_without_a_map_it_says_so_and_stays_unconfigured(tmp_path):
     with NodeGroup() as nodes:
         node = nodes.start(RelocalizerNode, parameters={"map": str(tmp_path), "autostart": False})
         assert node.trigger_configure().name == "FAILURE"
+
+
+def test_transitions_leave_nothing_behind():
+    with NodeGroup() as nodes:
+        parameters = {"camera_pose": "tf", "autostart": False}
+        node = nodes.start(OtherRelocalizer, ["--ros-args", "-r", "__node:=circling"], parameters)
+
+        def turn():
+            for change in (node.trigger_configure, node.trigger_activate, node.trigger_deactivate, node.trigger_cleanup):
+                assert change().name == "SUCCESS"
+
+        def held():
+            entities = (node.publishers, node.subscriptions, node.timers, node.services, node.clients, node._managed_entities)
+            return [len(list(kind)) for kind in entities] + [threading.active_count()]
+
+        of_rclpy = {one.topic_name for one in node.publishers}
+        turn()
+        assert {one.topic_name for one in node.publishers} == of_rclpy
+        assert "/parameter_events" in of_rclpy
+        before = held()
+        for _ in range(3):
+            turn()
+        assert held() == before
