@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -242,9 +241,9 @@ class Tracker:
                 return False
         # Colours alone say little in one frame, and turns cannot be compared: what was told is rather there than not, and what was just seen
         # until they say as surely that it is not as it took to see it.
-        least = {TrackState.TRACKING: -PRESENT_LOG_ODDS}.get(track.state, 0.0 if track.is_new else math.inf)
-        if least < math.inf and found.evidence.speaking_share == 0 and not frame.depth.any() and self.config.depth != "required":
-            return log_odds >= least and found.information_gain > LEAST_GAIN
+        was_seen = track.state is TrackState.TRACKING
+        if (was_seen or track.is_new) and found.evidence.speaking_share == 0 and not frame.depth.any() and self.config.depth != "required":
+            return log_odds >= (-PRESENT_LOG_ODDS if was_seen else 0.0) and found.information_gain > LEAST_GAIN
         if log_odds < PRESENT_LOG_ODDS:
             return False
         if track.is_new and self.config.search:

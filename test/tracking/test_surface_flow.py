@@ -115,6 +115,21 @@ def test_an_object_is_followed_by_colour_alone_from_a_first_pose_on(name):
     assert np.linalg.norm((result.camera_T_object - truth)[:3, 3]) < 0.05 * model.diameter_m
 
 
+@pytest.mark.parametrize("search", [True, False])
+def test_a_first_pose_that_colours_contradict_is_aligned_on_until_they_do_not(search):
+    model = MODELS["demo_jug"]
+    sequence = SceneSequence(SceneConfig(frames=2, seed=2, objects=(ObjectConfig(model="demo_jug", path="rest"),)), {"demo_jug": model})
+    frame = sequence.read(0).without_depth()
+    truth = sequence.read(0).truth["demo_jug"]
+    tracker = Tracker.load([model], TrackerConfig(network="never", search=search, **OFFLINE))
+    tracker.start("demo_jug", perturbed(model, truth, 0.025, 12.0, 2))
+    states = [(result := tracker.step(frame)["demo_jug"]).state for _ in range(6)]
+    assert states[0] is TrackState.SEARCHING
+    assert (states[-1] is TrackState.TRACKING) == search
+    if search:
+        assert np.linalg.norm((result.camera_T_object - truth)[:3, 3]) < 0.02 * model.diameter_m
+
+
 def test_a_plain_board_before_what_is_followed_by_colour_alone_is_not_believed():
     model = MODELS["drill"]
     target = ObjectConfig(model="drill", path="rest")
