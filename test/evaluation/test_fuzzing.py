@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pose_tracker_ros.cli import app
-from pose_tracker_ros.evaluation.fuzzing import FuzzKind, all_kinds, runner
+from pose_tracker_ros.evaluation.fuzzing import FuzzKind, all_kinds, mesh_kinds, runner
 from pose_tracker_ros.evaluation.fuzzing.mutations import MUTATIONS, mutated
 
 SHORT = 3
@@ -18,6 +18,12 @@ SHORT = 3
 def test_whole_files_are_read(name, tmp_path):
     kind = all_kinds()[name]
     kind.read(kind.write(tmp_path))
+
+
+def test_two_kinds_of_one_name_are_refused(monkeypatch):
+    monkeypatch.setattr(mesh_kinds, "OTHER", FuzzKind("csv", _write, str), raising=False)
+    with pytest.raises(ValueError, match="'csv' twice"):
+        all_kinds()
 
 
 def test_damaged_files_end_in_sentences():

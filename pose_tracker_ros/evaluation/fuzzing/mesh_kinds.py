@@ -10,8 +10,7 @@ import cv2
 import numpy as np
 import trimesh
 
-from pose_tracker_ros.datasets.files import read_color, read_depth
-from pose_tracker_ros.datasets.masks import read_mask
+from pose_tracker_ros.datasets.files import read_depth
 from pose_tracker_ros.evaluation.fuzzing.kinds import FuzzKind
 from pose_tracker_ros.mesh_files import write_glb
 from pose_tracker_ros.new_objects import place_object
@@ -103,16 +102,6 @@ def _write_scene(folder: Path) -> Path:
     return Path(shutil.copy(example_scenes()[0], folder / "scene.yaml"))
 
 
-def _write_mask(folder: Path) -> Path:
-    cv2.imwrite(str(folder / "mask.png"), np.uint8(255 * (_picture()[..., 0] > 120)))
-    return folder / "mask.png"
-
-
-def _write_image(folder: Path) -> Path:
-    cv2.imwrite(str(folder / "image.png"), _picture())
-    return folder / "image.png"
-
-
 def _write_depth(folder: Path) -> Path:
     cv2.imwrite(str(folder / "depth.png"), np.full((16, 24), 700, np.uint16))
     return folder / "depth.png"
@@ -135,8 +124,6 @@ GLB = FuzzKind("glb", lambda folder: _write_glb(folder, True), _add)
 GLB_COLORS = FuzzKind("glb_colors", lambda folder: _write_glb(folder, False), load_mesh)
 GLTF_JSON = FuzzKind("json", _write_gltf, _add)
 TEXTURE_PNG = FuzzKind("texture_png", _write_texture, lambda path: load_mesh(path.with_name("part.obj")))
-PNG = FuzzKind("png", _write_image, read_color)
-MASK_PNG = FuzzKind("mask_png", _write_mask, read_mask)
 DEPTH_PNG = FuzzKind("depth_png", _write_depth, lambda path: read_depth(path, 0.001))
 OBJECT_YAML = FuzzKind("yaml", _write_yaml, lambda path: load_object(str(path.parent)))
 SCENE_YAML = FuzzKind("scene_yaml", _write_scene, load_scene)
