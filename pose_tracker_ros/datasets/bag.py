@@ -16,6 +16,7 @@ from rosbags.typesys.store import Typestore
 from pose_tracker_ros.datasets.bag_files import bag_files, is_ros1, unpack
 from pose_tracker_ros.datasets.cut_bags import read_cut_bag
 from pose_tracker_ros.datasets.files import DatasetError
+from pose_tracker_ros.datasets.recorded_transforms import TF_TYPES
 
 # What is read of messages; each raises AttributeError where a message does not have it.
 _HEADER = ("header.stamp.sec", "header.stamp.nanosec", "header.frame_id")
@@ -23,7 +24,7 @@ FIELDS = {
     "sensor_msgs/msg/Image": attrgetter(*_HEADER, "height", "width", "encoding", "is_bigendian", "step", "data"),
     "sensor_msgs/msg/CompressedImage": attrgetter(*_HEADER, "format", "data"),
     "sensor_msgs/msg/CameraInfo": attrgetter("height", "width", "distortion_model", "binning_x", "binning_y", "roi.width"),
-    "tf2_msgs/msg/TFMessage": attrgetter("transforms"),
+    **dict.fromkeys(TF_TYPES, attrgetter("transforms")),
 }
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 

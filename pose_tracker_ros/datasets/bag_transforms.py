@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from pose_tracker_ros.datasets.bag import Bag
-from pose_tracker_ros.geometry import invert, make_pose, matrix_from_quaternion
+from pose_tracker_ros.datasets.recorded_transforms import TF_TYPES, matrix_of_transform
+from pose_tracker_ros.geometry import invert, make_pose
 
-TF_TYPE = "tf2_msgs/msg/TFMessage"
 EXTRINSICS_TYPE = "realsense2_camera_msgs/msg/Extrinsics"
 DEPTH_TO_COLOR = "depth_to_color"
 # Static transforms are published once, others many times; cameras are mounted on something rigid.
@@ -20,14 +19,16 @@ _MOST_MESSAGES = 2000
 def transform_between(bag: Bag, target: str, source: str) -> np.ndarray | None:
     """The transform (4, 4) that takes points of frame ``source`` to frame ``target``, None where the recording has none.
 
-    The first transform of every pair of frames counts.
+    The first transform of every pair of frames counts; those that are none are left out.
     """
     parents: dict[str, tuple[str, np.ndarray]] = {}
-    topics = {name for name, topic in bag.topics.items() if topic.kind == TF_TYPE}
+    topics = {name for name, topic in bag.topics.items() if topic.kind in TF_TYPES}
     for number, (_, _, message) in enumerate(bag.messages(topics) if topics else ()):
         for transform in message.transforms:
             child, parent = transform.child_frame_id.lstrip("/"), transform.header.frame_id.lstrip("/")
-            parents.setdefault(child, (parent, _pose(transform.transform)))
+            parent_T_child = matrix_of_transform(transform.transform)
+            if parent_T_child is not None:
+                parents.setdefault(child, (parent, parent_T_child))
         if number > _MOST_MESSAGES or (target in parents and source in parents):
             found = _along(parents, target, source)
             if found is not None or number > _MOST_MESSAGES:
@@ -48,11 +49,6 @@ def published_extrinsics(bag: Bag, depth_topic: str) -> np.ndarray | None:
                 rotation = np.asarray(entry.message.rotation, np.float64).reshape(3, 3).T
                 return make_pose(rotation, np.asarray(entry.message.translation, np.float64))
     return None
-
-
-def _pose(transform: Any) -> np.ndarray:
-    turn, move = transform.rotation, transform.translation
-    return make_pose(matrix_from_quaternion(np.array([turn.x, turn.y, turn.z, turn.w])), np.array([move.x, move.y, move.z]))
 
 
 def _along(parents: Mapping[str, tuple[str, np.ndarray]], target: str, source: str) -> np.ndarray | None:

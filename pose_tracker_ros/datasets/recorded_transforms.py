@@ -15,6 +15,8 @@ from pose_tracker_ros.geometry import invert, make_pose, matrix_from_quaternion
 # A transform that is this much older, or younger, than an image does not say where its camera is; seconds.
 REACH_S = 0.1
 TOPIC, STATIC_TOPIC = "/tf", "/tf_static"
+# That of today and that of the first versions of ROS 1.
+TF_TYPES = ("tf2_msgs/msg/TFMessage", "tf/msg/tfMessage")
 
 
 @dataclass
@@ -89,17 +91,23 @@ class RecordedTransforms:
         return chain
 
     def _insert(self, message: Any, is_static: bool) -> None:
-        rotation, translation = message.transform.rotation, message.transform.translation
-        numbers = np.array([translation.x, translation.y, translation.z])
-        try:
-            matrix = matrix_from_quaternion(np.array([rotation.x, rotation.y, rotation.z, rotation.w]))
-        except ValueError:
-            return
-        if not np.all(np.isfinite(numbers)):
+        matrix = matrix_of_transform(message.transform)
+        if matrix is None:
             return
         parent, child = message.header.frame_id.lstrip("/"), message.child_frame_id.lstrip("/")
         link = self._links.get(child)
         if link is None or link.parent != parent:
             link = self._links[child] = _Link(parent, is_static)
         stamp = message.header.stamp
-        link.insert(stamp.sec + stamp.nanosec * 1e-9, make_pose(matrix, numbers))
+        link.insert(stamp.sec + stamp.nanosec * 1e-9, matrix)
+
+
+def matrix_of_transform(transform: Any) -> np.ndarray | None:
+    """The matrix (4, 4) of a geometry_msgs/Transform, None for one that was never filled in or is not of finite numbers."""
+    turn, move = transform.rotation, transform.translation
+    numbers = np.array([move.x, move.y, move.z])
+    try:
+        rotation = matrix_from_quaternion(np.array([turn.x, turn.y, turn.z, turn.w]))
+    except ValueError:
+        return None
+    return make_pose(rotation, numbers) if np.all(np.isfinite(numbers)) else None

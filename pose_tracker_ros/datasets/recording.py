@@ -12,12 +12,12 @@ import numpy as np
 from pose_tracker_ros.camera import PinholeCamera
 from pose_tracker_ros.datasets.bag_files import is_recording
 from pose_tracker_ros.datasets.camera_topics import IMAGE_TYPES, INFO_TYPE, choose_topics, image_topic
-from pose_tracker_ros.datasets.depth_units import NOTHING_16_BIT, metres_per_unit
+from pose_tracker_ros.datasets.depth_units import metres_per_unit
 from pose_tracker_ros.datasets.files import DatasetError
 from pose_tracker_ros.datasets.image_messages import calibration_from_info, color_from_message, depth_from_message
 from pose_tracker_ros.datasets.nearest_pairs import NearestPairs
 from pose_tracker_ros.datasets.pose_texts import parse_intrinsics, parse_pose
-from pose_tracker_ros.datasets.recorded_transforms import STATIC_TOPIC, TOPIC, RecordedTransforms
+from pose_tracker_ros.datasets.recorded_transforms import STATIC_TOPIC, TF_TYPES, TOPIC, RecordedTransforms
 from pose_tracker_ros.datasets.sequence import Annotation, FrameSequence, make_frame
 from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.intrinsics import ImageGeometry, Intrinsics, is_same_camera
@@ -200,9 +200,8 @@ class Recording(FrameSequence):
     def _depth_fields(self, message: Any, infos: dict[str, Any], color: ImageGeometry) -> dict[str, Any]:
         """The fields of a frame that say what was measured and by which camera."""
         depth = depth_from_message(message)
-        if "32FC1" not in getattr(message, "encoding", getattr(message, "format", "")):
+        if self._depth_scale != 1.0 and "32FC1" not in getattr(message, "encoding", getattr(message, "format", "")):
             depth = depth * np.float32(self._depth_scale)
-            depth[depth >= np.float32(self._depth_scale * METRES_PER_MM * (NOTHING_16_BIT - 0.5))] = 0
         same_size = depth.shape == (color.camera.height, color.camera.width)
         if self._color_T_depth is None and infos.get(self.topics.depth_info or "") is None:
             return {"depth": color.labels(depth) if same_size else depth}
@@ -220,7 +219,8 @@ class Recording(FrameSequence):
 
     def _read_transforms(self, world_frame: str) -> RecordedTransforms:
         """TF of the recording; raises DatasetError where it has no such frame."""
-        names = {name for name in self._bag.topics if name.endswith((TOPIC, STATIC_TOPIC))}
+        topics = self._bag.topics
+        names = {name for name in topics if name.endswith((TOPIC, STATIC_TOPIC)) and topics[name].kind in TF_TYPES}
         found = RecordedTransforms((entry.topic, entry.message) for entry in self._bag.messages(names))
         if world_frame.lstrip("/") not in found.frames:
             raise DatasetError(

@@ -23,7 +23,6 @@ from pose_tracker_ros.datasets.sequence import Annotation, IndexedSequence, make
 from pose_tracker_ros.frame import Frame
 
 METRES_PER_UNIT = 0.001
-NO_MEASUREMENT_M = 65.535
 INTRINSICS = "camera-intrinsics.txt"
 # What the data set's page gives for both cameras, for images of this width.
 FOCAL_PX, WIDTH_PX = 585.0, 640
@@ -97,11 +96,10 @@ class SevenScenesSequence(IndexedSequence):
         files = self._files[position]
         index, stamp, _ = self.annotation(position)
         color = read_color(files.color)
-        depth = read_depth(files.depth, METRES_PER_UNIT)
         return make_frame(
             files.color,
             color=color,
-            depth=np.where(depth < NO_MEASUREMENT_M - METRES_PER_UNIT / 2, depth, np.float32(0)),
+            depth=read_depth(files.depth, METRES_PER_UNIT),
             camera=self._camera(color.shape[:2]),
             stamp=stamp,
             index=index,

@@ -91,6 +91,14 @@ def test_transforms_may_come_one_by_one_and_with_leading_slashes(tmp_path):
     np.testing.assert_allclose(frame.color_T_depth, MOVED, atol=1e-9)
 
 
+def test_a_transform_that_was_never_filled_in_is_left_out(tmp_path):
+    first, second = link_edges()
+    message = transforms(first, ("camera_link", "camera_depth_optical_frame", np.eye(4)), second)
+    message.transforms[1].transform.rotation.w = 0.0
+    frame = own_camera(tmp_path / "bag", [("/tf_static", message)])
+    np.testing.assert_allclose(frame.color_T_depth, MOVED, atol=1e-9)
+
+
 def test_extrinsics_of_the_driver_tell_the_place_where_tf_does_not(tmp_path):
     """RealSense's message, whose type comes with the recording; its rotation is stored column by column."""
     kind = "realsense2_camera_msgs/msg/Extrinsics"

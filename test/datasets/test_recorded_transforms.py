@@ -88,6 +88,12 @@ def test_frames_of_a_recording_know_where_their_camera_was(bag):
     assert next(iter(open_sequence(bag))).world_T_camera is None
 
 
+def test_other_messages_on_a_topic_of_that_name_are_passed_over(tmp_path):
+    messages = [(0, "/robot/tf", header(0)), (0, "/tf_static", tf_message(0, "map", "camera_color_optical_frame", MOUNT))]
+    (frame, *_) = open_sequence(write_bag(tmp_path / "bag", [*messages, *plain_messages(1)]), world_frame="map")
+    np.testing.assert_allclose(frame.world_T_camera, MOUNT, atol=1e-9)
+
+
 def test_a_frame_that_tf_does_not_have_is_named(bag):
     with pytest.raises(DatasetError, match="expected the frame 'odom' in TF.*base, camera_color_optical_frame, map"):
         open_sequence(bag, world_frame="odom")
