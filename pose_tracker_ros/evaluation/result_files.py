@@ -85,7 +85,7 @@ def read_tum(path: Path) -> list[TimedPose]:
 
 
 def at_frames(poses: list[TimedPose], sequence: FrameSequence, source: object) -> list[PoseEstimate]:
-    """Poses as estimates of the frames whose stamps they have, to half the time between frames.
+    """Poses as estimates of the frames whose stamps they have, to half the time between frames; of several the nearest.
 
     Where the times are the frames' numbers instead they count as such. Raises DatasetError where they are neither.
     """
@@ -95,7 +95,7 @@ def at_frames(poses: list[TimedPose], sequence: FrameSequence, source: object) -
     if not len(stamps) or not len(times):
         raise DatasetError(f"expected poses in {source} and frames with stamps in {sequence.name}, got {len(times)} and {len(stamps)}")
     tolerance = 0.5 / sequence.rate_hz
-    nearest = np.abs(times[:, None] - stamps).argmin(axis=1)
+    nearest = _nearest(times, stamps)
     fitting = np.abs(times - stamps[nearest]) <= tolerance
     by_number = {annotation.index: annotation for annotation in known}
     if fitting.mean() < 0.5 and all(time in by_number for time in times):
@@ -105,7 +105,17 @@ def at_frames(poses: list[TimedPose], sequence: FrameSequence, source: object) -
             f"expected times in {source} that are stamps of sequence {sequence.name!r} ({stamps[0]:.3f} to {stamps[-1]:.3f} s) "
             f"or its frame numbers, got {times[0]:.3f} to {times[-1]:.3f}"
         )
-    return [_estimate(pose, known[place]) for pose, place, fits in zip(poses, nearest, fitting) if fits]
+    # Trackers of a higher rate have several poses a frame.
+    best = {int(nearest[row]): row for row in np.argsort(-np.abs(times - stamps[nearest]), kind="stable") if fitting[row]}
+    return [_estimate(poses[row], known[place]) for place, row in sorted(best.items())]
+
+
+def _nearest(times: np.ndarray, stamps: np.ndarray) -> np.ndarray:
+    """Index of the nearest stamp (S,), in any order, to each time (T,), without a table of both."""
+    order = np.argsort(stamps, kind="stable")
+    after = np.searchsorted(stamps[order], times).clip(1, max(len(stamps) - 1, 1))
+    pair = order[np.stack([after - 1, np.minimum(after, len(stamps) - 1)])]
+    return pair[np.abs(stamps[pair] - times).argmin(axis=0), np.arange(len(times))]
 
 
 def _estimate(pose: TimedPose, annotation: Annotation) -> PoseEstimate:

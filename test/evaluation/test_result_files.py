@@ -100,6 +100,18 @@ def test_tum_trajectories_are_those_of_the_frames_with_their_stamps(tmp_path, bo
     np.testing.assert_allclose(rows[1].camera_T_object, pose_of(5), atol=1e-8)
 
 
+def test_of_several_tum_poses_of_a_frame_the_nearest_in_time_counts(tmp_path, bop_scene):
+    sequence = open_sequence(bop_scene)
+    stamps = {annotation.index: annotation.stamp for annotation in sequence.annotations()}
+    path = tmp_path / "trajectory.txt"
+    lines = [tum_line(stamps[index] + late, pose) for index in (4, 5) for late, pose in ((-0.01, 3), (0.001, index), (0.01, 10))]
+    path.write_text("\n".join(lines[::-1]))
+    rows = read_track(path, sequence)
+    assert [row.index for row in rows] == [4, 5]
+    for row in rows:
+        np.testing.assert_allclose(row.camera_T_object, pose_of(row.index), atol=1e-8)
+
+
 def test_tum_times_that_are_numbers_of_frames_or_nothing(tmp_path, bop_scene):
     sequence = open_sequence(bop_scene, rate_hz=1000.0)
     path = tmp_path / "trajectory.txt"
