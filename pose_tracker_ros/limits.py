@@ -12,6 +12,7 @@ MESH_TRIANGLES = 12_000_000
 # Each takes 36 texels at least.
 BAKED_TRIANGLES = 400_000
 MESH_DOCUMENT_BYTES = 64 * MEBIBYTE
+MESH_NODES = 100_000
 # Images: 16,384 x 16,384 is what photogrammetry makes at most; larger ones are refused.
 IMAGE_BYTES = 1024 * MEBIBYTE
 IMAGE_PIXELS = 16_384 * 16_384

@@ -82,7 +82,7 @@ class _Scene:
         self._buffers = Buffers(document, binary, path)
         self._materials = Materials(document, self._buffers, path)
         self._parts: list[Part] = []
-        self._triangles = 0
+        self._triangles = self._visits = 0
 
     def surface(self) -> Surface:
         nodes = self._document.get("nodes", [])
@@ -103,6 +103,9 @@ class _Scene:
     def _visit(self, index: int, parent: np.ndarray, above: tuple[int, ...]) -> None:
         if index in above or len(above) > 64:
             raise ValueError("expected a tree of nodes, but they are nested in a circle or too deep")
+        # Nodes that have the same children twice double with every level.
+        self._visits += 1
+        limits.check(self._visits, limits.MESH_NODES, "nodes of a scene")
         node = self._document["nodes"][index]
         transform = parent @ _transform(node)
         if "mesh" in node:

@@ -23,6 +23,7 @@ from painted_boxes import (
     write_gltf,
 )
 
+from pose_tracker_ros import limits
 from pose_tracker_ros.objects import load_mesh
 
 TEXTURE = (png(atlas()),)
@@ -201,6 +202,13 @@ def test_nodes_place_the_mesh_and_mirrors_keep_it_outwards(tmp_path, node):
     assert volume == pytest.approx(0.08 * 0.06 * 0.04 * (8 if "matrix" in node else 1), rel=1e-5)
     if "scale" in node:
         assert np.abs(seen_colors(mesh) - COLORS[[1, 0, 2, 3, 4, 5]]).max() <= 1
+
+
+def test_nodes_that_double_with_every_level_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(limits, "MESH_NODES", 1000)
+    nodes = [{"children": [level + 1] * 2} for level in range(40)] + [{}]
+    with pytest.raises(ValueError, match="at most 1,000 nodes of a scene"):
+        load_mesh(write_gltf(tmp_path / "box.glb", nodes=nodes))
 
 
 def test_a_mesh_without_material_has_no_colour(tmp_path):
