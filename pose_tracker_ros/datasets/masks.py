@@ -104,7 +104,8 @@ def label_counts(labels: np.ndarray) -> dict[Label, int]:
         counts = all_counts[values]
     else:
         values, counts = np.unique(codes, return_counts=True)
-    solid = set(_solid_values(codes).tolist()) - {0}
+    several = np.count_nonzero(values) > 1
+    solid = set(_solid_values(codes).tolist()) - {0} if several else set()
     found = {
         _label_of_code(int(value), labels.ndim): int(count)
         for value, count in zip(values, counts)
