@@ -95,7 +95,7 @@ def align_masks_command(
         str | None, typer.Option(help="First pose 'x y z qx qy qz qw' in the first camera; default: try all around.")
     ] = None,
     truth: Annotated[str | None, typer.Option(help="True pose, to print the error.")] = None,
-    mesh_unit: Annotated[str | None, typer.Option(help="Unit of the mesh: m, cm or mm; default the object's.")] = None,
+    mesh_unit: Annotated[str | None, typer.Option(help="Unit of the mesh: m, cm, mm or inch; default the object's.")] = None,
     output: Annotated[Path, typer.Option(help="Folder for pose, picture and video.")] = Path("align_output"),
     video: Annotated[str, typer.Option(help="Video of the optimisation: mp4, gif or none.")] = "mp4",
     config: Annotated[Path | None, typer.Option(help="YAML file with options of the alignment.")] = None,

@@ -50,7 +50,7 @@ def evaluate(
         typer.Option(help="Object of models/ (name or folder) to measure on, instead of the data set's model."),
     ] = None,
     mesh: Annotated[Path | None, typer.Option(help="Mesh of the object; with --model, its mesh file.")] = None,
-    mesh_unit: Annotated[str | None, typer.Option(help="Unit of --mesh: m (default), cm or mm.")] = None,
+    mesh_unit: Annotated[str | None, typer.Option(help="Unit of --mesh: m (default), cm, mm or inch.")] = None,
     models: Annotated[Path | None, typer.Option(help="Folder with the data set's models.")] = None,
     method: Annotated[
         list[str] | None, typer.Option(help="YCB-Video keyframe results: method to score (repeat for several).")

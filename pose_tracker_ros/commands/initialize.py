@@ -61,7 +61,7 @@ def initialize_command(
     output: Annotated[Path, typer.Option(help="Folder for the picture.")] = Path("initialize_output"),
     truth_name: Annotated[str | None, typer.Option(help="The object's name in the sequence, where it differs.")] = None,
     mesh: Annotated[Path | None, typer.Option(help="Mesh file instead of the object's own.")] = None,
-    mesh_unit: Annotated[str | None, typer.Option(help="Unit of --mesh: m, cm or mm; default the object's.")] = None,
+    mesh_unit: Annotated[str | None, typer.Option(help="Unit of --mesh: m, cm, mm or inch; default the object's.")] = None,
     reader: ReaderOptions = None,
     depth_unit: DepthUnit = None,
     weights: Annotated[Path | None, typer.Option(help="Weights of dense_fusion instead of the object's own.")] = None,

@@ -32,7 +32,7 @@ def run(
         str, typer.Option(help="With --play simulation: a scene file, or SET/OBJECT/SEED of a frozen set.")
     ] = "",
     mesh_path: Annotated[str, typer.Option(help="Mesh file instead of the object's own.")] = "",
-    mesh_unit: Annotated[str, typer.Option(help="Unit of --mesh-path: m, cm or mm.")] = "",
+    mesh_unit: Annotated[str, typer.Option(help="Unit of --mesh-path: m, cm, mm or inch.")] = "",
     weights_path: Annotated[str, typer.Option(help="Network weights instead of the object's own.")] = "",
     initializer: Annotated[
         bool, typer.Option(help="Also run the initializer node, which finds the first pose from a mask.")

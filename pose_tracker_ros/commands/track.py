@@ -56,7 +56,7 @@ def track(
     angle_deg: Annotated[float, typer.Option(help="Turn the first pose by this much, about a random axis.")] = 0.0,
     truth_name: Annotated[str | None, typer.Option(help="The object's name in the sequence, where it differs.")] = None,
     mesh: Annotated[Path | None, typer.Option(help="Mesh file instead of the object's own.")] = None,
-    mesh_unit: Annotated[str | None, typer.Option(help="Unit of --mesh: m, cm or mm; default the object's.")] = None,
+    mesh_unit: Annotated[str | None, typer.Option(help="Unit of --mesh: m, cm, mm or inch; default the object's.")] = None,
     reader: ReaderOptions = None,
     depth_unit: DepthUnit = None,
     weights: Annotated[Path | None, typer.Option(help="Network weights instead of the object's own.")] = None,

@@ -18,7 +18,7 @@ from pose_tracker_ros.simulation.config import ObjectConfig, RoomConfig, SceneCo
 from pose_tracker_ros.simulation.scene import SceneSequence
 from pose_tracker_ros.tracking import Tracker, TrackerConfig, TrackState
 
-# Each subdivision makes four triangles of one: 3,948 of the jug become 252,672.
+# Each subdivision makes four triangles of one: 3,916 of the jug become 250,624.
 SUBDIVISIONS = 3
 # So many objects at once, in rows of at most five, as far apart and away, metres, as keeps them from hiding each other and in the image.
 NUMBERS, ROW, APART_M, AWAY_M = (2, 5, 10), 5, 0.25, 0.8
