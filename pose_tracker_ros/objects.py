@@ -13,16 +13,14 @@ import numpy as np
 from scipy.spatial import ConvexHull
 from scipy.spatial.distance import cdist
 
-from pose_tracker_ros.corner_normals import SHARP_EDGE_RAD, corner_normals, distinct, places
+from pose_tracker_ros.corner_normals import corner_normals, distinct, places
 from pose_tracker_ros.geometry import transform_points
 from pose_tracker_ros.mesh_files import Part, joined, read_surface
-from pose_tracker_ros.object_description import METRES_PER_UNIT, metres_per_unit, read_object_description
+from pose_tracker_ros.object_description import metres_per_unit, read_object_description
 from pose_tracker_ros.symmetries import ContinuousSymmetry, check_symmetries, parse_symmetries
 
 if TYPE_CHECKING:
     import trimesh
-
-__all__ = ["METRES_PER_UNIT", "SHARP_EDGE_RAD", "corner_normals", "read_object_description"]
 
 PLAUSIBLE_DIAMETER_M = (0.005, 5.0)
 # What is called 5 mm may be a little less.

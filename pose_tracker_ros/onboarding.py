@@ -12,17 +12,9 @@ from scipy.spatial import cKDTree
 
 from pose_tracker_ros.camera import crop_camera
 from pose_tracker_ros.geometry import make_pose, so3_exp
-from pose_tracker_ros.mesh_reduction import reduced as reduced
 from pose_tracker_ros.mesh_reduction import vertex_colors
-from pose_tracker_ros.mesh_soundness import mesh_findings as mesh_findings
-from pose_tracker_ros.objects import (
-    METRES_PER_UNIT,
-    PLAUSIBLE_DIAMETER_M,
-    SIZE_TOLERANCE,
-    Mesh,
-    ObjectModel,
-    mesh_diameter,
-)
+from pose_tracker_ros.object_description import METRES_PER_UNIT
+from pose_tracker_ros.objects import PLAUSIBLE_DIAMETER_M, SIZE_TOLERANCE, Mesh, ObjectModel, mesh_diameter
 from pose_tracker_ros.rendering.protocol import Rendering
 from pose_tracker_ros.rendering.raycast import RaycastRenderer
 

@@ -8,9 +8,9 @@ import pytest
 import trimesh
 from shapes import sphere
 
+from pose_tracker_ros.corner_normals import corner_normals
 from pose_tracker_ros.objects import (
     ObjectModel,
-    corner_normals,
     find_object_folder,
     load_mesh,
     load_object,

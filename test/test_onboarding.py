@@ -8,8 +8,9 @@ from shapes import cube, sphere
 from typer.testing import CliRunner
 
 from pose_tracker_ros.cli import app
+from pose_tracker_ros.mesh_reduction import reduced
 from pose_tracker_ros.objects import Mesh, ObjectModel, load_object
-from pose_tracker_ros.onboarding import likely_units, propose_symmetries, reduced
+from pose_tracker_ros.onboarding import likely_units, propose_symmetries
 from pose_tracker_ros.symmetries import symmetry_transforms
 
 

@@ -23,7 +23,7 @@ from pose_tracker_ros.datasets.pose_files import rigid
 from pose_tracker_ros.datasets.sequence import Annotation, IndexedSequence, make_frame
 from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.geometry import invert, make_pose
-from pose_tracker_ros.objects import ObjectModel, load_mesh
+from pose_tracker_ros.objects import ObjectModel, kind_of, load_mesh
 from pose_tracker_ros.symmetries import parse_symmetries
 
 METRES_PER_MM = 0.001
@@ -156,7 +156,7 @@ class BopSequence(IndexedSequence):
     def load_model(self, name: str) -> ObjectModel:
         """See :class:`FrameSequence`; an instance ``name#2`` has the model of ``name``."""
         by_name = {self.object_name(obj_id): obj_id for obj_id in self.models.ids}
-        obj_id = by_name.get(name.partition("#")[0])
+        obj_id = by_name.get(kind_of(name))
         if obj_id is None:
             known = ", ".join(sorted(by_name))
             raise DatasetError(f"expected one of the objects {known} of {self.models.folder}, got {name!r}")

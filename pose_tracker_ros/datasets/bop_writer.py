@@ -18,7 +18,7 @@ from pose_tracker_ros.datasets.depth_units import NOTHING_16_BIT
 from pose_tracker_ros.datasets.sequence import FrameSequence, IndexedSequence
 from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.geometry import invert
-from pose_tracker_ros.objects import ObjectModel
+from pose_tracker_ros.objects import ObjectModel, kind_of
 
 SCENE = Path("test", "000000")
 MM_PER_METRE = 1000.0
@@ -37,7 +37,7 @@ def write_bop(sequence: FrameSequence, root: Path, models: Mapping[str, ObjectMo
     Raises ValueError for frames that the format cannot hold, and for objects without a model.
     """
     if models is None:
-        names = dict.fromkeys(name.partition("#")[0] for name in sequence.object_names)
+        names = dict.fromkeys(kind_of(name) for name in sequence.object_names)
         models = {name: sequence.load_model(name) for name in names}
     write_models(root / "models", models)
     scene = BopSceneWriter(root / SCENE, {name: number for number, name in enumerate(models, 1)})
@@ -110,7 +110,7 @@ class BopSceneWriter:
         return {int(index) for index in json.loads(path.read_text())} if path.is_file() else set()
 
     def _pose_entry(self, name: str, camera_T_object: np.ndarray) -> dict[str, Any]:
-        obj_id = self._obj_ids.get(name.partition("#")[0])
+        obj_id = self._obj_ids.get(kind_of(name))
         if obj_id is None:
             raise ValueError(
                 f"expected a model of every object of the truth, got {', '.join(self._obj_ids) or 'none'} but not {name!r}"

@@ -7,7 +7,8 @@ from pathlib import Path
 from pose_tracker_ros.datasets.bop import BopSequence, default_object_name
 from pose_tracker_ros.datasets.files import DatasetError
 from pose_tracker_ros.datasets.sequence import FrameSequence
-from pose_tracker_ros.objects import ObjectModel, find_object_folder, load_mesh, load_object, read_object_description
+from pose_tracker_ros.object_description import read_object_description
+from pose_tracker_ros.objects import ObjectModel, find_object_folder, load_mesh, load_object
 
 
 def load_tracked_object(

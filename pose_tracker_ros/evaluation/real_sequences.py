@@ -16,7 +16,7 @@ from pose_tracker_ros.datasets.recording import Recording
 from pose_tracker_ros.datasets.ycb_video import YCB_VIDEO_OBJECTS, YcbVideoSequence
 from pose_tracker_ros.datasets.ycbineoat import YcbInEoatSequence
 from pose_tracker_ros.evaluation.published import PublishedTable, load_published
-from pose_tracker_ros.objects import ObjectModel
+from pose_tracker_ros.objects import ObjectModel, kind_of
 
 DEEPEST_FOLDER = 5
 MODEL_FILE = "textured.obj"
@@ -126,7 +126,7 @@ def _published(sequence: FrameSequence, name: str) -> str:
     elif isinstance(sequence, YcbVideoSequence):
         table = tables["ycb_video"]
     elif isinstance(sequence, BopSequence) and BOP_YCB_VIDEO in sequence.folder.resolve().parts:
-        table, name = tables["ycb_video"], YCB_VIDEO_OBJECTS[sequence.obj_ids[name.partition("#")[0]] - 1]
+        table, name = tables["ycb_video"], YCB_VIDEO_OBJECTS[sequence.obj_ids[kind_of(name)] - 1]
     for method in table.methods if table else ():
         if name in method.auc:
             add, adds = method.auc[name]

@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from pose_tracker_ros.objects import find_object_folder, read_object_description
+from pose_tracker_ros.object_description import read_object_description
+from pose_tracker_ros.objects import find_object_folder
 
 INSTANCE = re.compile(r"(.+)#(\d+)")
 

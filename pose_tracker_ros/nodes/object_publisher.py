@@ -12,7 +12,8 @@ from visualization_msgs.msg import Marker
 
 from pose_tracker_ros.nodes import messages
 from pose_tracker_ros.nodes.object_topics import LATCHED
-from pose_tracker_ros.objects import METRES_PER_UNIT, ObjectModel, read_object_description
+from pose_tracker_ros.object_description import METRES_PER_UNIT, read_object_description
+from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.tracking import TrackResult, TrackState
 
 # In the others there is no pose to act on.

@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import trimesh
 
+from pose_tracker_ros.corner_normals import SHARP_EDGE_RAD
 from pose_tracker_ros.geometry import random_rotation
-from pose_tracker_ros.objects import SHARP_EDGE_RAD, Mesh, ObjectModel
+from pose_tracker_ros.objects import Mesh, ObjectModel
 from pose_tracker_ros.training.textures import random_color, random_image
 
 DIAMETER_M = (0.05, 0.35)

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from painted_boxes import png
 from PIL import Image
 
+from pose_tracker_ros.object_description import METRES_PER_UNIT
 from pose_tracker_ros.object_files import write_mesh
-from pose_tracker_ros.objects import METRES_PER_UNIT, load_mesh
+from pose_tracker_ros.objects import load_mesh
 
 SHAPES = {
     "box": lambda: trimesh.creation.box((1.0, 0.7, 0.4)),
