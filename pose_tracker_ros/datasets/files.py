@@ -32,13 +32,14 @@ def read_image(path: Path, opacity: bool = False) -> np.ndarray:
     """
     if not path.is_file():
         raise DatasetError(f"expected an image at {path}, but there is no such file; is the data set complete?")
-    data = _checked_bytes(path)
-    ending = _ENDINGS.get(path.suffix.lower())
-    image = None
-    if data and (ending is None or ending in data[-_TAIL_BYTES:]):
-        # Decoding without change also leaves images lie on their side that a tag says to turn.
-        flags = cv2.IMREAD_UNCHANGED if opacity else cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
-        image = _decoded(data, flags)
+    # Decoding without change also leaves images lie on their side that a tag says to turn.
+    flags = cv2.IMREAD_UNCHANGED if opacity else cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
+    ending = _ENDINGS.get(path.suffix.lower(), b"")
+    try:
+        data = limits.read_bytes(path, limits.IMAGE_BYTES, "an image")
+        image = decoded(data, flags) if ending in data[-_TAIL_BYTES:] else None
+    except ValueError as error:
+        raise DatasetError(f"{path}: {error}") from error
     if image is None:
         raise DatasetError(
             f"expected a complete image in {path}, but its {len(data)} bytes do not decode; copy it again"
@@ -69,18 +70,20 @@ def read_depth(path: Path, metres: float | None = None, metres_of_integers: floa
     return depth_in_metres(image, metres, metres_of_integers)
 
 
-def _checked_bytes(path: Path) -> bytes:
-    """Contents of an image file; raises DatasetError where it, or the image that it says it is, is too large."""
+def decoded(data: bytes, flags: int) -> np.ndarray | None:
+    """Pixels of an encoded image as OpenCV's ``flags`` say; None for bytes that are no image.
+
+    Raises ValueError for one that says that it is larger than cameras' images are, before memory is taken for it.
+    """
+    size = _size_of(data)
+    if not data or (size is None and data[:2] in _STRICT):
+        return None
+    if size is not None:
+        limits.check(size[0] * size[1], limits.CAMERA_PIXELS, "pixels in an image")
     try:
-        data = limits.read_bytes(path, limits.IMAGE_BYTES, "an image")
-        size = _size_of(data)
-        if size is None and data[:2] in _STRICT:
-            raise ValueError(f"expected a complete image, but its {len(data)} bytes do not decode; copy it again")
-        if size is not None:
-            limits.check(size[0] * size[1], limits.CAMERA_PIXELS, f"pixels in {path}")
-    except ValueError as error:
-        raise DatasetError(f"{path}: {error}") from error
-    return data
+        return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error:  # of sizes that no image has
+        return None
 
 
 def _size_of(data: bytes) -> tuple[int, int] | None:
@@ -91,13 +94,6 @@ def _size_of(data: bytes) -> tuple[int, int] | None:
     except Image.DecompressionBombError as error:
         raise ValueError(str(error)) from error
     except (UnidentifiedImageError, SyntaxError, OSError, ValueError):
-        return None
-
-
-def _decoded(data: bytes, flags: int) -> np.ndarray | None:
-    try:
-        return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    except cv2.error:  # of sizes that no image has
         return None
 
 

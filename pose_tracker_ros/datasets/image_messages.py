@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
+from pose_tracker_ros.datasets.files import decoded
 from pose_tracker_ros.intrinsics import Calibration
 
 
@@ -122,7 +123,7 @@ def calibration_from_info(info: Any) -> Calibration:
 
 def _compressed_color(message: Any) -> np.ndarray:
     """``format`` is "encoding; codec compressed encoding-of-the-file" (compressed_image_transport), or the codec alone."""
-    image = cv2.imdecode(np.frombuffer(message.data, np.uint8), cv2.IMREAD_UNCHANGED) if len(message.data) else None
+    image = decoded(bytes(message.data), cv2.IMREAD_UNCHANGED)
     if image is None:
         raise ValueError(f"expected a compressed image that decodes, got {len(message.data)} bytes of {message.format!r}")
     original, _, file = message.format.partition("compressed")
@@ -145,7 +146,7 @@ def _compressed_depth(message: Any) -> np.ndarray:
     data = np.frombuffer(message.data, np.uint8)
     encoding = message.format.split(";")[0].strip()
     start = 0 if data[:4].tobytes() == _PNG or "compressedDepth" not in message.format else _DEPTH_HEADER.itemsize
-    image = cv2.imdecode(data[start:], cv2.IMREAD_UNCHANGED) if len(data) > start else None
+    image = decoded(data[start:].tobytes(), cv2.IMREAD_UNCHANGED)
     if image is not None and image.ndim == 2 and encoding in _DEPTH_FORMATS:
         if image.dtype == np.uint16 and encoding == "32FC1" and start:
             header = data[:start].view(_DEPTH_HEADER)[0]

@@ -1,5 +1,7 @@
 """Masks as annotation tools, segmentation networks and data sets write them; the object is always the same square."""
 
+from types import SimpleNamespace
+
 import cv2
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from PIL import Image
 
 from pose_tracker_ros.datasets import DatasetError
 from pose_tracker_ros.datasets.files import read_color
+from pose_tracker_ros.datasets.image_messages import color_from_message, depth_from_message
 from pose_tracker_ros.datasets.masks import parse_label, read_mask
 
 SQUARE = np.zeros((48, 64), bool)
@@ -149,3 +152,6 @@ def test_an_image_that_says_it_is_too_large_is_refused(tmp_path):
     for read in (read_color, read_mask):
         with pytest.raises(DatasetError, match="huge.png.*pixels"):
             read(tmp_path / "huge.png")
+    for read, form in ((color_from_message, "rgb8; png compressed bgr8"), (depth_from_message, "16UC1; compressedDepth png")):
+        with pytest.raises(ValueError, match="pixels"):
+            read(SimpleNamespace(format=form, data=(tmp_path / "huge.png").read_bytes()))
