@@ -17,6 +17,7 @@ from pose_tracker_ros.commands.errors import reported_errors
 from pose_tracker_ros.commands.overrides import parse_overrides
 from pose_tracker_ros.commands.tables import print_table
 from pose_tracker_ros.configuration import load_config
+from pose_tracker_ros.datasets.pose_texts import parse_pose
 from pose_tracker_ros.datasets.reader_options import open_with_options
 from pose_tracker_ros.evaluation.camera_findings import CameraSeen, StreamSeen, camera_findings, shift_finding
 from pose_tracker_ros.evaluation.findings import Finding, Verdict
@@ -128,7 +129,6 @@ def _read(source: Path, reader: list[str] | None, seconds: float) -> CameraSeen:
 
 def _shift(frames: Sequence[Frame], object_name: str, initial_pose: str | None, config: object) -> Finding:
     """How colour lies to depth at an object that is followed from its pose."""
-    from pose_tracker_ros.commands.track import parse_pose
     from pose_tracker_ros.objects import load_object
     from pose_tracker_ros.tracking import Tracker, TrackState
 
