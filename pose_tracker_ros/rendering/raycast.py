@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-import open3d as o3d
 
 from pose_tracker_ros.camera import PinholeCamera
 from pose_tracker_ros.objects import Mesh, texture_pyramid
@@ -22,12 +21,16 @@ class RaycastRenderer:
 
     def __init__(self, mesh: Mesh, threads: int = 0) -> None:
         """``threads``: threads to cast with, 0 for all."""
+        # Loaded late: it takes seconds, and whoever imports scenes, as a training does, need not cast rays.
+        import open3d as o3d
+
         self._mesh = mesh
         self._threads = threads
+        self._tensor = o3d.core.Tensor
         self._scene = o3d.t.geometry.RaycastingScene(nthreads=threads)
         self._scene.add_triangles(
-            o3d.core.Tensor(np.ascontiguousarray(mesh.vertices, dtype=np.float32)),
-            o3d.core.Tensor(np.ascontiguousarray(mesh.faces, dtype=np.uint32)),
+            self._tensor(np.ascontiguousarray(mesh.vertices, dtype=np.float32)),
+            self._tensor(np.ascontiguousarray(mesh.faces, dtype=np.uint32)),
         )
         low, high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
         self._corners = np.array(
@@ -52,7 +55,7 @@ class RaycastRenderer:
         rays = np.empty((len(pixels), 6), np.float32)
         rays[:, :3] = (-rotation.T @ camera_T_object[:3, 3]).astype(np.float32)
         rays[:, 3:] = directions @ rotation
-        hits = self._scene.cast_rays(o3d.core.Tensor(rays), nthreads=self._threads)
+        hits = self._scene.cast_rays(self._tensor(rays), nthreads=self._threads)
 
         # The rays have z = 1 in the camera frame, so the ray parameter is the depth.
         depth = hits["t_hit"].numpy()
