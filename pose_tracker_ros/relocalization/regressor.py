@@ -60,8 +60,8 @@ class Regressor:
     def __call__(self, color: np.ndarray, camera: PinholeCamera) -> Regressed:
         """Pose of the camera that took an image (H, W, 3) uint8 RGB with these intrinsics."""
         image = seen_by(color, camera, self._camera)
-        repeats = max(1, self._samples)
-        corners = torch.from_numpy(np.tile(self._corners, (repeats, 1))).to(self._device)
+        # Every crop as often as there are samples, so that a step of that many goes once through all crops.
+        corners = torch.from_numpy(np.repeat(self._corners, max(1, self._samples), axis=0)).to(self._device)
         with torch.inference_mode():
             images = torch.from_numpy(image).to(self._device).permute(2, 0, 1)[None]
             prepared = self._network.prepare(images.expand(len(corners), -1, -1, -1), corners)

@@ -65,6 +65,19 @@ def test_samples_with_dropout_give_a_covariance():
         Regressor(network_of(info_of(dropout=0.0)), info_of(dropout=0.0), samples=10)
 
 
+def test_each_sample_is_the_mean_of_all_crops():
+    """Crops answer differently and dropout changes nothing, so that all samples are the same."""
+    info = info_of(crop=32, dropout=1e-9)
+    torch.manual_seed(0)
+    network = info.make_network()
+    alone = Regressor(network, info, dense=True)(image(), CAMERA)
+    sampled = Regressor(network, info, dense=True, samples=2)(image(), CAMERA)
+    np.testing.assert_allclose(sampled.map_T_camera, alone.map_T_camera, atol=1e-6)
+    assert np.abs(sampled.covariance).max() < 1e-12
+    central = Regressor(network, info)(image(), CAMERA)
+    assert np.linalg.norm((central.map_T_camera - alone.map_T_camera)[:3, 3]) > 1e-4
+
+
 def test_another_camera_at_the_same_place_sees_the_same():
     """A smooth picture on a plane, drawn by two cameras, is the same after it is brought from one to the other."""
 
