@@ -119,7 +119,9 @@ def load_map(folder: str | Path) -> RoomMap:
         keyframes = _keyframes(folder / TABLE, description["cameras"], arrays)
         config = make_config(MapConfig, description["options"])
         vocabulary, descriptions = Vocabulary(index["words"]), index["descriptions"]
-    except (KeyError, TypeError, ValueError, OSError, SafetensorError) as error:
+        if descriptions.shape != (len(keyframes), vocabulary.words.size):
+            raise ValueError(f"{INDEX} describes other images than the {len(keyframes)} of {TABLE}")
+    except (LookupError, TypeError, ValueError, OSError, SafetensorError) as error:
         raise ValueError(f"expected a whole map in {folder}: {error}; map again") from error
     images = MapImages(folder)
     return RoomMap(keyframes, lambda position: images.read(position, keyframes[position]), config, vocabulary, descriptions)

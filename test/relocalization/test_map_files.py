@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+import yaml
 from mapped_room import views, write_map
 
 from pose_tracker_ros.relocalization.config import MapConfig
@@ -67,6 +68,18 @@ def test_a_broken_map_is_named(folder, tmp_path, name, content, said):
         (broken / name).write_text(content)
     with pytest.raises((ValueError, FileNotFoundError), match=said):
         load_map(broken)
+
+
+def test_files_of_two_maps_are_no_map(folder, tmp_path):
+    broken, other = tmp_path / "broken", write_map(tmp_path / "other", count=2)
+    shutil.copytree(folder, broken)
+    shutil.copy(other / "index.safetensors", broken)
+    with pytest.raises(ValueError, match="other images than the 3"):
+        load_map(broken)
+    description = yaml.safe_load((other / "map.yaml").read_text())
+    (other / "map.yaml").write_text(yaml.safe_dump({**description, "cameras": []}))
+    with pytest.raises(ValueError, match="expected a whole map"):
+        load_map(other)
 
 
 def test_a_missing_image_is_named(folder, tmp_path):
