@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from pose_tracker_ros.networks.dense_fusion import IMAGE_CHANNELS, DenseFusion
+from pose_tracker_ros.networks.weight_files import WeightFiles
 from pose_tracker_ros.networks.weights_info import DIAMETER_TOLERANCE
 
 FORMAT_VERSION = 1
-METADATA_KEY = "pose_tracker_ros.dense_fusion"
 FILE_NAME = "dense_fusion.safetensors"
 
 
@@ -50,15 +47,14 @@ class FusionInfo:
             )
 
 
+FILES = WeightFiles(
+    "DenseFusion", "pose-tracker train-initializer OBJECT", "pose_tracker_ros.dense_fusion", FORMAT_VERSION, FusionInfo
+)
+
+
 def save_fusion_weights(path: Path, network: DenseFusion, info: FusionInfo) -> None:
     """Write a network; matrices in half precision, which halves the file and costs no accuracy."""
-    tensors = {
-        name: (tensor.half() if tensor.dim() > 1 else tensor).detach().cpu().contiguous()
-        for name, tensor in network.state_dict().items()
-    }
-    temporary = path.with_suffix(".partial")
-    save_file(tensors, temporary, metadata={METADATA_KEY: json.dumps(asdict(info))})
-    temporary.replace(path)
+    FILES.save(path, network, info)
 
 
 def load_fusion_weights(path: str | Path, device: torch.device | str = "cpu") -> tuple[DenseFusion, FusionInfo]:
@@ -66,34 +62,9 @@ def load_fusion_weights(path: str | Path, device: torch.device | str = "cpu") ->
 
     Raises FileNotFoundError when there is no file, ValueError when it is not one of ours or cut off.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"expected DenseFusion weights at {path}, but there is no such file; "
-            "train them: pose-tracker train-initializer OBJECT"
-        )
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = json.loads((file.metadata() or {}).get(METADATA_KEY, "null"))
-            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, ValueError) as error:
-        raise ValueError(
-            f"expected complete safetensors weights at {path}: {error}; copy or train them again"
-        ) from error
-    if not isinstance(metadata, dict) or metadata.get("version") != FORMAT_VERSION:
-        raise ValueError(
-            f"expected DenseFusion weights of this package in format {FORMAT_VERSION} at {path}; train them: "
-            "pose-tracker train-initializer OBJECT"
-        )
+    info = FILES.read_info(path)
     network = DenseFusion()
-    try:
-        info = FusionInfo(**metadata)
-        state = network.state_dict()
-        network.load_state_dict({name: value.to(state[name].dtype) for name, value in tensors.items()})
-    except (RuntimeError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"the weights {path} do not fit this version's DenseFusion: {error}; train them again"
-        ) from error
+    FILES.fill(network, path)
     if tuple(info.image_channels) != IMAGE_CHANNELS:
         raise ValueError(f"the weights {path} expect other image channels than this version makes; train them again")
     return network.to(device).eval(), info

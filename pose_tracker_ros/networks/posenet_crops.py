@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 import torch
 
@@ -14,12 +13,6 @@ def scaled_size(width: int, height: int, short_side: int) -> tuple[int, int]:
     """(height, width) of an image scaled so that its shorter side has ``short_side`` pixels: 1920x1080 to 455x256."""
     factor = short_side / min(width, height)
     return round(height * factor), round(width * factor)
-
-
-def scale_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """An image (H, W, 3) at a size (height, width), averaged where it shrinks."""
-    shrinks = image.shape[0] > size[0]
-    return cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
 def central_corner(size: tuple[int, int], crop: int) -> np.ndarray:

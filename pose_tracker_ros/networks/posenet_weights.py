@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
 
 from pose_tracker_ros.camera import PinholeCamera
 from pose_tracker_ros.networks.posenet import PoseNet
+from pose_tracker_ros.networks.weight_files import WeightFiles
 
 FORMAT_VERSION = 1
-METADATA_KEY = "pose_tracker_ros.posenet"
 FILE_NAME = "posenet.safetensors"
 
 
@@ -53,15 +50,19 @@ class PoseNetInfo:
         return PoseNet(self.network, (camera.height, camera.width), self.crop, self.dropout)
 
 
+FILES = WeightFiles(
+    "PoseNet",
+    "pose-tracker train-relocalizer SEQUENCE",
+    "pose_tracker_ros.posenet",
+    FORMAT_VERSION,
+    PoseNetInfo,
+    half_from=3,
+)
+
+
 def save_posenet(path: Path, network: PoseNet, info: PoseNetInfo) -> None:
     """Write a network; convolutions and the mean image in half precision, the heads as they are: they give millimetres."""
-    tensors = {
-        name: (tensor.half() if tensor.dim() > 2 else tensor).detach().cpu().contiguous()
-        for name, tensor in network.state_dict().items()
-    }
-    temporary = path.with_suffix(".partial")
-    save_file(tensors, temporary, metadata={METADATA_KEY: json.dumps(asdict(info))})
-    temporary.replace(path)
+    FILES.save(path, network, info)
 
 
 def load_posenet(path: str | Path, device: torch.device | str = "cpu") -> tuple[PoseNet, PoseNetInfo]:
@@ -69,22 +70,10 @@ def load_posenet(path: str | Path, device: torch.device | str = "cpu") -> tuple[
 
     Raises FileNotFoundError when there is no file, ValueError when it is not one of ours or cut off.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"expected PoseNet weights at {path}, but there is no such file; train them: pose-tracker train-relocalizer"
-        )
+    info = FILES.read_info(path)
     try:
-        with safe_open(path, framework="np") as file:
-            metadata = json.loads((file.metadata() or {}).get(METADATA_KEY, "null"))
-        if not isinstance(metadata, dict) or metadata.get("version") != FORMAT_VERSION:
-            raise ValueError(f"it has no entry {METADATA_KEY} of version {FORMAT_VERSION}")
-        info = PoseNetInfo(**metadata)
         network = info.make_network()
-        state = network.state_dict()
-        network.load_state_dict({name: value.to(state[name].dtype) for name, value in load_file(path).items()})
-    except (SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"expected complete PoseNet weights of this package at {path}: {error}; copy or train them again"
-        ) from error
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"expected PoseNet weights that name their network at {path}: {error}; train them again") from error
+    FILES.fill(network, path)
     return network.to(device, memory_format=torch.channels_last).eval(), info

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-
 from pose_tracker_ros.networks.calibration import CORRELATED_CELLS
 from pose_tracker_ros.networks.crops import OBSERVED_CHANNELS, RENDERED_CHANNELS
+from pose_tracker_ros.networks.weight_files import WeightFiles
 from pose_tracker_ros.objects import kind_of
 
 FORMAT_VERSION = 1
-METADATA_KEY = "pose_tracker_ros"
 DIAMETER_TOLERANCE = 0.02
 
 
@@ -64,26 +61,15 @@ class WeightsInfo:
             )
 
 
+FILES = WeightFiles("network", "pose-tracker train OBJECT", "pose_tracker_ros", FORMAT_VERSION, WeightsInfo)
+
+
 def read_info(path: str | Path) -> WeightsInfo:
     """What the network of a weights file was trained for.
 
     Raises FileNotFoundError when there is no file, ValueError when it is not one of ours or cut off.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"expected network weights at {path}, but there is no such file; train them: pose-tracker train"
-        )
-    try:
-        with safe_open(path, framework="np") as file:
-            metadata = json.loads((file.metadata() or {}).get(METADATA_KEY, "null"))
-    except (SafetensorError, ValueError) as error:
-        raise ValueError(
-            f"expected complete safetensors weights at {path}: {error}; copy or train them again"
-        ) from error
-    if not isinstance(metadata, dict) or metadata.get("version") != FORMAT_VERSION:
-        raise ValueError(f"expected weights of this package in format {FORMAT_VERSION} at {path}; train them again")
-    info = WeightsInfo(**metadata)
+    info = FILES.read_info(path)
     if (tuple(info.rendered_channels), tuple(info.observed_channels)) != (RENDERED_CHANNELS, OBSERVED_CHANNELS):
         raise ValueError(f"the weights {path} expect other image channels than this version makes; train them again")
     return info
