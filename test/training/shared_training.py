@@ -1,6 +1,7 @@
-"""Started by torchrun: the gradients of a shared batch against those of the whole, then a training in two parts.
+"""Started by torchrun: the gradients of a shared batch against those of the whole, a training in two parts, and one without end.
 
-Arguments are a data set, the options of a training (YAML), its folder, and pairs NETWORK/LOSS for the gradients.
+Arguments are a data set, the options of a training (YAML), its folder, the options of the one without end, its folder, and
+pairs NETWORK/LOSS for the gradients. The last training is that of the command, which ends by a signal.
 """
 
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import torch
 import yaml
 
+from pose_tracker_ros.cli import app
 from pose_tracker_ros.networks.architectures import create_network
 from pose_tracker_ros.objects import load_object
 from pose_tracker_ros.training.distributed import ShareOfBatches, joined_processes
@@ -58,17 +60,19 @@ def difference_of(dataset, network_name, loss_name, processes):
     )
 
 
-def main(dataset, options, output, *networks_and_losses):
+def main(dataset, options, output, endless_options, endless_output, *networks_and_losses):
     torch.set_num_threads(1)
+    endless = ["train", "cube", "--no-install", "--config", endless_options, "--output", endless_output]
     options = yaml.safe_load(Path(options).read_text())
     scene, config = SceneConfig(resolution=options.pop("resolution")), TrainConfig(**options)
     with joined_processes("cpu") as processes:
         for pair in networks_and_losses:
             differences = difference_of(dataset, *pair.split("/"), processes)
             if processes.is_first:
-                print("of", pair, *differences)
+                print("of", pair, *differences, flush=True)
         for steps in (config.steps // 2, config.steps):
             train([load_object("cube")], scene, replace(config, steps=steps), Path(output), dataset=Path(dataset))
+        app(endless)
 
 
 if __name__ == "__main__":

@@ -51,13 +51,13 @@ def dataset(tmp_path_factory):
     return write_pairs(tmp_path_factory.mktemp("pairs") / "set", islice(loader(stream, 0), BATCHES), [model], SCENE, {})
 
 
-def start_two_processes(*command):
-    """torchrun that starts a command twice."""
+def start_two_processes(*arguments):
+    """torchrun that starts the script twice."""
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     # Each has one thread; more would only wait for each other.
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen([*torchrun, *map(str, command)], env=environment, cwd=REPOSITORY, **pipes)
+    return subprocess.Popen([*torchrun, *map(str, (SHARED_TRAINING, *arguments))], env=environment, cwd=REPOSITORY, **pipes)
 
 
 def write_options(config, path):
@@ -68,13 +68,25 @@ def write_options(config, path):
 
 @pytest.fixture(scope="module")
 def shared(dataset, tmp_path_factory):
-    """What two processes print of gradients, and the folder of their training, which stopped half-way and went on."""
+    """What two processes print, the folder of a training that stopped half-way and went on, and of one that SIGTERM ended.
+
+    All in one start, since processes take as long to begin as to do all of it. torchrun passes SIGTERM on to both, and to
+    their workers.
+    """
     folder = tmp_path_factory.mktemp("shared")
     options = write_options(CONFIG, folder / "options.yaml")
-    process = start_two_processes(SHARED_TRAINING, dataset, options, folder / "run", *GRADIENTS)
-    stdout, stderr = process.communicate(timeout=150)
-    assert process.returncode == 0, stderr
-    return stdout, folder / "run"
+    endless_config = replace(CONFIG, steps=100_000, workers=1, checkpoint_minutes=60.0)
+    endless = write_options(endless_config, folder / "endless.yaml")
+    process = start_two_processes(dataset, options, folder / "run", endless, folder / "endless", *GRADIENTS)
+    log = folder / "endless" / "log.csv"
+    for _ in range(1500):
+        if log.is_file() and len(log.read_text().splitlines()) > 3:
+            break
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.1)
+    process.terminate()
+    stdout, _ = process.communicate(timeout=60)
+    return stdout, folder / "run", folder / "endless"
 
 
 def losses_of(folder):
@@ -134,20 +146,8 @@ def test_a_batch_that_cannot_be_shared_is_refused_in_a_sentence(tmp_path, monkey
     assert "that 2 processes can share equally, got 7; take 8" in " ".join(result.output.split())
 
 
-def test_two_processes_and_their_workers_stop_together(tmp_path):
-    """torchrun passes SIGTERM on to all of them, workers too; the step is ended and saved all the same."""
-    config = replace(CONFIG, steps=100_000, workers=1, checkpoint_minutes=60.0)
-    options = write_options(config, tmp_path / "options.yaml")
-    command = ["train", "cube", "--no-install", "--config", options, "--output", tmp_path / "run"]
-    process = start_two_processes("-m", "pose_tracker_ros", *command)
-    log = tmp_path / "run" / "log.csv"
-    for _ in range(1000):
-        if log.is_file() and len(log.read_text().splitlines()) > 3:
-            break
-        assert process.poll() is None, process.communicate()[1]
-        time.sleep(0.1)
-    process.terminate()
-    output = process.communicate(timeout=60)[0]
-    done = torch.load(tmp_path / "run" / CHECKPOINT_NAME, weights_only=True)["step"]
+def test_two_processes_and_their_workers_stop_together(shared):
+    """The step is ended and saved all the same."""
+    done = torch.load(shared[2] / CHECKPOINT_NAME, weights_only=True)["step"]
     assert done >= 3
-    assert output.count(f"after step {done}") == 1
+    assert shared[0].count(f"after step {done}") == 1

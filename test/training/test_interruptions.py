@@ -8,11 +8,14 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import torch
 from dying_worker import DyingStream
+from typer.testing import CliRunner
 
+from pose_tracker_ros.cli import app
 from pose_tracker_ros.objects import load_object
 from pose_tracker_ros.training.checkpoints import SAME_SIGNAL_S, Interrupted, interruptible, prepare_folder
 from pose_tracker_ros.training.pairs import loader, worker_errors
@@ -34,31 +37,25 @@ QUICK = TrainConfig(
 )
 
 
-def start_training(folder, config):
+def arguments_of(folder, config):
     options = [f"--set={name}={value}" for name, value in {"resolution": 32, **vars(config)}.items()]
-    command = [
-        sys.executable,
-        "-m",
-        "pose_tracker_ros",
-        "train",
-        "cube",
-        "--no-install",
-        "--output",
-        str(folder),
-        *options,
-    ]
+    return ["train", "cube", "--no-install", "--output", str(folder), *options]
+
+
+def start_training(folder, config):
+    command = [sys.executable, "-m", "pose_tracker_ros", *arguments_of(folder, config)]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, start_new_session=True
     )
 
 
-def wait_for_rows(process, folder, count):
+def wait_for_rows(folder, count, process=None):
     path = folder / "log.csv"
     for _ in range(1200):
         if path.is_file() and len(path.read_text().splitlines()) > count:
             return
-        assert process.poll() is None, process.communicate()[0]
+        assert process is None or process.poll() is None, process.communicate()[0]
         time.sleep(0.1)
     raise AssertionError("no row was logged within two minutes")
 
@@ -67,31 +64,53 @@ def steps_done(folder):
     return torch.load(folder / "checkpoint.pt", weights_only=True)["step"]
 
 
-@pytest.mark.parametrize(
-    ("number", "code", "workers"), [(signal.SIGINT, 130, 1), (signal.SIGTERM, 143, 0), (signal.SIGKILL, -9, 0)]
-)
+def steps_logged(folder):
+    with (folder / "log.csv").open() as file:
+        return [int(row["step"]) for row in csv.DictReader(file)]
+
+
+def check_that_it_goes_on(folder):
+    done = steps_done(folder)
+    train([load_object("cube")], SCENE, replace(QUICK, steps=done + 2), folder)
+    assert steps_done(folder) == done + 2
+    assert steps_logged(folder) == list(range(1, done + 3))
+
+
+@pytest.mark.parametrize(("number", "code", "workers"), [(signal.SIGINT, 130, 1), (signal.SIGKILL, -9, 0)])
 def test_a_stopped_run_goes_on(tmp_path, number, code, workers):
-    """A step is saved at once on Ctrl-C and SIGTERM; kill -9 costs what was done since the last checkpoint."""
+    """A step is saved at once on Ctrl-C; kill -9 costs what was done since the last checkpoint."""
     config = replace(QUICK, workers=workers, checkpoint_minutes=0.0 if number == signal.SIGKILL else 60.0)
     process = start_training(tmp_path, config)
-    wait_for_rows(process, tmp_path, 3)
+    wait_for_rows(tmp_path, 3, process)
     # A terminal sends Ctrl-C to all processes in it, workers too.
     os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
     output = process.communicate(timeout=60)[0]
     assert process.returncode == code, output
     assert "Traceback" not in output
-    done = steps_done(tmp_path)
-    with (tmp_path / "log.csv").open() as file:
-        logged = [int(row["step"]) for row in csv.DictReader(file)]
+    done, logged = steps_done(tmp_path), steps_logged(tmp_path)
     if number == signal.SIGKILL:
         assert logged[-1] - 1 <= done <= logged[-1] + 1
     else:
         assert done == logged[-1]
         assert f"after step {done}" in output
-    train([load_object("cube")], SCENE, replace(QUICK, steps=done + 2), tmp_path)
-    assert steps_done(tmp_path) == done + 2
-    with (tmp_path / "log.csv").open() as file:
-        assert [int(row["step"]) for row in csv.DictReader(file)] == list(range(1, done + 3))
+    check_that_it_goes_on(tmp_path)
+
+
+def test_a_run_that_is_told_to_end_saves_its_step(tmp_path):
+    """SIGTERM, sent once rows say that the command listens for it."""
+
+    def send():
+        wait_for_rows(tmp_path, 3)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    sender = Thread(target=send)
+    sender.start()
+    result = CliRunner().invoke(app, arguments_of(tmp_path, replace(QUICK, checkpoint_minutes=60.0)))
+    sender.join()
+    assert result.exit_code == 143, result.output
+    assert f"after step {steps_done(tmp_path)}" in result.output
+    assert steps_done(tmp_path) == steps_logged(tmp_path)[-1]
+    check_that_it_goes_on(tmp_path)
 
 
 def test_the_first_signal_is_noted_its_echo_too_and_a_later_one_acts():
