@@ -14,8 +14,8 @@ from rich.console import Console
 from pose_tracker_ros.commands.errors import reported_errors
 from pose_tracker_ros.commands.interruption import exit_when_interrupted
 from pose_tracker_ros.commands.overrides import parse_overrides
+from pose_tracker_ros.commands.sequences import open_in_any_order
 from pose_tracker_ros.configuration import make_config
-from pose_tracker_ros.datasets import open_sequence
 from pose_tracker_ros.datasets.sequence import IndexedSequence
 from pose_tracker_ros.networks.posenet_losses import LOSSES
 from pose_tracker_ros.simulation.room_views import RoomViews
@@ -43,7 +43,7 @@ def compare_pose_losses(
         if sequence is None:
             training, held_out = RoomViews(FRAMES, room, PLACES), RoomViews(HELD_OUT_FRAMES, room, HELD_OUT_PLACES)
         else:
-            training, held_out = open_sequence(sequence), None
+            training, held_out = open_in_any_order(sequence, None), None
         table = compare_losses(training, held_out, config, LOSSES, output)
         (output / "losses.md").write_text(table)
         console.print(table)

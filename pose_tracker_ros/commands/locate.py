@@ -12,10 +12,11 @@ from rich.progress import track as progress
 
 from pose_tracker_ros.commands.errors import reported_errors
 from pose_tracker_ros.commands.map import thinned
+from pose_tracker_ros.commands.output_folders import check_writable
 from pose_tracker_ros.commands.overrides import parse_overrides
+from pose_tracker_ros.commands.sequences import DepthUnit, ReaderOptions, open_frames, report_reading
 from pose_tracker_ros.commands.tables import print_table
 from pose_tracker_ros.configuration import load_config
-from pose_tracker_ros.datasets.reader_options import open_with_options
 from pose_tracker_ros.evaluation import relocalization
 from pose_tracker_ros.evaluation.map_pictures import location_error_figure, location_figure
 from pose_tracker_ros.evaluation.plots import save_figures
@@ -32,9 +33,8 @@ def locate(
     output: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("locate_output"),
     first: Annotated[int, typer.Option(help="Frames that are left out at the beginning.", min=0)] = 0,
     every: Annotated[int, typer.Option(help="Take every n-th frame.", min=1)] = 1,
-    reader: Annotated[
-        list[str] | None, typer.Option(help="Option of the sequence's reader as name=value; may be repeated.")
-    ] = None,
+    reader: ReaderOptions = None,
+    depth_unit: DepthUnit = None,
     config: Annotated[Path | None, typer.Option(help="YAML file with options of the relocalizer.")] = None,
     set_option: Annotated[
         list[str] | None, typer.Option("--set", help="Option of the relocalizer as name=value, such as selection=both.")
@@ -44,7 +44,8 @@ def locate(
     with reported_errors():
         options = load_config(RelocalizerConfig, config, parse_overrides(set_option))
         relocalizer = load_relocalizer(room_map, options)
-        frames = open_with_options(sequence, reader, on_error="skip")
+        frames = open_frames(sequence, reader, depth_unit, on_error="skip")
+        check_writable(output)
         shown = progress(
             thinned(frames, first, every), "locating", total=len(range(first, len(frames), every)), console=console
         )
@@ -53,13 +54,13 @@ def locate(
         regress = load_regressor(room_map) if is_beside else None
         located = list(relocalization.locate_frames(relocalizer, shown, regress))
         if not located:
-            raise ValueError(f"expected frames that can be read in {sequence}, got none")
+            raise frames.nothing_read()
+        report_reading(frames)
         sure = options.least_confidence
+        relocalization.write_locations(output / "locations.csv", located, sure)
         known = any(one.truth is not None for one in located)
         if known and has_own_frame(room_map):
             located = relocalization.in_frame_of_truth(located, sure)
-        output.mkdir(parents=True, exist_ok=True)
-        relocalization.write_locations(output / "locations.csv", located, sure)
         title = f"{frames.name} in {room_map.name}"
         figures = {"top_view": location_figure(relocalizer.room, located, sure, title)}
         if known:

@@ -16,9 +16,9 @@ from rich.table import Table
 
 from pose_tracker_ros.commands.errors import reported_errors
 from pose_tracker_ros.commands.overrides import parse_overrides
+from pose_tracker_ros.commands.sequences import DepthUnit, ReaderOptions, open_frames, report_reading
 from pose_tracker_ros.commands.tables import print_table
 from pose_tracker_ros.configuration import load_config
-from pose_tracker_ros.datasets.reader_options import open_with_options
 from pose_tracker_ros.datasets.sequence import FrameSequence, IndexedSequence
 from pose_tracker_ros.evaluation.map_pictures import map_figure
 from pose_tracker_ros.evaluation.plots import save_figures
@@ -48,9 +48,8 @@ def map_command(
     ] = PoseSource.auto,
     first: Annotated[int, typer.Option(help="Frames that are left out at the beginning.", min=0)] = 0,
     every: Annotated[int, typer.Option(help="Take every n-th frame.", min=1)] = 1,
-    reader: Annotated[
-        list[str] | None, typer.Option(help="Option of the sequence's reader as name=value; may be repeated.")
-    ] = None,
+    reader: ReaderOptions = None,
+    depth_unit: DepthUnit = None,
     config: Annotated[Path | None, typer.Option(help="YAML file with options of the map.")] = None,
     set_option: Annotated[
         list[str] | None, typer.Option("--set", help="Option of the map as name=value, such as keyframe_m=0.05.")
@@ -59,7 +58,7 @@ def map_command(
     """Map a room: keyframes with features, depth and an index in one folder, and a picture of what is covered."""
     with reported_errors():
         begin = time.perf_counter()
-        frames = open_with_options(sequence, reader, on_error="skip")
+        frames = open_frames(sequence, reader, depth_unit, on_error="skip")
         options = load_config(MapConfig, config, parse_overrides(set_option))
         total = len(range(first, len(frames), every))
         given, chosen = has_poses(thinned(frames, first, every), poses)
@@ -69,7 +68,8 @@ def map_command(
             builder.add(frame)
             count += 1
         if count == 0:
-            raise ValueError(f"expected frames that can be read in {sequence}, got none{_why(frames)}")
+            raise frames.nothing_read()
+        report_reading(frames)
         room, loops = builder.finish(str(sequence))
         seconds = time.perf_counter() - begin
         save_figures({"map": map_figure(room, frames.name)}, output)
@@ -107,7 +107,3 @@ def thinned(frames: FrameSequence, first: int, every: int) -> Iterator[Frame]:
 def _read(frames: IndexedSequence, positions: Iterable[int]) -> Iterator[Frame]:
     for position in positions:
         yield from frames.read_or_skip(position)
-
-
-def _why(frames: FrameSequence) -> str:
-    return f": {frames.skipped[0]}" if frames.skipped else ""

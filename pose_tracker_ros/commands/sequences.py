@@ -11,6 +11,7 @@ from rich.console import Console
 
 from pose_tracker_ros.datasets import FrameSequence
 from pose_tracker_ros.datasets.reader_options import open_with_options
+from pose_tracker_ros.datasets.sequence import IndexedSequence
 
 ReaderOptions = Annotated[
     list[str] | None,
@@ -30,6 +31,14 @@ def open_frames(path: Path, reader: Sequence[str] | None, depth_unit: str | None
     """The sequence at a path with the reader's options, those of :func:`open_with_options` and the unit of depth."""
     unit = () if depth_unit is None else (f"depth_unit={depth_unit}",)
     return open_with_options(path, [*(reader or ()), *unit], **defaults)
+
+
+def open_in_any_order(path: Path, reader: Sequence[str] | None) -> IndexedSequence:
+    """As :func:`open_with_options`; raises ValueError for a recording, which has to be read from its beginning."""
+    sequence = open_with_options(path, reader)
+    if not isinstance(sequence, IndexedSequence):
+        raise ValueError(f"expected a sequence whose frames can be read in any order, got a recording: {sequence.name}")
+    return sequence
 
 
 def report_reading(sequence: FrameSequence) -> None:

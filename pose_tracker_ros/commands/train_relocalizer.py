@@ -12,12 +12,11 @@ from rich.console import Console
 from pose_tracker_ros.commands.errors import reported_errors
 from pose_tracker_ros.commands.output_folders import check_writable
 from pose_tracker_ros.commands.overrides import parse_overrides
+from pose_tracker_ros.commands.sequences import ReaderOptions, open_in_any_order
 from pose_tracker_ros.commands.train import load_recipe
 from pose_tracker_ros.configuration import make_config, read_options
-from pose_tracker_ros.datasets.reader_options import open_with_options
 
 console = Console()
-NAME_IN_MAP = "regressor.safetensors"
 # Nothing that keeps a network from learning single images by heart, and steps that end in the minimum.
 OVERFIT = {
     "synthetic_views": 0,
@@ -42,9 +41,7 @@ def train_relocalizer(
     held_out: Annotated[
         Path | None, typer.Option(help="Sequence in the same map for validation; default every so many-th frame.")
     ] = None,
-    reader: Annotated[
-        list[str] | None, typer.Option(help="Option of the sequences' reader as name=value, e.g. split=train.")
-    ] = None,
+    reader: ReaderOptions = None,
     overfit: Annotated[
         int,
         typer.Option(min=0, help="Learn so many frames by heart, without augmentation: can the network learn at all?"),
@@ -70,19 +67,14 @@ def train_relocalizer(
     """
     # Loaded late: the other commands need no training.
     from pose_tracker_ros.commands.interruption import exit_when_interrupted
-    from pose_tracker_ros.datasets.sequence import IndexedSequence
+    from pose_tracker_ros.relocalization.folder import REGRESSOR
     from pose_tracker_ros.training.distributed import is_first_process
     from pose_tracker_ros.training.posenet import PoseNetTrainConfig, train_posenet
 
     with reported_errors():
         if install is not None and not install.is_dir():
             raise ValueError(f"expected the folder of a map for --install, got {install}; make one: pose-tracker map")
-        opened = [open_with_options(path, reader) for path in (sequence, held_out) if path is not None]
-        for one in opened:
-            if not isinstance(one, IndexedSequence):
-                raise ValueError(
-                    f"expected a sequence whose frames can be read in any order, got a recording: {one.name}"
-                )
+        opened = [open_in_any_order(path, reader) for path in (sequence, held_out) if path is not None]
         values: dict[str, Any] = {
             **load_recipe(recipe, "posenet"),
             **({**OVERFIT, "batch_size": -(-overfit // 2)} if overfit else {}),
@@ -100,5 +92,5 @@ def train_relocalizer(
             return
         console.print(f"weights written to {weights}")
         if install is not None:
-            shutil.copyfile(weights, install / NAME_IN_MAP)
-            console.print(f"installed as {install / NAME_IN_MAP}")
+            shutil.copyfile(weights, install / REGRESSOR)
+            console.print(f"installed as {install / REGRESSOR}")

@@ -9,6 +9,7 @@ from pathlib import Path
 from pose_tracker_ros.datasets.sequence import IndexedSequence
 from pose_tracker_ros.evaluation.camera_poses import RECALL_DEG, RECALL_M, CameraPoseScore, score_camera_poses
 from pose_tracker_ros.evaluation.nearest_view import NearestView
+from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.relocalization.regressor import Regressor
 from pose_tracker_ros.training.posenet import PoseNetTrainConfig, split_positions, train_posenet
 
@@ -25,8 +26,8 @@ def compare_losses(
     Raises as :func:`train_posenet`.
     """
     kept, tested = split_positions(len(training), 0 if held_out else config.held_out_every, 0)
-    known = [training.read(position) for position in kept]
-    frames = list(held_out) if held_out else [training.read(position) for position in tested]
+    known = _posed(training, kept)
+    frames = _posed(held_out, range(len(held_out))) if held_out else _posed(training, tested)
     truths = [frame.world_T_camera for frame in frames]
     nearest = NearestView([frame.color for frame in known], [frame.world_T_camera for frame in known])
     scores = {
@@ -41,6 +42,14 @@ def compare_losses(
         estimates = [regress(frame.color, frame.camera).map_T_camera for frame in frames]
         scores[f"PoseNet ({config.network}), loss {loss}"] = score_camera_poses(estimates, truths)
     return _table(scores)
+
+
+def _posed(sequence: IndexedSequence, positions: Sequence[int]) -> list[Frame]:
+    """The frames at some positions that have the camera's pose."""
+    frames = [frame for frame in map(sequence.read, positions) if frame.world_T_camera is not None]
+    if not frames:
+        raise ValueError(f"expected frames with the camera's pose in {sequence.name!r}, got none of {len(positions)}")
+    return frames
 
 
 def _table(scores: dict[str, CameraPoseScore]) -> str:

@@ -270,12 +270,20 @@ class PoseNetJudge(Judge):
 
 
 def split_positions(count: int, held_out_every: int, overfit: int) -> tuple[list[int], list[int]]:
-    """Positions of frames for training and for validation; the same for both when some frames are to be overfitted."""
+    """Positions of frames for training and for validation; the same for both when some frames are to be overfitted.
+
+    Raises ValueError where none would be left for one of them.
+    """
     positions = list(range(count))
     if overfit:
         chosen = np.unique(np.linspace(0, count - 1, min(overfit, count)).round().astype(int)).tolist()
         return chosen, chosen
     if not held_out_every:
         return positions, positions
+    if not 1 < held_out_every <= count:
+        raise ValueError(
+            f"expected held_out_every from 2 to the {count} frames there are, got {held_out_every}: one part of them would be "
+            "empty; set another, or 0 to validate with the frames that are trained with"
+        )
     validation = positions[held_out_every - 1 :: held_out_every]
     return [position for position in positions if position not in set(validation)], validation

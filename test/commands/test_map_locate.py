@@ -1,6 +1,7 @@
 """pose-tracker map and locate, as people call them."""
 
 import csv
+import shutil
 
 import cv2
 import numpy as np
@@ -51,10 +52,33 @@ def test_half_of_a_room_finds_the_other_half(recording, mapped, tmp_path):
         assert cv2.imread(str(picture)) is not None
 
 
+def test_frames_that_cannot_be_read_are_told(recording, mapped, tmp_path):
+    damaged = tmp_path / "damaged"
+    shutil.copytree(recording, damaged, ignore=lambda _, names: [name for name in names if name[6:12] > "000003" and name[0] == "f"])
+    (damaged / "frame-000002.color.png").write_bytes(b"nothing")
+    for arguments in (["map", str(damaged)], ["locate", str(mapped), str(damaged)]):
+        result = CliRunner().invoke(app, [*arguments, "--output", str(tmp_path / arguments[0])])
+        assert result.exit_code == 0, result.output
+        assert "1 of 4 frames could not be read" in " ".join(result.output.split())
+
+
+def test_where_frames_are_is_written_though_their_truth_cannot_be_compared(recording, tmp_path):
+    """Two frames are too few to say how the frame of a map of odometry lies in the sequence's own."""
+    short = tmp_path / "short"
+    shutil.copytree(recording, short, ignore=lambda _, names: [name for name in names if name[6:12] > "000001" and name[0] == "f"])
+    result = CliRunner().invoke(app, ["map", str(short), "--poses", "odometry", "--output", str(tmp_path / "map")])
+    assert result.exit_code == 0, result.output
+    result = CliRunner().invoke(app, ["locate", str(tmp_path / "map"), str(short), "--output", str(tmp_path / "out")])
+    assert result.exit_code == 1
+    assert "surely located" in result.output
+    assert len((tmp_path / "out" / "locations.csv").read_text().splitlines()) == 3
+
+
 def test_what_cannot_be_is_one_sentence(recording, mapped, tmp_path):
     for arguments, said in (
         (["map", str(recording), "--output", str(mapped)], "new or empty"),
         (["map", str(tmp_path / "nowhere")], "no such file"),
+        (["locate", str(mapped), str(recording), "--output", "/dev/null/out"], "expected to write"),
         (["locate", str(tmp_path), str(recording)], "pose-tracker map"),
         (["locate", str(mapped), str(recording), "--set", "selection=both"], "regressor"),
     ):

@@ -137,6 +137,12 @@ def test_frames_are_split(held_out_every, overfit, training, validation):
     assert split_positions(6, held_out_every, overfit) == (training, validation)
 
 
+@pytest.mark.parametrize("held_out_every", [1, 7])
+def test_a_part_without_frames_is_refused(held_out_every):
+    with pytest.raises(ValueError, match="held_out_every from 2 to the 6 frames"):
+        split_positions(6, held_out_every, 0)
+
+
 def test_a_light_network_learns_images_by_heart(room, tmp_path):
     """To a centimetre, as --overfit asks of any network, at a size that takes seconds.
 
