@@ -146,10 +146,10 @@ def test_a_part_without_frames_is_refused(held_out_every):
 def test_a_light_network_learns_images_by_heart(room, tmp_path):
     """To a centimetre, as --overfit asks of any network, at a size that takes seconds.
 
-    Each image is four times in a batch: of few pixels batch normalisation's variances in training are not those after it.
+    Each image is twice in a batch: of few pixels batch normalisation's variances in training are not those after it.
     """
     config = replace(
-        QUICK, steps=150, batch_size=16, learning_rate=2e-3, validate_every=150, loss="beta", beta=0.5, dropout=0.0,
+        QUICK, steps=150, batch_size=8, learning_rate=2e-3, validate_every=150, loss="beta", beta=0.5, dropout=0.0,
         synthetic_views=0, color_defects=False, turn_deg=0.0, average_decay=0.0, warmup_steps=10, weight_decay=0.0,
         checkpoint_minutes=5.0, precision="float32",
     )  # fmt: skip
