@@ -17,6 +17,7 @@ import yaml
 from rich.console import Console
 from rich.progress import Progress
 
+from pose_tracker_ros.evaluation.machine_findings import PROFILE_VARIABLES
 from pose_tracker_ros.resources import share_folder
 
 if TYPE_CHECKING:
@@ -27,8 +28,12 @@ END_S = 10.0
 
 
 def use_shared_memory() -> None:
-    """Have nodes that are made from here on share memory for images, which the middleware's default is too small for."""
-    os.environ.setdefault("FASTRTPS_DEFAULT_PROFILES_FILE", str(share_folder("config") / "fastdds.xml"))
+    """Have nodes that are made from here on share memory for images, which the middleware's default is too small for.
+
+    A profile that the user has set stays the only one.
+    """
+    if not any(os.environ.get(name) for name in PROFILE_VARIABLES):
+        os.environ[PROFILE_VARIABLES[1]] = str(share_folder("config") / "fastdds.xml")
 
 
 @contextmanager

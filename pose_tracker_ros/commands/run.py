@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +11,7 @@ from rich.console import Console
 
 from pose_tracker_ros.commands.errors import reported_errors
 from pose_tracker_ros.commands.overrides import parse_overrides
+from pose_tracker_ros.commands.processes import use_shared_memory
 from pose_tracker_ros.commands.warm_up import compile_with_progress
 from pose_tracker_ros.configuration.given import flattened
 from pose_tracker_ros.nodes.launch_arguments import given_settings
@@ -64,13 +64,12 @@ def run(
     files = params_file or [config / f"{name}.yaml" for name in ("tracker", "camera", "initializer")]
     remappings = tracker_remappings(camera)
     if play and not initializer:
-        remappings.append(("~/initial_pose", f"{camera}/camera/initial_pose"))
+        remappings += [(f"~/{name}", f"{camera}/camera/{name}") for name in ("initial_pose", "initial_poses")]
     parameters = {"object": object_name, "mesh_path": mesh_path, "mesh_unit": mesh_unit, "weights_path": weights_path}
     with reported_errors():
         parameters |= dict(flattened(parse_overrides(set_option)))
     if play:
-        # Images of 640x480 don't fit in the middleware's default shared memory.
-        os.environ.setdefault("FASTRTPS_DEFAULT_PROFILES_FILE", str(config / "fastdds.xml"))
+        use_shared_memory()
     with reported_errors(), NodeGroup() as group:
         group.start(TrackerNode, command_line(remappings, files), given_settings(parameters))
         if initializer:

@@ -111,9 +111,12 @@ class ObjectSet:
             try:
                 model = self._load_model(one)
                 loaded = self.tracker.load_others([model])
-            except (OSError, ValueError) as error:
-                self.failures[one.name] = str(error)
-                self._node.get_logger().error(f"{one.name!r} is not followed: {error}")
+            # Any other would end the thread, and with it the coming of further objects.
+            except Exception as error:
+                known = isinstance(error, (OSError, ValueError, RuntimeError))
+                text = str(error) if known else f"a fault of the tracker, please report it: {error!r}"
+                self.failures[one.name] = text
+                self._node.get_logger().error(f"{one.name!r} is not followed: {text}")
                 continue
             with self._lock:
                 if one not in self._wanted:

@@ -278,11 +278,16 @@ class ObjectTracking:
         frame, results, header = item
         image = frame.color
         for name, result in results.items():
-            if result.state in STATES_WITH_POSE and name in self.objects:
-                pose, model = result.camera_T_object, self.objects[name].model
-                rendering = self.tracker.render(name, frame.camera, pose)
-                lines = [f"{name}: {result.state.value}, {result.reason}, probability {result.score:.2f}"]
-                image = draw_overlay(image, rendering, frame.camera, pose, model.diameter_m, lines)
+            if result.state not in STATES_WITH_POSE:
+                continue
+            pose = result.camera_T_object
+            try:
+                model, rendering = self.objects[name].model, self.tracker.render(name, frame.camera, pose)
+            except KeyError:
+                # It may have been given up since the frame came, and at any time.
+                continue
+            lines = [f"{name}: {result.state.value}, {result.reason}, probability {result.score:.2f}"]
+            image = draw_overlay(image, rendering, frame.camera, pose, model.diameter_m, lines)
         if self._node.context.ok():
             self._overlays.publish(messages.image_message(image, "rgb8", header))
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,12 +16,14 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from pose_tracker_ros.evaluation.benchmark_objects import benchmark_objects
 from pose_tracker_ros.geometry import pose_errors, transform_points
-from pose_tracker_ros.nodes import messages
+from pose_tracker_ros.nodes import messages, object_set
 from pose_tracker_ros.nodes.detections import detection
+from pose_tracker_ros.nodes.object_tracking import ObjectTracking
 from pose_tracker_ros.nodes.single_process import NodeGroup, command_line
 from pose_tracker_ros.nodes.tracker_node import TrackerNode
 from pose_tracker_ros.object_files import write_object
 from pose_tracker_ros.objects import load_object
+from pose_tracker_ros.tracking import TrackState
 
 CARTON = "021-carton"
 TOPIC = {"cube": "cube", "cube#2": "cube_2", CARTON: "object_021_carton", "demo_jug": "demo_jug"}
@@ -214,3 +217,30 @@ def test_nodes_in_two_namespaces_share_nothing(models, frame):
         for _ in range(3):
             two.send(frame)
         assert two.state("/two/tracker/state") == "uninitialised: waiting for a first pose"
+
+
+def test_a_fault_while_an_object_is_loaded_costs_this_object_alone(partner, monkeypatch):
+    def faulty(name, *mesh):
+        raise KeyError("vertices")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(object_set, "load_object", faulty)
+        assert partner.set("objects", ["cube", "demo_jug"]).successful
+        heard = partner.received["/diagnostics"]
+        assert wait_until(lambda: heard and any("a fault of the tracker" in one.message for one in heard[-1].status))
+    assert partner.set("objects", ["demo_jug"]).successful
+    assert wait_until(lambda: partner.state("/tracker/demo_jug/state").startswith("uninitialised"))
+
+
+def test_an_object_that_is_given_up_while_it_is_drawn_is_left_out(frame):
+    """The tracker has no renderer of it any more when the drawing thread asks for it."""
+    drawn, renderers = [], {}
+    tracking = SimpleNamespace(
+        objects={"cube": SimpleNamespace(model=None)},
+        tracker=SimpleNamespace(render=lambda name, *view: renderers[name]),
+        _node=SimpleNamespace(context=SimpleNamespace(ok=lambda: True)),
+        _overlays=SimpleNamespace(publish=drawn.append),
+    )
+    result = SimpleNamespace(state=TrackState.TRACKING, camera_T_object=PLACES["cube"])
+    ObjectTracking._draw(tracking, (frame, {"cube": result}, Header()))
+    assert len(drawn) == 1
