@@ -12,6 +12,9 @@ from launch_ros.substitutions import FindPackageShare
 
 from pose_tracker_ros.nodes.camera_options import CameraOptions
 from pose_tracker_ros.nodes.launch_arguments import (
+    AS_THE_FILE_SAYS,
+    NO,
+    YES,
     LaunchArgument,
     arguments_of,
     check_settings,
@@ -33,7 +36,8 @@ def share(*parts):
 
 ARGUMENTS = [
     LaunchArgument("namespace", "", "Namespace of the nodes and of all topics but /tf and /diagnostics"),
-    *(one._replace(default_value="true") if one.name == "loop" else one for one in arguments_of(CameraOptions, OF_CAMERA)),
+    *arguments_of(CameraOptions, [name for name in OF_CAMERA if name != "loop"]),
+    LaunchArgument("loop", "true", "Begin again at the end; empty: as the camera's parameter file says", [*YES, *NO, AS_THE_FILE_SAYS]),
     *arguments_of(TrackerOptions, OF_TRACKER),
     switch("initializer", False, "Find first poses from the camera's masks instead of being given them"),
     switch("respawn", False, "Start the tracker again when it ends; otherwise its end ends all, with exit code 1"),

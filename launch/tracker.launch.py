@@ -105,6 +105,8 @@ def node(said, name, options, names, params_file):
         "~/initial_pose": "initial_pose_topic",
         "~/initial_poses": "initial_poses_topic",
         **({"~/mask": "mask_topic"} if name == "initializer" else {}),
+        # Where the tracker listens it is offered lost objects.
+        **({"tracker/initial_poses": "initial_poses_topic"} if name == "relocalizer" else {}),
     }
     respawn = said["respawn"] in YES
     action = Node(
@@ -119,7 +121,10 @@ def node(said, name, options, names, params_file):
             {key: ParameterValue(value, value_type=str) for key, value in settings.items()},
             {"use_sim_time": said["use_sim_time"] in YES},
         ],
-        remappings=[(topic, said[argument]) for topic, argument in topics.items()],
+        remappings=[
+            *((topic, said[argument]) for topic, argument in topics.items()),
+            ("~/extrinsics", f"{said['camera']}/extrinsics/depth_to_color"),
+        ],
         respawn=respawn,
         respawn_delay=2.0,
     )

@@ -17,6 +17,7 @@ from pose_tracker_ros.nodes.running import start_ros
 # The names that realsense-ros gives its topics below the camera's namespace.
 COLOR, INFO = "color/image_raw", "color/camera_info"
 DEPTH, DEPTH_INFO = "aligned_depth_to_color/image_raw", "aligned_depth_to_color/camera_info"
+EXTRINSICS = "extrinsics/depth_to_color"
 
 
 def tracker_remappings(camera_namespace: str) -> list[tuple[str, str]]:
@@ -26,6 +27,7 @@ def tracker_remappings(camera_namespace: str) -> list[tuple[str, str]]:
         ("~/depth/image", f"{camera_namespace}/{DEPTH}"),
         ("~/color/camera_info", f"{camera_namespace}/{INFO}"),
         ("~/depth/camera_info", f"{camera_namespace}/{DEPTH_INFO}"),
+        ("~/extrinsics", f"{camera_namespace}/{EXTRINSICS}"),
     ]
 
 

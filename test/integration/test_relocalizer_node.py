@@ -230,3 +230,13 @@ def test_transitions_leave_nothing_behind():
         for _ in range(3):
             turn()
         assert held() == before
+
+
+def test_offers_go_where_the_launch_file_has_the_tracker_listen():
+    with NodeGroup() as nodes:
+        for number, target in enumerate(("/segmentation/poses", "tracker/initial_poses")):
+            # As tracker.launch.py remaps it, by default to itself.
+            arguments = ["--ros-args", "-r", f"__node:=offering_{number}", "-r", f"tracker/initial_poses:={target}"]
+            node = nodes.start(OtherRelocalizer, arguments, {"camera_pose": "tf", "autostart": False})
+            assert node.trigger_configure().name == "SUCCESS"
+            assert "/" + target.lstrip("/") in {one.topic_name for one in node.publishers}
