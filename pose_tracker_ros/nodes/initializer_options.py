@@ -9,18 +9,13 @@ from typing import ClassVar
 from pose_tracker_ros.configuration import merged, option
 from pose_tracker_ros.initialization.config import METHODS, HypothesesConfig
 from pose_tracker_ros.nodes.image_options import ImageOptions
+from pose_tracker_ros.nodes.object_options import ObjectOptions
 
 
 @dataclass(frozen=True)
-class InitializerOptions:
+class InitializerOptions(ObjectOptions):
     """Parameters of :class:`pose_tracker_ros.nodes.initializer_node.InitializerNode`."""
 
-    object: str = option("demo_jug", "Object to find: a name in models/ or a folder with object.yaml", read_only=True)
-    objects: tuple[str, ...] = option(
-        ("",), "Objects to find, instead of object: names or folders; one named twice is two of a kind"
-    )
-    mesh_path: str = option("", "Mesh file instead of the first object's own", read_only=True)
-    mesh_unit: str = option("", "Unit of mesh_path: m, cm, mm or inch; empty = the object's", read_only=True)
     method: str = option("hypotheses", "How the pose is found", choices=METHODS, read_only=True)
     weights_path: str = option("", "Network weights of dense_fusion instead of the first object's own", read_only=True)
     mask_labels: tuple[int, ...] = option(
@@ -45,8 +40,3 @@ class InitializerOptions:
         "mask_label": "mask_labels has one value for each of the objects",
         "detection_class": "detection_classes has one class id for each of the objects",
     }
-
-    @property
-    def wanted(self) -> list[str]:
-        """What ``objects`` names, or, where it names nothing, ``object``."""
-        return [name for name in self.objects if name.strip()] or [self.object]

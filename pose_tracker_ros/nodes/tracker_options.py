@@ -7,19 +7,14 @@ from typing import ClassVar
 
 from pose_tracker_ros.configuration import Rule, merged, option
 from pose_tracker_ros.nodes.image_options import ImageOptions
+from pose_tracker_ros.nodes.object_options import ObjectOptions
 from pose_tracker_ros.tracking.config import TrackerConfig
 
 
 @dataclass(frozen=True)
-class TrackerOptions:
+class TrackerOptions(ObjectOptions):
     """Parameters of :class:`pose_tracker_ros.nodes.tracker_node.TrackerNode`."""
 
-    object: str = option("demo_jug", "Object to track: a name in models/ or a folder with object.yaml", read_only=True)
-    objects: tuple[str, ...] = option(
-        ("",), "Objects to track, instead of object: names or folders; one named twice is two of a kind"
-    )
-    mesh_path: str = option("", "Mesh file instead of the first object's own", read_only=True)
-    mesh_unit: str = option("", "Unit of mesh_path: m, cm, mm or inch; empty = the object's", read_only=True)
     weights_path: str = option("", "Network weights instead of the first object's own", read_only=True)
     kernel_cache: str = option(
         "",
@@ -57,8 +52,3 @@ class TrackerOptions:
             "initial_pose to be 7 numbers x y z qx qy qz qw",
         ),
     )
-
-    @property
-    def wanted(self) -> list[str]:
-        """What ``objects`` names, or, where it names nothing, ``object``."""
-        return [name for name in self.objects if name.strip()] or [self.object]
