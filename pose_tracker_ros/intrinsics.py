@@ -77,7 +77,6 @@ class Undistortion:
         pixels = image.view(np.uint8) if image.dtype == bool else image
         return cv2.remap(pixels, self._nearest, None, cv2.INTER_NEAREST, borderValue=0).view(image.dtype)
 
-
     def points(self, pixels: np.ndarray) -> np.ndarray:
         """Where pixels (N, 2) of the raw image are in the undistorted one."""
         undistort = cv2.fisheye.undistortPoints if self._is_fisheye else cv2.undistortPoints

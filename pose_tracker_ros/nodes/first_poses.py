@@ -35,8 +35,6 @@ class FirstPoses:
     ) -> None:
         """``numbers``: x y z qx qy qz qw of the first object to begin with, all zero for none; ``names``: of the objects, in
         their order, and which are ``tracked``.
-
-        Raises ValueError for another count of numbers.
         """
         self._node, self._names, self._tracked = node, names, tracked
         self._lock = threading.Lock()
@@ -110,8 +108,6 @@ def _found(transforms: Transforms, target: str, source: Header) -> np.ndarray:
 
 
 def _message_of(numbers: Sequence[float]) -> PoseStamped | None:
-    if len(numbers) != 7:
-        raise ValueError(f"expected parameter initial_pose as 7 numbers x y z qx qy qz qw, got {len(numbers)}")
     if not any(numbers):
         return None
     message = PoseStamped()
