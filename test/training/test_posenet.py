@@ -191,7 +191,7 @@ def test_the_command_trains_and_installs(seven_scenes_room, tmp_path):
 
 
 def test_sequences_without_poses_and_recordings_of_objects_are_refused_in_a_sentence(eoat_video, tmp_path):
-    arguments = ["train-relocalizer", eoat_video, "--output", tmp_path / "run", "--set=device=cpu"]
+    arguments = ["train-relocalizer", eoat_video, "--output", tmp_path / "run", "--set=device=cpu", "--set=held_out_every=2"]
     result = CliRunner().invoke(app, list(map(str, arguments)))
     assert result.exit_code == 1
     assert "expected frames with the camera's pose in 'mustard0'" in " ".join(result.output.split())
