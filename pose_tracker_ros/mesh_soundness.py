@@ -13,6 +13,9 @@ from scipy.sparse.csgraph import connected_components
 from pose_tracker_ros.corner_normals import distinct, places
 from pose_tracker_ros.objects import Mesh, mesh_with_normals
 
+# Of the triangles: more than these at one vertex make a shape, as at the tip of a cone.
+FEW = 0.02
+
 
 class FarParts(NamedTuple):
     """Triangles that lie apart from the rest: near (F,) bool of the others; diameters: how far off the nearest of them are,
@@ -24,11 +27,60 @@ class FarParts(NamedTuple):
 
 
 def far_parts(vertices: np.ndarray, faces: np.ndarray) -> FarParts | None:
+    """What is farther from the rest than the rest is large: single vertices of few triangles, or connected parts; None where
+    there is nothing.
+    """
+    # One far triangle would make one place of everything else: only what is exactly alike counts as one.
+    positions, _, index = distinct(vertices)
+    corners = index[faces]
+    stray = _stray_places(positions, corners)
+    if stray is None:
+        return _apart(vertices, faces, corners)
+    near = ~np.any(stray.which[corners], axis=1)
+    return FarParts(near, stray.diameters, int((~near).sum()))
+
+
+class _StrayPlaces(NamedTuple):
+    """which: (D,) bool of all places; diameters: how far off the nearest of them is, in diameters of the rest."""
+
+    which: np.ndarray
+    diameters: float
+
+
+def _stray_places(positions: np.ndarray, corners: np.ndarray) -> _StrayPlaces | None:
+    """Those of places (D, 3) that hang on the surface by edges longer than all the rest is large, None where there are none.
+
+    Edges there are long in every direction, which they are at no end of a bar, however long it is. Where a shape has such an end, a
+    cone, many of its triangles meet there.
+    """
+    ends = np.concatenate([corners[:, [0, 1]], corners[:, [1, 2]], corners[:, [2, 0]]])
+    ends = ends[ends[:, 0] != ends[:, 1]]
+    lengths = np.linalg.norm(positions[ends[:, 0]] - positions[ends[:, 1]], axis=1)
+    shortest = np.full(len(positions), np.inf)
+    for column in range(2):
+        np.minimum.at(shortest, ends[:, column], lengths)
+    used = np.flatnonzero(np.isfinite(shortest))
+    order = used[np.argsort(-shortest[used], kind="stable")]
+    # Box of a place and all after it.
+    low = np.minimum.accumulate(positions[order[::-1]])[::-1]
+    high = np.maximum.accumulate(positions[order[::-1]])[::-1]
+    sizes = np.linalg.norm(high - low, axis=1)[1:]
+    triangles = np.cumsum(np.bincount(corners.ravel(), minlength=len(positions))[order[:-1]])
+    beyond = np.flatnonzero((shortest[order[:-1]] > sizes) & (triangles <= FEW * len(corners)))
+    if not len(beyond):
+        return None
+    found = order[: beyond[-1] + 1]
+    stray = np.zeros(len(positions), bool)
+    stray[found] = True
+    return _StrayPlaces(stray, float(shortest[found].min() / sizes[beyond[-1]]))
+
+
+def _apart(vertices: np.ndarray, faces: np.ndarray, corners: np.ndarray) -> FarParts | None:
     """Connected parts with a gap to the rest that is wider than the rest is large; None where there are none.
 
     The rest grows from the part with the largest surface. Boxes along the axes stand for the parts.
     """
-    labels = _connected(faces, len(vertices), vertices)
+    labels = _connected(corners)
     triangles = vertices[faces].astype(np.float64)
     count = int(labels.max()) + 1
     low, high = np.full((count, 3), np.inf), np.full((count, 3), -np.inf)
@@ -52,12 +104,11 @@ def far_parts(vertices: np.ndarray, faces: np.ndarray) -> FarParts | None:
     return FarParts(near, float(gaps[~inside].min()) / size, int((~near).sum()))
 
 
-def _connected(faces: np.ndarray, vertices: int, positions: np.ndarray) -> np.ndarray:
-    """Numbers (F,) of the connected parts; triangles with the same corner belong together, by number or by place."""
-    # One far triangle would make one place of everything else: only what is exactly alike counts as one.
-    corners = distinct(positions)[2][faces]
+def _connected(corners: np.ndarray) -> np.ndarray:
+    """Numbers (F,) of the connected parts of triangles (F, 3) of places: what has the same corner belongs together."""
+    count = int(corners.max()) + 1
     edges = np.concatenate([corners[:, :2], corners[:, 1:]])
-    graph = coo_array((np.ones(len(edges), bool), (edges[:, 0], edges[:, 1])), (vertices, vertices))
+    graph = coo_array((np.ones(len(edges), bool), (edges[:, 0], edges[:, 1])), (count, count))
     _, labels = connected_components(graph, directed=False)
     return np.unique(labels[corners[:, 0]], return_inverse=True)[1].ravel()
 

@@ -56,17 +56,16 @@ def near_part(read: ReadPart, leave_out: bool = False) -> ReadPart:
 
     Raises ValueError, which says how far they are, where they shall not.
     """
-    part = read.part
-    far = far_parts(part.vertices, part.faces)
-    if far is None:
-        return read
-    said = f"parts are {far.diameters:.3g} diameters apart: {far.count} of {len(part.faces)} triangles are away from the rest"
-    if not leave_out:
-        raise ValueError(
-            f"{said}; remove what does not belong to the object, or leave it out with --parts near (--parts all takes everything)"
-        )
-    near = Part(part.vertices, part.faces[far.near], part.vertex_colors, part.uv, part.texture).compacted()
-    return ReadPart(near, (*read.notes, f"{said}: left out"))
+    while (far := far_parts(read.part.vertices, read.part.faces)) is not None:
+        part = read.part
+        said = f"parts are {far.diameters:.3g} diameters apart: {far.count} of {len(part.faces)} triangles are away from the rest"
+        if not leave_out:
+            raise ValueError(
+                f"{said}; remove what does not belong to the object, or leave it out with --parts near (--parts all takes everything)"
+            )
+        near = Part(part.vertices, part.faces[far.near], part.vertex_colors, part.uv, part.texture).compacted()
+        read = ReadPart(near, (*read.notes, f"{said}: left out"))
+    return read
 
 
 def checked_object(name: str, read: ReadPart, unit: str, max_faces: int) -> CheckedObject:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import open3d as o3d
 from scipy.spatial import cKDTree
 
 from pose_tracker_ros.mesh_files import Part, Surface
@@ -21,6 +20,9 @@ def reconstructed(surface: Surface) -> Part:
 
     Raises ValueError where the points are too few or don't give a surface.
     """
+    # Loaded late: it takes seconds and 100 MB, and most files have a surface already.
+    import open3d as o3d
+
     points = surface.points[np.all(np.isfinite(surface.points), axis=1)]
     colors = None if surface.point_colors is None else surface.point_colors[np.all(np.isfinite(surface.points), axis=1)]
     if len(points) < LEAST_POINTS or not np.ptp(points, axis=0).max() > 0:

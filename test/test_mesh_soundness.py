@@ -84,6 +84,60 @@ def test_a_part_inside_or_on_another_is_no_far_part():
     assert far_parts(whole.vertices, whole.faces) is None
 
 
+def spiked(body, tips):
+    """A body whose vertices of these numbers are where tips (N, 3) are."""
+    vertices = np.array(body.vertices)
+    vertices[: len(tips)] = tips
+    return trimesh.Trimesh(vertices, body.faces, process=False)
+
+
+@pytest.mark.parametrize(
+    "tips",
+    [
+        [(5.0, 0, 0)],
+        [(0, 0, 0.3)],
+        [(-2e5, 1e5, 3e4)],
+        [(5.0, 0, 0), (0, -3.0, 0), (0, 0.2, 7.0)],
+        [(900.0, 900, 900), (900, 900, 900), (900, 900, 900)],
+    ],
+)
+def test_vertices_that_were_lost_far_away_are_named_and_left_out(tmp_path, tips):
+    """As after a wrong bit, an outlier of a scanner, or coordinates of a map with a vertex at nought."""
+    whole = spiked(trimesh.creation.icosphere(4, 0.05), tips)
+    far = far_parts(whole.vertices, whole.faces)
+    touched = np.any(whole.faces < len(tips), axis=1)
+    assert far.count == touched.sum() and np.array_equal(far.near, ~touched)
+    nearest = min(np.linalg.norm(tip) for tip in tips)
+    assert far.diameters == pytest.approx(nearest / np.linalg.norm([0.1] * 3), rel=0.25)
+    whole.export(tmp_path / "part.ply")
+    code, output = add(tmp_path / "part.ply", "--unit", "m", "--models", tmp_path / "models", "--parts", "near")
+    assert code == 0 and "diameters apart" in output and "100 mm large" in output
+
+
+def test_lost_vertices_and_parts_are_both_left_out(tmp_path):
+    body = trimesh.util.concatenate(
+        [trimesh.creation.icosphere(4, 0.05), trimesh.creation.icosphere(1, 0.01).apply_translation([0.7, 0, 0])]
+    )
+    spiked(body, [(0, 90.0, 0)]).export(tmp_path / "part.ply")
+    code, output = add(tmp_path / "part.ply", "--unit", "m", "--models", tmp_path / "models", "--parts", "near")
+    assert code == 0 and output.count("diameters apart") == 2 and "100 mm large" in output
+
+
+@pytest.mark.parametrize("kind", ["rod", "cone", "needle", "broom", "plate", "antenna"])
+def test_long_shapes_are_no_lost_vertices(kind):
+    head = trimesh.creation.icosphere(4, 0.03)
+    shapes = {
+        "rod": [trimesh.creation.cylinder(0.003, 2.0, sections=64)],
+        "cone": [trimesh.creation.cone(0.05, 0.6, sections=64)],
+        "needle": [trimesh.creation.cone(0.001, 0.1, sections=8)],
+        "broom": [head, trimesh.creation.cylinder(0.01, 1.5, sections=12).apply_translation([0, 0, 0.75])],
+        "plate": [trimesh.creation.box((1.0, 0.8, 0.003)), head],
+        "antenna": [head, trimesh.creation.cylinder(0.0005, 0.4, sections=3).apply_translation([0, 0, 0.2])],
+    }
+    whole = trimesh.util.concatenate(shapes[kind])
+    assert far_parts(whole.vertices, whole.faces) is None
+
+
 @pytest.mark.parametrize("offset", [(4.5e5, 5.4e6, 120.0), (0, 0, 1e7), (-3e4, 0, 0)])
 @pytest.mark.parametrize("name", ["map.obj", "map.ply"])
 def test_coordinates_of_a_map_are_moved_before_they_are_rounded(tmp_path, offset, name):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from pathlib import Path
 
 
 def find_companion(mesh: Path, name: str) -> Path | None:
     """The file of a name in a mesh file, None where there is none.
 
-    Names may have blanks, folders of either slash, quotes, another case than the file, and folders of the machine that
+    Names may have blanks, folders of either slash, quotes, another case or form of Unicode than the file, and folders of the machine that
     wrote them. The mesh may be a link: what lies beside the link counts first, then what lies beside its target.
     """
     wanted = name.strip().strip("\"'").replace("\\", "/")
@@ -41,8 +42,17 @@ def _of_any_case(folder: Path, parts: list[str]) -> Path | None:
             continue
         if not folder.is_dir():
             return None
-        alike = sorted(entry for entry in os.listdir(folder) if entry.lower() == part.lower())
+        alike = sorted(entry for entry in os.listdir(folder) if _spelling(entry) == _spelling(part))
         if not alike:
             return None
         folder = folder / alike[0]
     return folder.resolve() if folder.is_file() else None
+
+
+def _spelling(name: str) -> str:
+    """A name in small letters and one form of Unicode; bytes that are none are those of Windows in Western Europe."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        name = name.encode("utf-8", "surrogateescape").decode("cp1252", "replace")
+    return unicodedata.normalize("NFC", name).lower()

@@ -11,6 +11,7 @@ import numpy as np
 from pose_tracker_ros import limits
 from pose_tracker_ros.mesh_files.gltf_buffers import Buffers
 from pose_tracker_ros.mesh_files.gltf_materials import Materials
+from pose_tracker_ros.mesh_files.gltf_poses import DEEPEST, Skins, morphed, transform_of
 from pose_tracker_ros.mesh_files.surface import Part, Surface
 from pose_tracker_ros.mesh_files.text_lines import BYTE_ORDER_MARK
 
@@ -81,6 +82,7 @@ class _Scene:
         self._document = document
         self._buffers = Buffers(document, binary, path)
         self._materials = Materials(document, self._buffers, path)
+        self._skins = Skins(document, self._buffers)
         self._parts: list[Part] = []
         self._triangles = self._visits = 0
 
@@ -101,20 +103,21 @@ class _Scene:
         return Surface(parts, tuple(dict.fromkeys(self._materials.missing)))
 
     def _visit(self, index: int, parent: np.ndarray, above: tuple[int, ...]) -> None:
-        if index in above or len(above) > 64:
+        if index in above or len(above) > DEEPEST:
             raise ValueError("expected a tree of nodes, but they are nested in a circle or too deep")
         # Nodes that have the same children twice double with every level.
         self._visits += 1
         limits.check(self._visits, limits.MESH_NODES, "nodes of a scene")
         node = self._document["nodes"][index]
-        transform = parent @ _transform(node)
+        transform = parent @ transform_of(node)
         if "mesh" in node:
-            for primitive in self._document["meshes"][node["mesh"]]["primitives"]:
-                self._add(primitive, np.eye(4) if "skin" in node else transform)
+            mesh = self._document["meshes"][node["mesh"]]
+            for primitive in mesh["primitives"]:
+                self._add(primitive, transform, node.get("weights", mesh.get("weights", [])), node.get("skin"))
         for child in node.get("children", []):
             self._visit(child, transform, (*above, index))
 
-    def _add(self, primitive: dict[str, Any], transform: np.ndarray) -> None:
+    def _add(self, primitive: dict[str, Any], transform: np.ndarray, weights: list[float], skin: int | None) -> None:
         mode = primitive.get("mode", TRIANGLES)
         if mode not in (TRIANGLES, STRIP, FAN):
             return
@@ -137,31 +140,14 @@ class _Scene:
         limits.check(self._triangles, limits.MESH_TRIANGLES, "triangles")
         if not len(faces):
             return
+        positions = morphed(positions, primitive.get("targets", []), weights, self._buffers)
+        # A skin's joints stand for the node.
+        each = transform[None] if skin is None else self._skins.blended(skin, attributes, len(positions))
         # A mirrored node turns the triangles inside out.
-        if np.linalg.det(transform[:3, :3]) < 0:
+        if np.linalg.det(each[0, :3, :3]) < 0:
             faces = faces[:, ::-1]
-        vertices = positions @ transform[:3, :3].T + transform[:3, 3]
+        vertices = np.einsum("nij,nj->ni", np.broadcast_to(each[:, :3, :3], (len(positions), 3, 3)), positions) + each[:, :3, 3]
         self._parts.append(self._materials.painted(Part(vertices, faces), primitive.get("material"), attributes))
-
-
-def _transform(node: dict[str, Any]) -> np.ndarray:
-    if "matrix" in node:
-        matrix = np.array(node["matrix"], dtype=np.float64).reshape(4, 4).T
-    else:
-        x, y, z, w = np.array(node.get("rotation", (0, 0, 0, 1)), dtype=np.float64)
-        length = x * x + y * y + z * z + w * w
-        s = 2.0 / length if length > 0 else 0.0
-        matrix = np.eye(4)
-        matrix[:3, :3] = [
-            [1 - s * (y * y + z * z), s * (x * y - z * w), s * (x * z + y * w)],
-            [s * (x * y + z * w), 1 - s * (x * x + z * z), s * (y * z - x * w)],
-            [s * (x * z - y * w), s * (y * z + x * w), 1 - s * (x * x + y * y)],
-        ]
-        matrix[:3, :3] *= np.array(node.get("scale", (1, 1, 1)), dtype=np.float64)
-        matrix[:3, 3] = node.get("translation", (0, 0, 0))
-    if not np.all(np.isfinite(matrix)):
-        raise ValueError("expected finite transforms of nodes")
-    return matrix
 
 
 def _faces(indices: np.ndarray, mode: int) -> np.ndarray:

@@ -14,7 +14,7 @@ from pose_tracker_ros import limits
 from pose_tracker_ros.mesh_files.companions import find_companion
 
 COMPONENTS = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
-WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
+WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
 
 
 class Buffers:
@@ -35,8 +35,11 @@ class Buffers:
             raise ValueError(f"expected {start + length} bytes in buffer {view['buffer']}, got {len(whole)}; the file is cut")
         return whole[start : start + length], view.get("byteStride", 0)
 
-    def accessor(self, index: int) -> np.ndarray:
-        """Numbers (N, width) of an accessor as float64; normalised integers as -1..1 or 0..1."""
+    def accessor(self, index: int, shape: tuple[int, int] | None = None) -> np.ndarray:
+        """Numbers (N, width) of an accessor as float64; normalised integers as -1..1 or 0..1.
+
+        Raises ValueError where they are not of a ``shape`` that is given.
+        """
         accessor = self._document["accessors"][index]
         count, width = accessor["count"], WIDTHS[accessor["type"]]
         limits.check(count, 3 * limits.MESH_TRIANGLES, "vertices")
@@ -50,6 +53,8 @@ class Buffers:
         numbers = values.astype(np.float64)
         if accessor.get("normalized", False) and kind.kind != "f":
             numbers = np.maximum(numbers / np.iinfo(kind).max, -1.0)
+        if shape is not None and numbers.shape != shape:
+            raise ValueError(f"expected {shape[0]} rows of {shape[1]} numbers in accessor {index}, got {numbers.shape[0]} of {numbers.shape[1]}")
         return numbers
 
     def uri(self, uri: str) -> bytes | None:

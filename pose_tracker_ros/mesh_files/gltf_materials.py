@@ -12,6 +12,7 @@ from pose_tracker_ros.mesh_files.colors import bytes_of_linear, linear_of_srgb
 from pose_tracker_ros.mesh_files.gltf_buffers import Buffers
 from pose_tracker_ros.mesh_files.surface import Part
 from pose_tracker_ros.mesh_files.textures import decode_texture
+from pose_tracker_ros.mesh_files.wrapping import extended, mirrored
 
 MIRRORED_REPEAT, CLAMP_TO_EDGE = 33648, 33071
 # Of images that viewers may take instead: those that can be read here.
@@ -126,14 +127,10 @@ class Materials:
         self, part: Part, colors: np.ndarray | None, uv: np.ndarray, pixels: np.ndarray, wrapping: tuple[int, int]
     ) -> Part:
         for axis, mode in enumerate(wrapping):
-            if mode == MIRRORED_REPEAT:
-                flipped = np.flip(pixels, axis=1 - axis)
-                pair = (pixels, flipped) if axis == 0 else (flipped, pixels)
-                pixels = np.concatenate(pair, axis=1 - axis)
-                uv = uv * np.where(np.arange(2) == axis, 0.5, 1.0)
-            elif mode == CLAMP_TO_EDGE:
-                half = 0.5 / pixels.shape[1 - axis]
-                uv = np.where(np.arange(2) == axis, np.clip(uv, half, 1 - half), uv) if np.any((uv < 0) | (uv > 1)) else uv
+            if mode in (MIRRORED_REPEAT, CLAMP_TO_EDGE) and np.any((uv[:, axis] < 0) | (uv[:, axis] > 1)):
+                wrapped = mirrored if mode == MIRRORED_REPEAT else extended
+                pixels, along = wrapped(pixels, uv[:, axis], axis)
+                uv = np.column_stack([along if k == axis else uv[:, k] for k in range(2)])
         textured = Part(part.vertices, part.faces, uv=uv, texture=pixels)
         if colors is None or np.all(colors >= 1.0):
             return textured

@@ -71,9 +71,9 @@ def _statements(lines: list[bytes]) -> _Statements:
     for line in lines:
         keyword, _, rest = line.partition(b" ") if b"\t" not in line else line.replace(b"\t", b" ").partition(b" ")
         if keyword == b"v":
-            said.vertices.append(line)
+            said.vertices.append(line.partition(b"#")[0])
         elif keyword == b"vt":
-            said.coordinates.append(line)
+            said.coordinates.append(line.partition(b"#")[0])
         elif keyword in (b"f", b"fo"):
             said.faces.append(rest.partition(b"#")[0])
             said.before.append((len(said.vertices), len(said.coordinates), current))
@@ -151,6 +151,9 @@ def _materials(said: _Statements, path: Path) -> tuple[list[Material], list[str]
                 notes.append(f"the materials {name!r} that {path.name} names are not there")
             else:
                 found = read_materials(library, path) | found
+    if len(said.materials) > 1 and not said.libraries:
+        notes.append(f"{path.name} names materials, but names no file that has them (mtllib)")
+    unnamed = sum(material == 0 for _, _, material in said.before)
     materials = []
     for name in said.materials:
         if name is not None and name in found:
@@ -159,6 +162,8 @@ def _materials(said: _Statements, path: Path) -> tuple[list[Material], list[str]
             materials.append(next(iter(found.values())))
         else:
             missing = f"the material {name!r} is in none of the files of materials" if name and found else ""
+            if name is None and len(said.materials) > 1:
+                missing = f"{unnamed} of {len(said.before)} faces come before any material is named"
             materials.append(Material(missing=missing))
     return materials, notes
 

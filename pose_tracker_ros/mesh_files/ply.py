@@ -54,7 +54,7 @@ def read_ply(path: Path, data: bytes) -> Surface:
         notes.append(f"the texture {Path(textures[0][0]).name!r} is named, but there are no texture coordinates")
     if coordinates is not None and any(texture is not None for _, texture in textures):
         parts = _textured(positions, at, coordinates, textures, faces, triangles.polygons)
-    elif colors is None and faces.colors is not None:
+    elif faces.colors is not None and (colors is None or (_is_one(colors) and not _is_one(faces.colors))):
         own = np.repeat(to_bytes(faces.colors)[triangles.polygons], 3, axis=0)
         parts = [Part(positions[at].reshape(-1, 3), np.arange(at.size).reshape(-1, 3), vertex_colors=own)]
     else:
@@ -67,6 +67,11 @@ def _columns(element: Element, choices: tuple[tuple[str, ...], ...]) -> np.ndarr
         if all(name in element.scalars for name in names):
             return np.column_stack([element.scalars[name] for name in names])
     return None
+
+
+def _is_one(colors: np.ndarray) -> bool:
+    """Whether all colours (N, 3) are the same, as programs write them that have none."""
+    return bool(np.all(colors == colors[:1]))
 
 
 def _faces(elements: dict[str, Element]) -> _Faces:

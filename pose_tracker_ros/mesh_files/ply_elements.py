@@ -48,12 +48,11 @@ def read_elements(data: bytes) -> tuple[list[str], dict[str, Element]]:
 
 def _split(data: bytes) -> tuple[_Header, bytes]:
     end = data.find(END, 0, limits.MEBIBYTE)
-    line_end = data.find(b"\n", end) if end >= 0 else -1
+    # Files of old systems end their lines otherwise.
+    newline = b"\r" if b"\n" not in data[:max(end, 0)] else b"\n"
+    line_end = data.find(newline, end) if end >= 0 else -1
     if not data.startswith(b"ply") or line_end < 0:
-        # Files of old systems end their lines otherwise.
-        line_end = data.find(b"\r", end) if end >= 0 else -1
-        if not data.startswith(b"ply") or line_end < 0:
-            raise ValueError("expected a PLY header from 'ply' to 'end_header', but there is none; the file is cut or something else")
+        raise ValueError("expected a PLY header from 'ply' to 'end_header', but there is none; the file is cut or something else")
     lines = data[:end].decode("utf-8", errors="surrogateescape").replace("\r", "\n").split("\n")
     return _header([line.strip() for line in lines if line.strip()]), data[line_end + 1 :]
 

@@ -17,16 +17,18 @@ TRIANGLE = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribu
 def read_stl(path: Path, data: bytes) -> Surface:
     """The surface of an STL file. Raises ValueError that says what is wrong with it."""
     count = int.from_bytes(data[80:HEADER], "little") if len(data) >= HEADER else 0
-    is_binary = len(data) >= HEADER and len(data) >= HEADER + count * TRIANGLE.itemsize and count > 0
+    whole = HEADER + count * TRIANGLE.itemsize
+    is_binary = len(data) >= whole and count > 0
     # Binary files may begin like text.
-    if data.lstrip()[:5].lower() == b"solid" and (b"vertex" in data[:4096].lower() or not is_binary):
+    is_text = not is_binary or (len(data) > whole and b"vertex" in data[:4096].lower())
+    if data.lstrip()[:5].lower() == b"solid" and is_text:
         corners = _of_text(data)
     elif is_binary:
         limits.check(count, limits.MESH_TRIANGLES, "triangles")
         corners = np.frombuffer(data, TRIANGLE, count, HEADER)["corners"].reshape(-1, 3).astype(np.float64)
     elif len(data) >= HEADER and count:
-        whole = (len(data) - HEADER) // TRIANGLE.itemsize
-        raise ValueError(f"expected {count} triangles as the STL file says, but it ends after {whole}; it is cut")
+        there = (len(data) - HEADER) // TRIANGLE.itemsize
+        raise ValueError(f"expected {count} triangles as the STL file says, but it ends after {there}; it is cut")
     else:
         raise ValueError("expected an STL file, text or binary, with at least one triangle")
     return Surface((Part(corners, np.arange(len(corners)).reshape(-1, 3)),))

@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 from painted_boxes import (
     COLORS,
+    CORNERS,
     FLOAT,
     I16,
     POSITIONS,
+    SIDES,
+    TRIANGLES,
     U8,
     U16,
     atlas,
@@ -24,6 +27,7 @@ from painted_boxes import (
 )
 
 from pose_tracker_ros import limits
+from pose_tracker_ros.geometry import make_pose
 from pose_tracker_ros.objects import load_mesh
 
 TEXTURE = (png(atlas()),)
@@ -47,6 +51,11 @@ def assert_seen(path, colors, tolerance=1):
     mesh = load_mesh(path)
     assert mesh.notes == ()
     assert np.abs(seen_colors(mesh) - colors).max() <= tolerance
+
+
+def assert_same_places(one, other):
+    for a, b in ((one, other), (other, one)):
+        assert np.linalg.norm(a[:, None] - b[None], axis=2).min(axis=1).max() < 1e-6
 
 
 @pytest.mark.parametrize("name", ["box.glb", "box.gltf"])
@@ -168,6 +177,85 @@ def test_textures_repeat_as_their_sampler_says(tmp_path, mode, shift):
     if mode == 33648:
         mirrored = np.column_stack([-coordinates()[:, 0], coordinates()[:, 1]])
         assert_seen(write_gltf(path, {"TEXCOORD_0": uv_attribute(mirrored)}, textured(), TEXTURE, **document), COLORS)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize(("low", "high"), [(-1.0, 2.0), (0.2, 4.0), (-0.5, 0.5)])
+def test_borders_go_on_where_the_sampler_says_so(tmp_path, axis, low, high):
+    """A side whose coordinates run over the borders of a texture of two colours, looked up as a renderer of glTF would."""
+    corners = np.array([(0.5, 0.5)] * 4)
+    corners[:, axis] = [low, high, high, low]
+    uv = np.tile(corners, (6, 1))
+    pixels = np.full((64, 64, 3), 40, np.uint8)
+    (pixels if axis == 0 else pixels.swapaxes(0, 1))[:, 32:] = 200
+    document = {"samplers": [{"wrapS": 33071, "wrapT": 33071}], "textures": [{"source": 0, "sampler": 0}]}
+    path = write_gltf(tmp_path / "box.glb", {"TEXCOORD_0": uv_attribute(uv)}, textured(), (png(pixels),), **document)
+    mesh = load_mesh(path)
+    weights = np.random.default_rng(0).dirichlet([1, 1, 1], 300)
+    there = uv[TRIANGLES[0]][:, axis]
+    truth = np.where(np.clip(weights @ there, 0, 1) > 0.5, 200, 40)
+    found = weights @ mesh.uv[mesh.faces[0]].astype(float)
+    height, width = mesh.texture.shape[:2]
+    seen = mesh.texture[((1 - found[:, 1]) % 1 * height).astype(int), (found[:, 0] % 1 * width).astype(int), 0]
+    assert np.mean(seen != truth) < 0.02
+
+
+@pytest.mark.parametrize("mode", [33648, 33071])
+def test_large_textures_that_go_on_are_saved_as_they_are_read(tmp_path, monkeypatch, mode):
+    monkeypatch.setattr(limits, "TEXTURE_SIDE_PX", 128)
+    document = {"samplers": [{"wrapS": mode, "wrapT": mode}], "textures": [{"source": 0, "sampler": 0}]}
+    uv = np.clip(coordinates() * 3 - 1, -1, 2)
+    path = write_gltf(tmp_path / "box.glb", {"TEXCOORD_0": uv_attribute(uv)}, textured(), (png(np.tile(atlas(), (2, 1, 1))),), **document)
+    assert max(load_mesh(path).texture.shape) <= 128
+
+
+@pytest.mark.parametrize("place", ["mesh", "node"])
+@pytest.mark.parametrize("weights", [[0.5, 0.0], [1.0, -1.0], [0, 0]])
+def test_morph_targets_are_where_their_weights_put_them(tmp_path, place, weights):
+    targets = np.random.default_rng(1).normal(0, 0.01, (2, *CORNERS.shape))
+    attributes = {f"TARGET_{k}": (np.float32(target[np.array(SIDES)].reshape(-1, 3)), FLOAT, False) for k, target in enumerate(targets)}
+    path = write_gltf(tmp_path / "box.gltf", {"TEXCOORD_0": uv_attribute()} | attributes, textured(), TEXTURE)
+    document = json.loads(path.read_text())
+    primitive = document["meshes"][0]["primitives"][0]
+    primitive["targets"] = [{"POSITION": primitive["attributes"].pop(f"TARGET_{k}")} for k in range(2)]
+    document[{"mesh": "meshes", "node": "nodes"}[place]][0]["weights"] = weights
+    path.write_text(json.dumps(document))
+    expected = CORNERS + np.einsum("k,kvi->vi", weights, targets)
+    assert_same_places(load_mesh(path).vertices, expected)
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.01])
+@pytest.mark.parametrize("bound", [True, False])
+def test_vertices_of_skins_follow_their_joints(tmp_path, scale, bound):
+    """Two joints below an armature of another unit; the node of the mesh itself does not move it."""
+    turn, half = np.radians(40), np.radians(20)
+    upper = np.array([[np.cos(turn), -np.sin(turn), 0, 0.03], [np.sin(turn), np.cos(turn), 0, 0], [0, 0, 1, 0.02], [0, 0, 0, 1]])
+    armature = np.diag([scale, scale, scale, 1.0])
+    binds = np.array([np.eye(4), np.linalg.inv(make_pose(np.eye(3), np.array([0.03, 0, 0.02])))]) if bound else np.array([np.eye(4)] * 2)
+    share = np.linspace(0, 1, 8)[np.array(SIDES).ravel()]
+    attributes = {
+        "TEXCOORD_0": uv_attribute(),
+        "JOINTS_0": (np.tile(np.uint8([0, 1, 0, 0]), (24, 1)), U8, False),
+        "WEIGHTS_0": (np.float32(np.column_stack([1 - share, share, 0 * share, 0 * share])), FLOAT, False),
+        "BINDS": (np.float32(binds.swapaxes(1, 2).reshape(2, 16)), FLOAT, False),
+    }
+    nodes = [
+        {"children": [1, 2], "scale": [scale] * 3},
+        {"mesh": 0, "skin": 0, "translation": [7, 7, 7]},
+        {"children": [3]},
+        {"translation": [0.03, 0, 0.02], "rotation": [0, 0, np.sin(half), np.cos(half)]},
+    ]
+    path = write_gltf(tmp_path / "box.gltf", attributes, textured(), TEXTURE, nodes=nodes)
+    document = json.loads(path.read_text())
+    matrices = document["meshes"][0]["primitives"][0]["attributes"].pop("BINDS")
+    document["accessors"][matrices]["type"] = "MAT4"
+    document["skins"] = [{"joints": [2, 3]} | ({"inverseBindMatrices": matrices} if bound else {})]
+    path.write_text(json.dumps(document))
+    joints = [armature, armature @ upper]
+    of_corner = np.linspace(0, 1, 8)
+    points = np.column_stack([CORNERS, np.ones(8)])
+    placed = [points @ (joint @ bind).T for joint, bind in zip(joints, binds)]
+    assert_same_places(load_mesh(path).vertices, ((1 - of_corner)[:, None] * placed[0] + of_corner[:, None] * placed[1])[:, :3])
 
 
 def test_materials_of_the_old_extension_and_other_formats_of_images(tmp_path):

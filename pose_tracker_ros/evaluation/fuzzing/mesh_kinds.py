@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from pathlib import Path
@@ -87,6 +88,54 @@ def _write_gltf(folder: Path) -> Path:
     return folder / "model.gltf"
 
 
+def _write_posed(folder: Path) -> Path:
+    """A glTF file with a skin of two joints, a morph target, vertices that other rows replace, and a texture whose border goes on."""
+    body = _body()
+    count = len(body.vertices)
+    arrays = {
+        "POSITION": np.float32(body.vertices),
+        "TEXCOORD_0": np.float32(np.abs(body.vertices[:, :2]) * 30),
+        "JOINTS_0": np.tile(np.uint8([0, 1, 0, 0]), (count, 1)),
+        "WEIGHTS_0": np.tile(np.float32([0.7, 0.3, 0, 0]), (count, 1)),
+        "target": np.float32(np.full((count, 3), 0.001)),
+        "binds": np.tile(np.eye(4, dtype=np.float32).ravel(), (2, 1)),
+        "indices": np.uint32(body.faces.ravel()),
+        "rows": np.uint32([3, 5]),
+        "others": np.float32(np.zeros((2, 3))),
+    }
+    types = {"f": 5126, "u1": 5121, "u4": 5125}
+    data, views, accessors, place = bytearray(), [], [], {}
+    for name, array in arrays.items():
+        views.append({"buffer": 0, "byteOffset": len(data), "byteLength": array.nbytes})
+        data += array.tobytes() + bytes(-array.nbytes % 4)
+        kind = types.get(array.dtype.kind, types.get(array.dtype.str[1:]))
+        width = {1: "SCALAR", 16: "MAT4"}.get(array[0].size, f"VEC{array[0].size}")
+        place[name] = len(accessors)
+        accessors.append({"bufferView": len(views) - 1, "componentType": kind, "count": len(array), "type": width})
+    sparse = {"bufferView": place["rows"], "componentType": 5125}, {"bufferView": place["others"]}
+    accessors[place["POSITION"]]["sparse"] = {"count": 2, "indices": sparse[0], "values": sparse[1]}
+    attributes = {name: place[name] for name in ("POSITION", "TEXCOORD_0", "JOINTS_0", "WEIGHTS_0")}
+    primitive = {"attributes": attributes, "indices": place["indices"], "targets": [{"POSITION": place["target"]}], "material": 0}
+    cv2.imwrite(str(folder / "tex.png"), _picture())
+    (folder / "part.bin").write_bytes(data)
+    document = {
+        "asset": {"version": "2.0"},
+        "scenes": [{"nodes": [0, 1]}],
+        "nodes": [{"mesh": 0, "skin": 0}, {"children": [2], "scale": [1, 1, 1]}, {"translation": [0.01, 0, 0], "rotation": [0, 0, 0, 1]}],
+        "skins": [{"joints": [1, 2], "inverseBindMatrices": place["binds"]}],
+        "meshes": [{"weights": [0.5], "primitives": [primitive]}],
+        "materials": [{"pbrMetallicRoughness": {"baseColorTexture": {"index": 0}}}],
+        "textures": [{"source": 0, "sampler": 0}],
+        "samplers": [{"wrapS": 33071, "wrapT": 33648}],
+        "images": [{"uri": "tex.png"}],
+        "buffers": [{"uri": "part.bin", "byteLength": len(data)}],
+        "bufferViews": views,
+        "accessors": accessors,
+    }
+    (folder / "part.gltf").write_text(json.dumps(document))
+    return folder / "part.gltf"
+
+
 def _write_yaml(folder: Path) -> Path:
     _body().export(folder / "part.ply")
     (folder / "object.yaml").write_text(
@@ -107,6 +156,11 @@ def _write_depth(folder: Path) -> Path:
     return folder / "depth.png"
 
 
+def _write_array(folder: Path) -> Path:
+    np.save(folder / "depth.npy", np.full((16, 24), 0.7, np.float32))
+    return folder / "depth.npy"
+
+
 def _add(path: Path) -> None:
     """All that add-object does."""
     checked = checked_object("part", near_part(read_part(path)), "m", MAX_FACES)
@@ -123,7 +177,9 @@ STL_TEXT = FuzzKind("stl_text", lambda folder: _write_stl(folder, "stl_ascii"), 
 GLB = FuzzKind("glb", lambda folder: _write_glb(folder, True), _add)
 GLB_COLORS = FuzzKind("glb_colors", lambda folder: _write_glb(folder, False), load_mesh)
 GLTF_JSON = FuzzKind("json", _write_gltf, _add)
+GLTF_POSED = FuzzKind("json_skin", _write_posed, load_mesh)
 TEXTURE_PNG = FuzzKind("texture_png", _write_texture, lambda path: load_mesh(path.with_name("part.obj")))
 DEPTH_PNG = FuzzKind("depth_png", _write_depth, lambda path: read_depth(path, 0.001))
+DEPTH_NPY = FuzzKind("depth_npy", _write_array, read_depth)
 OBJECT_YAML = FuzzKind("yaml", _write_yaml, lambda path: load_object(str(path.parent)))
 SCENE_YAML = FuzzKind("scene_yaml", _write_scene, load_scene)
