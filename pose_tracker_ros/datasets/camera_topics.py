@@ -144,8 +144,9 @@ def _best(ranks: Mapping[str, tuple], what: str, option: str, source: object) ->
 
 
 def _info_of(image: str, infos: Sequence[str], source: object) -> str:
-    """The intrinsics that are published beside an image."""
-    beside = _infos_beside(image, infos) or list(infos)
+    """The intrinsics that are published beside an image, or nearest to it."""
+    shared = {name: _shared_names(name, image) for name in infos}
+    beside = _infos_beside(image, infos) or [name for name in infos if shared[name] == max(shared.values())]
     if len(beside) != 1:
         found = ", ".join(sorted(beside)) or "none"
         raise DatasetError(

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from pose_tracker_ros.datasets.files import LOSSY_SUFFIXES, DatasetError, read_image
+from pose_tracker_ros.datasets.files import LEVELS_8_BIT, LOSSY_SUFFIXES, DatasetError, read_image, upright
 
 Label = int | tuple[int, int, int]
 HALF = 0.5
@@ -57,6 +57,8 @@ def read_labels(path: Path) -> np.ndarray:
             image = image[..., 0]
     if image.dtype.kind == "f":
         image = np.nan_to_num(image).astype(np.int64)
+    if image.ndim == 3 and image.dtype == np.uint16:
+        image = np.uint8(image // LEVELS_8_BIT if image.max() > np.iinfo(np.uint8).max else image)
     return image
 
 
@@ -147,7 +149,7 @@ def _palette_indices(path: Path) -> np.ndarray | None:
         with Image.open(path) as image:
             if image.mode != "P" or (image.getpalette() or [1])[:3] != [0, 0, 0]:
                 return None
-            return np.array(image)
+            return upright(np.array(image), path.read_bytes())
     except (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None  # read_image says what is wrong
 

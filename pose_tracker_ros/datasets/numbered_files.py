@@ -9,7 +9,7 @@ from pathlib import Path
 from pose_tracker_ros.datasets.files import DatasetError
 
 COLOR_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".jp2")
-DEPTH_SUFFIXES = (".png", ".tif", ".tiff", ".pgm")
+DEPTH_SUFFIXES = (".png", ".tif", ".tiff", ".pgm", ".npy")
 # Unix times in seconds with a fraction, as of the TUM RGB-D benchmark.
 _SECONDS = re.compile(r"([0-9]{10})\.([0-9]{1,9})")
 # Names with two numbers, such as 12.png beside 12_1.png, leave open which one counts.

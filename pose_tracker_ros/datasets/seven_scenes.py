@@ -14,8 +14,9 @@ from typing import NamedTuple
 import numpy as np
 
 from pose_tracker_ros.camera import PinholeCamera
-from pose_tracker_ros.datasets.files import DatasetError, read_color, read_depth, read_matrix, read_text
+from pose_tracker_ros.datasets.files import DatasetError, read_color, read_depth, read_text
 from pose_tracker_ros.datasets.frame_times import DEFAULT_RATE_HZ
+from pose_tracker_ros.datasets.intrinsics_files import read_intrinsics
 from pose_tracker_ros.datasets.numbered_files import number_in_name
 from pose_tracker_ros.datasets.numbered_sequence import camera_of
 from pose_tracker_ros.datasets.pose_files import PoseFiles
@@ -126,7 +127,7 @@ class SevenScenesSequence(IndexedSequence):
     def _camera(self, size: tuple[int, int]) -> PinholeCamera:
         """Camera of colour images of a size (height, width)."""
         if self._intrinsics is not None:
-            camera = camera_of(read_matrix(self._intrinsics, (3, 3)), size, self._intrinsics)
+            camera = camera_of(read_intrinsics(self._intrinsics), size, self._intrinsics)
         else:
             focal = FOCAL_PX * size[1] / WIDTH_PX
             camera = PinholeCamera(size[1], size[0], focal, focal, size[1] / 2, size[0] / 2)

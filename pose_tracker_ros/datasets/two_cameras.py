@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from pose_tracker_ros.datasets.files import DatasetError, read_matrix
+from pose_tracker_ros.datasets.intrinsics_files import read_intrinsics
 from pose_tracker_ros.datasets.numbered_sequence import EXTRINSICS, NumberedSequence, camera_of
 from pose_tracker_ros.datasets.pose_files import rigid
 from pose_tracker_ros.datasets.pose_texts import parse_intrinsics
@@ -103,7 +104,7 @@ class TwoCameraSequence(NumberedSequence):
 def _intrinsics(option: str, text: str | None, path: Path) -> tuple[np.ndarray, str]:
     """An intrinsic matrix (3, 3) of an option, else of a file, and where it is from."""
     if text is None and path.is_file():
-        return read_matrix(path, (3, 3)), str(path)
+        return read_intrinsics(path), str(path)
     try:
         matrix = parse_intrinsics(text or "")
     except ValueError as error:

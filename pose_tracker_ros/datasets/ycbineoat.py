@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from pose_tracker_ros.datasets.files import DatasetError, read_matrix
+from pose_tracker_ros.datasets.files import DatasetError
+from pose_tracker_ros.datasets.intrinsics_files import NAMES, find_intrinsics, read_intrinsics
 from pose_tracker_ros.datasets.numbered_sequence import EXTRINSICS, NumberedSequence, camera_of
 from pose_tracker_ros.objects import ObjectModel, load_mesh
 
@@ -35,7 +36,7 @@ class YcbInEoatSequence(NumberedSequence):
         if (path / EXTRINSICS).is_file():
             return False  # two cameras
         has_images = (path / "rgb").is_dir() and any((path / name).is_dir() for name in DEPTH_FOLDERS)
-        return (path / "annotated_poses").is_dir() or (has_images and (path / "cam_K.txt").is_file())
+        return (path / "annotated_poses").is_dir() or (has_images and find_intrinsics(path) is not None)
 
     def __init__(
         self,
@@ -71,7 +72,8 @@ class YcbInEoatSequence(NumberedSequence):
             rate_hz=rate_hz,
             on_error=on_error,
         )
-        self._matrix = read_matrix(folder / "cam_K.txt", (3, 3))
+        self._intrinsics = find_intrinsics(folder) or folder / NAMES[0]
+        self._matrix = read_intrinsics(self._intrinsics)
         self._models_folder = Path(models_folder) if models_folder else folder.resolve().parent / "models"
 
     def load_model(self, name: str) -> ObjectModel:
@@ -82,7 +84,7 @@ class YcbInEoatSequence(NumberedSequence):
             raise DatasetError(str(error)) from error
 
     def _cameras(self, color_size: tuple[int, int], depth_size: tuple[int, int]) -> dict[str, object]:
-        return {"camera": camera_of(self._matrix, color_size, self.folder / "cam_K.txt")}
+        return {"camera": camera_of(self._matrix, color_size, self._intrinsics)}
 
 
 def object_of_video(name: str) -> str | None:

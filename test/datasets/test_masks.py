@@ -108,15 +108,29 @@ def test_labels_as_people_write_them():
             parse_label(wrong)
 
 
-@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
-def test_images_and_masks_are_turned_as_their_tags_say(tmp_path, orientation):
-    turns = {1: 0, 3: 2, 6: 1, 8: 3}  # by 90 degrees, counter-clockwise, from the upright image to the file's
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["photo", "opacity", "palette"])
+def test_images_and_masks_are_turned_as_their_tags_say(tmp_path, orientation, kind):
+    way = {
+        2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANSPOSE", 6: "ROTATE_90", 7: "TRANSVERSE", 8: "ROTATE_270",
+    }  # fmt: skip
     upright = colors((250, 250, 250))
+    image = {"photo": Image.fromarray(upright), "opacity": Image.fromarray(opacity(255)), "palette": palette(7)}[kind]
+    # What a camera held in this way stores.
+    stored = image.transpose(getattr(Image.Transpose, way[orientation])) if orientation in way else image
     tags = Image.Exif()
     tags[0x0112] = orientation
-    Image.fromarray(np.rot90(upright, turns[orientation])).save(tmp_path / "tagged.jpg", quality=95, exif=tags)
-    assert np.abs(read_color(tmp_path / "tagged.jpg").astype(int) - upright).mean() < 3
-    assert (read_mask(tmp_path / "tagged.jpg") ^ SQUARE).sum() < 0.02 * SQUARE.sum()
+    path = tmp_path / ("tagged.jpg" if kind == "photo" else "tagged.png")
+    stored.save(path, exif=tags, **({"quality": 95} if kind == "photo" else {}))
+    assert (read_mask(path) ^ SQUARE).sum() <= (0.02 * SQUARE.sum() if kind == "photo" else 0)
+    if kind == "photo":
+        assert np.abs(read_color(path).astype(int) - upright).mean() < 3
+
+
+def test_colours_of_16_bits_are_labels_too(tmp_path):
+    for name, step in (("high", 257), ("low", 1)):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), colors((3, 90, 7), (200, 0, 0))[..., ::-1].astype(np.uint16) * step)
+        assert np.array_equal(read_mask(tmp_path / f"{name}.png", "3,90,7"), SQUARE)
 
 
 @pytest.mark.parametrize(

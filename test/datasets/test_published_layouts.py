@@ -111,6 +111,69 @@ def test_units_of_depth(folder, kind):
     assert frame.depth[0, 0] == 0
 
 
+@pytest.mark.parametrize(
+    ("kind", "unit"), [(np.float32, None), (np.float64, None), (np.uint16, None), (np.int64, None), (np.float32, "mm")]
+)
+def test_depth_in_arrays_of_numpy(folder, kind, unit):
+    root = folder()
+    for index in range(3):
+        (root / "depth" / f"{index}.png").unlink()
+        metres = depth_m_of(index)
+        array = metres * (1 if np.issubdtype(kind, np.floating) and unit is None else 1000)
+        np.save(root / "depth" / f"{index}.npy", array.astype(kind)[..., None])
+    np.testing.assert_allclose(open_sequence(root, depth_unit=unit).read(1).depth, depth_m_of(1), atol=1e-6)
+    whole = (root / "depth" / "1.npy").read_bytes()
+    for broken in (whole[:-9], whole[:40], b"", b"PK" + whole, whole.replace(b"(24, 32, 1)", b"(24, 99999)")):
+        (root / "depth" / "1.npy").write_bytes(broken)
+        with pytest.raises(DatasetError, match="1.npy"):
+            open_sequence(root).read(1)
+
+
+FX, FY, CX, CY = K[0, 0], K[1, 1], K[0, 2], K[1, 2]
+INTRINSICS = {
+    "numpy": ("cam_K.txt", repr(K.tolist())),
+    "printed": ("cam_K.txt", str(K)),
+    "commas": ("cam_K.txt", f"{FX}, 0, {CX}\n0, {FY}, {CY}\n0, 0, 1\n"),
+    "byte order mark": ("cam_K.txt", f"\ufeff{FX} 0 {CX} 0 {FY} {CY} 0 0 1"),
+    "four numbers": ("cam_K.txt", f"{FX} {FY} {CX} {CY}"),
+    "projection": ("cam_K.txt", f"{FX} 0 {CX} 0\n0 {FY} {CY} 0\n0 0 1 0"),
+    "four by four": ("intrinsics.txt", f"{FX} 0 {CX} 0\n0 {FY} {CY} 0\n0 0 1 0\n0 0 0 1"),
+    "bop": ("camera.json", json.dumps({"cx": CX, "cy": CY, "depth_scale": 0.1, "fx": FX, "fy": FY, "height": HEIGHT, "width": WIDTH})),
+    "open3d": ("camera_intrinsic.json", json.dumps({"width": WIDTH, "height": HEIGHT, "intrinsic_matrix": K.T.ravel().tolist()})),
+    "open3d trajectory": ("intrinsics.json", json.dumps({"class_name": "x", "intrinsic": {"intrinsic_matrix": K.T.ravel().tolist()}})),
+    "matrix in json": ("camera.json", json.dumps({"cam_K": K.tolist()})),
+    "ros": ("camera_info.yaml", f"image_width: {WIDTH}\ncamera_matrix: {{rows: 3, cols: 3, data: {K.ravel().tolist()}}}\ndistortion_coefficients: {{data: [0, 0, 0, 0, 0]}}\n"),
+}
+
+
+@pytest.mark.parametrize("kind", INTRINSICS)
+def test_intrinsics_as_programs_write_them(folder, kind):
+    root = folder()
+    (root / "cam_K.txt").unlink()
+    name, text = INTRINSICS[kind]
+    (root / name).write_text(text, encoding="utf-8")
+    np.testing.assert_allclose(open_sequence(root).read(0).camera.matrix, K)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("cam_K.txt", "1 2 3", "got 3 numbers"),
+        ("cam_K.txt", "fx 1 fy 2", "could not convert"),
+        ("camera.json", '{"fx": 1}', "fy"),
+        ("camera.json", "[[1, 2], [3]]", "those of a matrix"),
+        ("camera_info.yaml", f"K: {K.ravel().tolist()}\nD: [0.1, 0, 0, 0, 0]", "undistort the images"),
+        ("camera_info.yaml", "K: [", "flow node"),
+    ],
+)
+def test_what_is_no_intrinsics_is_named(folder, name, text, words):
+    root = folder()
+    (root / "cam_K.txt").unlink()
+    (root / name).write_text(text)
+    with pytest.raises(DatasetError, match=f"(?s){name}.*{words}"):
+        open_sequence(root)
+
+
 @pytest.mark.parametrize("unit", ["inch", "0mm", "-1", "", "mm mm", "1e-3"])
 def test_other_units_are_answered_with_those_that_there_are(folder, unit):
     with pytest.raises(DatasetError, match="expected depth_unit.*such as mm, m, 0.1mm"):

@@ -133,3 +133,12 @@ def test_folders_of_matrices(tmp_path, bop_scene, name):
     rows = read_track(tmp_path, open_sequence(bop_scene))
     assert [row.index for row in rows] == [3, 10]
     np.testing.assert_allclose(rows[1].camera_T_object, pose_of(10), atol=1e-12)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "ascii"])
+@pytest.mark.parametrize("text", [lambda pose: repr(pose.tolist()), lambda pose: str(pose).replace("\n", "\r\n"), lambda pose: "\t".join(map(repr, pose.ravel().tolist()))])
+def test_matrices_as_other_systems_write_them(tmp_path, bop_scene, encoding, text):
+    with np.printoptions(precision=12, suppress=True):
+        (tmp_path / "0003.txt").write_bytes(text(pose_of(3)).encode(encoding))
+    (row,) = read_track(tmp_path, open_sequence(bop_scene))
+    np.testing.assert_allclose(row.camera_T_object, pose_of(3), atol=1e-9)

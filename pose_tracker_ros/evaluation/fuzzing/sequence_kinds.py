@@ -12,6 +12,7 @@ from rosbags.typesys import Stores, get_typestore
 
 from pose_tracker_ros.datasets import open_sequence
 from pose_tracker_ros.datasets.files import read_color
+from pose_tracker_ros.datasets.intrinsics_files import read_intrinsics
 from pose_tracker_ros.datasets.masks import read_mask
 from pose_tracker_ros.evaluation.fuzzing.kinds import FuzzKind
 from pose_tracker_ros.evaluation.result_files import is_tum_trajectory, read_tum
@@ -131,6 +132,12 @@ def _write_image(folder: Path, name: str) -> Path:
     return path
 
 
+def _write_intrinsics(folder: Path, name: str) -> Path:
+    entries = {"width": WIDTH, "camera_matrix": {"rows": 3, "cols": 3, "data": [40.0, 0, 15.5, 0, 42.0, 11.5, 0, 0, 1]}, "D": [0.0, 0, 0, 0]}
+    (folder / name).write_text(json.dumps(entries))
+    return folder / name
+
+
 def _write_labels(folder: Path) -> Path:
     labels = np.zeros((HEIGHT, WIDTH), np.uint16)
     labels[5:15, 5:20] = 3
@@ -146,6 +153,8 @@ MCAP_ZSTD = FuzzKind("mcap_zstd", lambda folder: _write_bag(folder, StoragePlugi
 DB3 = FuzzKind("db3", lambda folder: _write_bag(folder, StoragePlugin.SQLITE3, False), _read_sequence)
 SCENE_JSON = FuzzKind("scene_json", _write_scene, lambda path: _read_sequence(path.parent))
 POSE_TXT = FuzzKind("pose_txt", _write_matrix, lambda path: _read_sequence(path.parent.parent))
+CAMERA_JSON = FuzzKind("camera_json", lambda folder: _write_intrinsics(folder, "camera.json"), read_intrinsics)
+CAMERA_YAML = FuzzKind("camera_yaml", lambda folder: _write_intrinsics(folder, "camera_info.yaml"), read_intrinsics)
 TRAJECTORY_CSV = FuzzKind("csv", _write_ours, _read_results)
 BOP_CSV = FuzzKind("bop_csv", _write_bop, _read_results)
 TUM = FuzzKind("tum", _write_tum, _read_results)
