@@ -9,6 +9,7 @@ import os
 import platform
 import re
 import shutil
+import stat
 import sys
 import tempfile
 from collections.abc import Iterable
@@ -46,6 +47,19 @@ def cache_root() -> Path:
     return caches / "pose_tracker_ros" / "kernels"
 
 
+def private_root() -> Path:
+    """A folder of this user alone below the temporary folder; raises OSError where it may be somebody else's.
+
+    What lies in it is run, and everybody may write to the temporary folder.
+    """
+    root = Path(tempfile.gettempdir()) / f"pose_tracker_ros_{os.getuid()}"
+    root.mkdir(mode=0o700, exist_ok=True)
+    status = root.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
+        raise PermissionError(f"expected {root} to be this user's alone")
+    return root / "kernels"
+
+
 def source_hash(paths: Iterable[Path]) -> str:
     """16 hexadecimal digits that change when any of the files does."""
     digest = hashlib.sha256()
@@ -59,17 +73,21 @@ def source_hash(paths: Iterable[Path]) -> str:
 def cache_folder(versions: str, sources: str) -> Path:
     """A writable folder for the kernels of some ``versions`` (of compiler and Python) and a hash of their ``sources``.
 
-    Of folders for other sources the last used ones stay, older ones are removed. Where nothing can be written it is
-    a temporary folder, with a warning.
+    Of folders for other sources the last used ones stay, older ones are removed. Where a user has no place for caches, as one
+    without a home, it is below the temporary folder; where nothing can be written it lasts as long as the process, with a warning.
     """
-    try:
-        folder = cache_root() / versions / sources
-        make_writable(folder)
-    except (OSError, RuntimeError) as error:
-        return temporary_folder(error)
-    os.utime(folder)
-    _remove_old(folder.parent)
-    return folder
+    reason: Exception
+    for root in (cache_root,) if os.environ.get(FOLDER_VARIABLE) else (cache_root, private_root):
+        try:
+            folder = root() / versions / sources
+            make_writable(folder)
+        except (OSError, RuntimeError) as error:
+            reason = error
+            continue
+        os.utime(folder)
+        _remove_old(folder.parent)
+        return folder
+    return temporary_folder(reason)
 
 
 def make_writable(folder: Path) -> None:

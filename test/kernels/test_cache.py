@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -179,6 +180,39 @@ def test_the_cache_is_in_the_user_s_cache_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     assert cache.cache_root() == tmp_path / "home" / ".cache" / "pose_tracker_ros" / "kernels"
+
+
+@pytest.fixture
+def homeless(tmp_path, monkeypatch):
+    """A user without a place for caches; gives what becomes the temporary folder."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("POSE_TRACKER_KERNEL_CACHE", "")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+def test_a_user_without_a_home_keeps_kernels_in_a_folder_of_its_own(homeless):
+    folder = cache.cache_folder("numba", "0" * 16)
+    assert folder == cache.cache_folder("numba", "0" * 16) and folder.is_relative_to(homeless)
+    own = homeless / f"pose_tracker_ros_{os.getuid()}"
+    assert folder.is_relative_to(own) and own.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("kind", ["others may write", "a link", "a file"])
+def test_kernels_are_not_taken_from_a_folder_that_may_be_anybodys(homeless, caplog, kind):
+    own, elsewhere = homeless / f"pose_tracker_ros_{os.getuid()}", homeless / "elsewhere"
+    elsewhere.mkdir(mode=0o700)
+    if kind == "others may write":
+        own.mkdir()
+        own.chmod(0o777)
+    elif kind == "a link":
+        own.symlink_to(elsewhere)
+    else:
+        own.touch()
+    folder = cache.cache_folder("numba", "0" * 16)
+    assert folder.name.startswith("pose_tracker_kernels_") and "compiled anew" in caplog.text
+    assert not list(elsewhere.iterdir())
 
 
 def test_the_folder_is_chosen_before_kernels_are_imported(monkeypatch):
