@@ -7,6 +7,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import yaml
@@ -254,3 +255,26 @@ def test_an_object_given_as_a_folder_has_its_name():
     with NodeGroup() as group:
         camera = group.start(CameraNode, parameters={"object": str(folder), "autostart": False})
         assert "/camera/cube/ground_truth" in [name for name, _ in camera.get_topic_names_and_types()]
+
+
+@pytest.fixture
+def recorded_folder(tmp_path):
+    """A frame as one records it, its depth of 0.5 m in tenths of millimetres."""
+    for name, image in (("rgb", np.full((24, 32, 3), 90, np.uint8)), ("depth", np.full((24, 32), 5000, np.uint16))):
+        (tmp_path / "kettle" / name).mkdir(parents=True)
+        cv2.imwrite(str(tmp_path / "kettle" / name / "0.png"), image)
+    np.savetxt(tmp_path / "kettle" / "cam_K.txt", [[40.0, 0, 15.5], [0, 42, 11.5], [0, 0, 1]])
+    return tmp_path / "kettle"
+
+
+@pytest.mark.parametrize(("options", "depth_m"), [([""], 5.0), (["depth_unit=0.1mm"], 0.5), (["depth_unit=0.25mm", "rate_hz=5"], 1.25)])
+def test_options_of_a_reader_are_a_parameter(recorded_folder, options, depth_m):
+    with NodeGroup() as group:
+        parameters = {"source": str(recorded_folder), "reader": options, "object": "cube", "autostart": False}
+        camera = group.start(CameraNode, parameters=parameters)
+        assert np.allclose(camera.sequence.read(0).depth, depth_m)
+
+
+def test_a_wrong_option_of_a_reader_is_answered_with_those_that_there_are(recorded_folder):
+    with NodeGroup() as group, pytest.raises(ValueError, match="depth_unit.*got units"):
+        group.start(CameraNode, parameters={"source": str(recorded_folder), "reader": ["units=mm"], "autostart": False})
