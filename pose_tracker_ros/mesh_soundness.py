@@ -53,12 +53,13 @@ def _stray_places(positions: np.ndarray, corners: np.ndarray) -> _StrayPlaces | 
     Edges there are long in every direction, which they are at no end of a bar, however long it is. Where a shape has such an end, a
     cone, many of its triangles meet there.
     """
-    ends = np.concatenate([corners[:, [0, 1]], corners[:, [1, 2]], corners[:, [2, 0]]])
-    ends = ends[ends[:, 0] != ends[:, 1]]
-    lengths = np.linalg.norm(positions[ends[:, 0]] - positions[ends[:, 1]], axis=1)
     shortest = np.full(len(positions), np.inf)
-    for column in range(2):
-        np.minimum.at(shortest, ends[:, column], lengths)
+    # One side of all triangles at a time: meshes of millions have to fit into memory.
+    for one, other in ((0, 1), (1, 2), (2, 0)):
+        lengths = np.linalg.norm(positions[corners[:, one]] - positions[corners[:, other]], axis=1)
+        lengths[lengths == 0] = np.inf
+        for column in (one, other):
+            np.minimum.at(shortest, corners[:, column], lengths)
     used = np.flatnonzero(np.isfinite(shortest))
     order = used[np.argsort(-shortest[used], kind="stable")]
     # Box of a place and all after it.

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from pose_tracker_ros.camera import crop_camera
 from pose_tracker_ros.commands.errors import reported_errors
+from pose_tracker_ros.commands.output_folders import check_writable
 from pose_tracker_ros.commands.overrides import parse_overrides
 from pose_tracker_ros.commands.tables import print_table
 from pose_tracker_ros.configuration import load_config
@@ -118,14 +119,14 @@ def align_masks_command(
             return
         if demo:
             model = _load(object_name or "demo_jug", mesh_unit)
-            output.mkdir(parents=True, exist_ok=True)
+            check_writable(output)
             given = demo_views(model, object_name or "demo_jug", seed)
             write_mask_views(output / "views.yaml", given)
             _write_renderings(output / "renderings.png", model)
         else:
             given = _given(object_name, mask, intrinsics, relative_pose, depth, color, label, views, start, truth)
             model = _load(given.object_name, mesh_unit)
-            output.mkdir(parents=True, exist_ok=True)
+            check_writable(output)
         begin = time.perf_counter()
         result = align_masks(model.mesh, given.views, given.start, settings)
         _report(model, given, result, time.perf_counter() - begin)

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from pose_tracker_ros.commands.demo_several import run_several
 from pose_tracker_ros.commands.errors import reported_errors
+from pose_tracker_ros.commands.output_folders import check_writable
 from pose_tracker_ros.commands.overrides import parse_overrides
 from pose_tracker_ros.commands.processes import camera_process, median_and_95, use_shared_memory, watch
 from pose_tracker_ros.commands.tables import print_table
@@ -66,7 +67,7 @@ def demo(
         tracker_config = load_config(TrackerConfig, None, options, OFFLINE)
         # As the configuration reads them: a whole number for an option that is not, which ROS would refuse.
         parameters = {name: attrgetter(name)(tracker_config) for name in options}
-        output.mkdir(parents=True, exist_ok=True)
+        check_writable(output)
         names = objects or ["demo_jug"]
         console.print(f"simulated camera and tracker over DDS for {seconds:.0f} s")
         if len(names) > 1 or add:

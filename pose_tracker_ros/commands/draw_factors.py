@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from pose_tracker_ros.commands.errors import reported_errors
+from pose_tracker_ros.commands.output_folders import check_writable
 from pose_tracker_ros.evaluation.factor_pictures import factor_figure, seen_factors
 from pose_tracker_ros.evaluation.frozen_sets import frozen_cases
 from pose_tracker_ros.evaluation.plots import save_figures
@@ -29,7 +30,7 @@ def draw(
             raise ValueError(f"expected a frame below {len(sequence)}, got {frame}; the sequence has no more")
         frames = [sequence.read(position) for position in range(max(frame - before, 0), frame + 1)]
         figure = factor_figure(seen_factors(frames, case.model, frames[0].truth[object_name]))
-        output.mkdir(parents=True, exist_ok=True)
+        check_writable(output)
         save_figures({"factors": figure}, output)
 
 

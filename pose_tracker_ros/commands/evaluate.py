@@ -263,8 +263,12 @@ def _choose_object(sequence: FrameSequence, wanted: str | None) -> str:
         return wanted
     if wanted is None and len(known) == 1:
         return known[0]
-    names = ", ".join(known) or "no object with a known pose"
-    raise DatasetError(f"expected --object with one of {names} of sequence {sequence.name!r}, got {wanted or 'none'}")
+    if not known:
+        raise DatasetError(
+            f"expected true poses in sequence {sequence.name!r}, got none; say whose they are with --reader object_name=NAME, or "
+            "compare with the images themselves: --outlines FOLDER"
+        )
+    raise DatasetError(f"expected --object with one of {', '.join(known)} of sequence {sequence.name!r}, got {wanted or 'none'}")
 
 
 def _any_object(sequence: FrameSequence, wanted: str | None, model: ObjectModel | None) -> str:

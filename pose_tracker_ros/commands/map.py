@@ -15,6 +15,7 @@ from rich.progress import track as progress
 from rich.table import Table
 
 from pose_tracker_ros.commands.errors import reported_errors
+from pose_tracker_ros.commands.output_folders import check_writable
 from pose_tracker_ros.commands.overrides import parse_overrides
 from pose_tracker_ros.commands.sequences import DepthUnit, ReaderOptions, open_frames, report_reading
 from pose_tracker_ros.commands.tables import print_table
@@ -61,6 +62,7 @@ def map_command(
         frames = open_frames(sequence, reader, depth_unit, on_error="skip")
         options = load_config(MapConfig, config, parse_overrides(set_option))
         total = len(range(first, len(frames), every))
+        check_writable(output)
         given, chosen = has_poses(thinned(frames, first, every), poses)
         builder = MapBuilder(output, options, GivenPoses(options) if given else Odometry(options))
         count = 0

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import track as progress
 
 from pose_tracker_ros.commands.errors import reported_errors
+from pose_tracker_ros.commands.output_folders import check_writable
 from pose_tracker_ros.commands.overrides import parse_overrides
 from pose_tracker_ros.configuration import load_config
 from pose_tracker_ros.objects import ObjectModel, load_object
@@ -55,6 +56,7 @@ def render(
         if benchmark:
             measure_speed(models, scene, benchmark, seed)
         if picture is None and not benchmark:
+            check_writable(output)
             write_data_set(models, scene, output, pairs, batch_size, curriculum_steps, seed, workers)
 
 

@@ -14,6 +14,7 @@ from rich.progress import track as progress
 
 from pose_tracker_ros.commands.errors import reported_errors
 from pose_tracker_ros.commands.interruption import exit_when_interrupted
+from pose_tracker_ros.commands.output_folders import check_writable
 from pose_tracker_ros.evaluation.frozen_sets import FROZEN_SETS
 from pose_tracker_ros.evaluation.named_scenes import DEMO, DEMO_OBJECT, frozen_case, open_scene, open_scene_config
 from pose_tracker_ros.evaluation.scene_pictures import arranged, contact_sheet, telling_frame, tile
@@ -57,6 +58,7 @@ def simulate(
         if preview is not None:
             save_picture(contact_sheet(sequence), preview)
         if output is not None:
+            check_writable(output)
             write(sequence, output)
 
 

@@ -144,7 +144,7 @@ def test_images_judge_without_any_true_pose(tmp_path, bop_scene, trajectory, out
     )
     assert given.exit_code == 0 and "mine in the images" in given.output and "1.000" in given.output
     without = run(trajectory, "--against", bop_scene, "--outlines", outlines)
-    assert without.exit_code == 1 and "expected --object" in without.output
+    assert without.exit_code == 1 and "expected true poses" in without.output
 
 
 def test_options_reach_the_reader(tmp_path, bop_scene, trajectory):

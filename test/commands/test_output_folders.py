@@ -39,6 +39,11 @@ def test_weights_stay_where_the_models_cannot_be_written(tmp_path, blocked, caps
         ["bench", "--real", "--data", "SEQUENCE"],
         ["train", "cube"],
         ["train-initializer", "cube"],
+        ["map", "SEQUENCE"],
+        ["demo"],
+        ["simulate", "boards.yaml"],
+        ["render", "cube"],
+        ["align-masks", "--demo"],
     ],
     ids=lambda arguments: arguments[0],
 )
