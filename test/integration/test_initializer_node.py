@@ -208,7 +208,7 @@ def test_a_bad_configuration_stays_unconfigured_with_a_reason():
         assert partner.state() == State.PRIMARY_STATE_UNCONFIGURED
 
 
-def test_a_hundred_transitions_leave_nothing_behind():
+def test_transitions_leave_nothing_behind():
     with NodeGroup() as nodes:
         partner = nodes.start(OtherPartner)
         parameters = {**QUICK, "autostart": False, "in_plane": 4}
@@ -230,7 +230,7 @@ def test_a_hundred_transitions_leave_nothing_behind():
         for _ in range(2):
             turn()
         before, memory = held(), resident_mb()
-        for _ in range(25):
+        for _ in range(10):
             turn()
         assert held() == before
         assert resident_mb() - memory < 60
@@ -330,19 +330,29 @@ def several(three, tmp_path_factory):
 
 
 def found_under(partner, frame, publish, count):
-    """Poses by name, and results by name, of so many objects, for what is published with the frame's header."""
+    """Poses by name, and results by name, of so many objects, for what is published with the frame's header.
+
+    Answers to a mask that was sent before may still come: they have another stamp.
+    """
     for _ in range(6):
         partner.results.clear()
-        partner.all_poses.clear()
-        publish(partner.send_images(frame))
-        if wait_until(lambda: len(partner.results) >= count, 10.0) and "no images" not in partner.results[0].message:
+        header = partner.send_images(frame)
+        publish(header)
+        stamp = f"{messages.seconds(header.stamp):.9f}"
+
+        def answers(stamp=stamp):
+            values = [{one.key: one.value for one in result.values} for result in partner.results]
+            return [result for result, of in zip(partner.results, values, strict=False) if of["stamp"] == stamp]
+
+        if wait_until(lambda: len(answers()) >= count, 10.0) and "no images" not in answers()[0].message:
             break
     poses = {
         one.id: messages.pose_from_message(one.results[0].pose.pose)
         for message in partner.all_poses
+        if message.header.stamp == header.stamp
         for one in message.detections
     }
-    return poses, {one.hardware_id: one for one in partner.results}
+    return poses, {one.hardware_id: one for one in answers()}
 
 
 def test_one_mask_of_labels_has_several_objects(several, three):
