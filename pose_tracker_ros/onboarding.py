@@ -11,7 +11,7 @@ import trimesh
 from scipy.spatial import cKDTree
 
 from pose_tracker_ros.camera import crop_camera
-from pose_tracker_ros.geometry import make_pose, so3_exp
+from pose_tracker_ros.geometry import make_pose, so3_exp, transform_points
 from pose_tracker_ros.mesh_reduction import vertex_colors
 from pose_tracker_ros.object_description import METRES_PER_UNIT
 from pose_tracker_ros.objects import PLAUSIBLE_DIAMETER_M, SIZE_TOLERANCE, Mesh, ObjectModel, mesh_diameter
@@ -84,12 +84,11 @@ def propose_symmetries(model: ObjectModel) -> list[Symmetry]:
     Tried are the coordinate axes, the principal axes and the directions of large flat sides.
     What is painted differently is not symmetric; where the paint is unknown the shape alone decides.
     """
-    points, colors = _samples(model.mesh)
-    tree = cKDTree(points)
+    surface = _SurfacePoints(*_samples(model.mesh))
     center, axes = _middle_and_axes(model.mesh)
 
     def distance(axis: np.ndarray, angle: float) -> float:
-        return _distance(points, colors, tree, _turn(axis, center, angle), model.diameter_m)
+        return surface.distance(_turn(axis, center, angle), model.diameter_m)
 
     found: list[Symmetry] = []
     for axis in axes:
@@ -148,20 +147,24 @@ def _turn(axis: np.ndarray, offset: np.ndarray, angle: float) -> np.ndarray:
     return make_pose(rotation, offset - rotation @ offset)
 
 
-def _distance(
-    points: np.ndarray, colors: np.ndarray | None, tree: cKDTree, transform: np.ndarray, diameter_m: float
-) -> float:
-    """Mean distance of the turned points from the points; infinite unless they lie on them in the same colours."""
-    spacing = np.median(tree.query(points, k=2)[0][:, 1])
-    distance, nearest = tree.query(points @ transform[:3, :3].T + transform[:3, 3])
-    # Samples of the same surface are about 0.7 spacings apart; the rest is what the turn moved.
-    if (
-        distance.mean() > 0.9 * spacing + SYMMETRY_DISTANCE * diameter_m
-        or distance.max() > 4 * spacing + 0.03 * diameter_m
-        or (colors is not None and float(np.abs(colors[nearest] - colors).mean()) >= SYMMETRY_COLOR)
-    ):
-        return np.inf
-    return float(distance.mean())
+class _SurfacePoints:
+    """Points (N, 3) on a surface and their colours (N, 3), None where they are not known."""
+
+    def __init__(self, points: np.ndarray, colors: np.ndarray | None) -> None:
+        self._points, self._colors, self._tree = points, colors, cKDTree(points)
+        self._spacing = float(np.median(self._tree.query(points, k=2)[0][:, 1]))
+
+    def distance(self, transform: np.ndarray, diameter_m: float) -> float:
+        """Mean distance of the turned points from the points; infinite unless they lie on them in the same colours."""
+        distance, nearest = self._tree.query(transform_points(transform, self._points))
+        # Samples of the same surface are about 0.7 spacings apart; the rest is what the turn moved.
+        if (
+            distance.mean() > 0.9 * self._spacing + SYMMETRY_DISTANCE * diameter_m
+            or distance.max() > 4 * self._spacing + 0.03 * diameter_m
+            or (self._colors is not None and float(np.abs(self._colors[nearest] - self._colors).mean()) >= SYMMETRY_COLOR)
+        ):
+            return np.inf
+        return float(distance.mean())
 
 
 def contact_sheet(model: ObjectModel) -> np.ndarray:

@@ -6,6 +6,7 @@ import codecs
 import json
 from io import BytesIO
 from pathlib import Path
+from tokenize import TokenError
 
 import cv2
 import numpy as np
@@ -103,7 +104,8 @@ def read_array(path: Path) -> np.ndarray:
             raise ValueError("it holds several arrays")
         limits.check(array.size, limits.CAMERA_PIXELS, "pixels in an image")
         return np.array(array).squeeze()
-    except (ValueError, OSError, EOFError, SyntaxError, TypeError, OverflowError) as error:
+    # Headers are read as Python's source is.
+    except (ValueError, OSError, EOFError, SyntaxError, TypeError, OverflowError, MemoryError, TokenError) as error:
         raise DatasetError(f"expected a NumPy array (.npy) in {path}: {error}") from error
 
 

@@ -68,7 +68,8 @@ class PoseFiles:
 def deviation_from_rigid(matrix: np.ndarray) -> float:
     """How far the rotation R of a transform (4, 4) is from an orthonormal one: the largest entry of abs(R^T R - I)."""
     rotation = np.asarray(matrix, dtype=np.float64)[:3, :3]
-    return float(np.abs(rotation.T @ rotation - np.eye(3)).max())
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(np.abs(rotation.T @ rotation - np.eye(3)).max())
 
 
 def rigid(matrix: np.ndarray, source: str) -> np.ndarray:
@@ -78,7 +79,8 @@ def rigid(matrix: np.ndarray, source: str) -> np.ndarray:
     """
     matrix = np.asarray(matrix, dtype=np.float64)
     deviation = deviation_from_rigid(matrix)
-    if deviation > LARGEST_DEVIATION:
+    # Numbers that are too large make it NaN, of which LAPACK's decomposition never returns.
+    if not deviation <= LARGEST_DEVIATION:
         fault = f"rotation is {deviation:.1e} off (largest entry of abs(R^T R - I))"
     elif np.linalg.det(matrix[:3, :3]) < 0:
         fault = "rotation turns left to right"

@@ -211,6 +211,8 @@ def _rows(
 
 def _parse_row(row: dict[str, str], place: str) -> PoseEstimate:
     try:
+        if not row.get("index"):
+            raise ValueError("it has no index")
         return PoseEstimate(
             stamp=_number(row, "stamp", float("nan")),
             index=whole_number(row["index"]),

@@ -66,6 +66,7 @@ def test_rounding_is_not_worth_a_note(tmp_path, caplog, deviation):
         (stretched(pose_of(1), 6e-3), "6.0e-03 off"),
         (np.diag([1.0, 1.0, -1.0, 1.0]), "left to right"),
         (np.eye(4) + np.outer([0, 0, 0, 1], [0, 0, 0.1, 0]), "last row"),
+        (np.array([[1e200, 1e200, 0, 0], [1e200, -1e200, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]), "(nan|inf) off"),
     ],
 )
 def test_what_is_no_pose_is_refused_by_the_name_of_its_file(tmp_path, pose, words):

@@ -123,7 +123,7 @@ def test_depth_in_arrays_of_numpy(folder, kind, unit):
         np.save(root / "depth" / f"{index}.npy", array.astype(kind)[..., None])
     np.testing.assert_allclose(open_sequence(root, depth_unit=unit).read(1).depth, depth_m_of(1), atol=1e-6)
     whole = (root / "depth" / "1.npy").read_bytes()
-    for broken in (whole[:-9], whole[:40], b"", b"PK" + whole, whole.replace(b"(24, 32, 1)", b"(24, 99999)")):
+    for broken in (whole[:-9], whole[:40], b"", b"PK" + whole, whole.replace(b"(24, 32, 1)", b"(24, 99999)"), whole.replace(b"}", b"{")):
         (root / "depth" / "1.npy").write_bytes(broken)
         with pytest.raises(DatasetError, match="1.npy"):
             open_sequence(root).read(1)

@@ -44,6 +44,7 @@ def test_trajectory_survives_the_file(tmp_path, pose):
         ("1.0,0,tracking,1,2,0,0,1,0,0,0,0", "non-zero length"),
         ("1.0,0,tracking,1,2,0,0", "line 2"),
         ("x,0,a,1,2,,,,,,,", "'x'"),
+        ("1.0", "no index"),
     ],
 )
 def test_bad_rows_are_named(tmp_path, line, reason):

@@ -179,6 +179,64 @@ def test_textures_repeat_as_their_sampler_says(tmp_path, mode, shift):
         assert_seen(write_gltf(path, {"TEXCOORD_0": uv_attribute(mirrored)}, textured(), TEXTURE, **document), COLORS)
 
 
+def packed(path, arrays):
+    """Put arrays into the file's buffer as views of their own; gives the views' numbers."""
+    document = json.loads(path.read_text())
+    data = bytearray((path.parent / "box data.bin").read_bytes())
+    numbers = []
+    for array in arrays:
+        data += bytes(-len(data) % 4)
+        numbers.append(len(document["bufferViews"]))
+        document["bufferViews"].append({"buffer": 0, "byteOffset": len(data), "byteLength": array.nbytes})
+        data += array.tobytes()
+    document["buffers"][0]["byteLength"] = len(data)
+    (path.parent / "box data.bin").write_bytes(data)
+    return document, numbers
+
+
+def test_attributes_may_lie_between_each_other(tmp_path):
+    path = write_gltf(tmp_path / "box.gltf", {"TEXCOORD_0": uv_attribute()}, textured(), TEXTURE)
+    rows = np.zeros(24, [("position", "<f4", 3), ("other", "<u4"), ("uv", "<f4", 2)])
+    rows["position"], rows["uv"], rows["other"] = POSITIONS, coordinates(), 0xFFFFFFFF
+    document, (view,) = packed(path, [rows])
+    document["bufferViews"][view]["byteStride"] = 24
+    attributes = document["meshes"][0]["primitives"][0]["attributes"]
+    for name, offset in (("POSITION", 0), ("TEXCOORD_0", 16)):
+        document["accessors"][attributes[name]] |= {"bufferView": view, "byteOffset": offset}
+    path.write_text(json.dumps(document))
+    assert_seen(path, COLORS)
+
+
+@pytest.mark.parametrize("base", [True, False])
+@pytest.mark.parametrize(("kind", "component"), [(np.uint8, 5121), (np.uint16, 5123), (np.uint32, 5125)])
+def test_rows_of_sparse_accessors_are_replaced(tmp_path, base, kind, component):
+    """Of positions that are wrong without them, or nought."""
+    positions = np.float32(POSITIONS)
+    positions[::2] += 5
+    attributes = {"POSITION": (positions, FLOAT, False), "TEXCOORD_0": uv_attribute()}
+    path = write_gltf(tmp_path / "box.gltf", attributes, textured(), TEXTURE)
+    rows = np.arange(0, 24, 2 if base else 1).astype(kind)
+    document, (indices, values) = packed(path, [rows, np.float32(POSITIONS)[rows]])
+    accessor = document["accessors"][document["meshes"][0]["primitives"][0]["attributes"]["POSITION"]]
+    if not base:
+        del accessor["bufferView"]
+    accessor["sparse"] = {
+        "count": len(rows), "indices": {"bufferView": indices, "componentType": component}, "values": {"bufferView": values},
+    }  # fmt: skip
+    path.write_text(json.dumps(document))
+    assert_seen(path, COLORS)
+
+
+@pytest.mark.parametrize("chosen", [None, 0, 1])
+def test_of_several_scenes_the_one_that_is_named_is_read(tmp_path, chosen):
+    nodes = [{"mesh": 0}, {"mesh": 0, "scale": [2, 2, 2]}, {"mesh": 0, "translation": [9, 0, 0]}]
+    path = write_gltf(tmp_path / "box.gltf", {"TEXCOORD_0": uv_attribute()}, textured(), TEXTURE, nodes=nodes)
+    document = json.loads(path.read_text()) | {"scenes": [{"nodes": [0]}, {"nodes": [1]}]}
+    document.pop("scene")
+    path.write_text(json.dumps(document | ({} if chosen is None else {"scene": chosen})))
+    assert np.ptp(load_mesh(path).vertices, axis=0) == pytest.approx(np.ptp(CORNERS, axis=0) * (2 if chosen else 1))
+
+
 @pytest.mark.parametrize("axis", [0, 1])
 @pytest.mark.parametrize(("low", "high"), [(-1.0, 2.0), (0.2, 4.0), (-0.5, 0.5)])
 def test_borders_go_on_where_the_sampler_says_so(tmp_path, axis, low, high):
