@@ -169,8 +169,11 @@ def _with_faces(mesh: Mesh, faces: np.ndarray) -> Mesh:
     return replace(turned, notes=mesh.notes)
 
 
-def mesh_findings(mesh: Mesh, max_faces: int) -> list[str]:
-    """Sentences about what may harm tracking; none for a sound mesh."""
+def mesh_findings(mesh: Mesh, max_faces: int, triangles: int | None = None) -> list[str]:
+    """Sentences about what may harm tracking; none for a sound mesh.
+
+    Parameters: ``triangles`` of the file, where the mesh has fewer already.
+    """
     findings = list(mesh.notes)
     edges = _edges(mesh)
     if np.any(edges.uses == 1):
@@ -187,5 +190,5 @@ def mesh_findings(mesh: Mesh, max_faces: int) -> list[str]:
             "it has neither texture nor vertex colours: any paint is assumed, and turns about an axis of symmetry cannot be seen"
         )
     if len(mesh.faces) > max_faces:
-        findings.append(f"it has {len(mesh.faces)} triangles: reduced to {max_faces}")
+        findings.append(f"it has {triangles or len(mesh.faces)} triangles: reduced to {max_faces}")
     return findings

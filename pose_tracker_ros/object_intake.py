@@ -79,6 +79,6 @@ def checked_object(name: str, read: ReadPart, unit: str, max_faces: int) -> Chec
     if len(part.faces) > max(DENSE_FACES, max_faces):
         part = reduced_part(part, max(DENSE_FACES // 2, max_faces))
     mesh, turned = facing_outwards(mesh_of_part(part, scale, origin, notes))
-    findings = [*([turned] if turned else []), *mesh_findings(mesh, max_faces)]
+    findings = [*([turned] if turned else []), *mesh_findings(mesh, max_faces, len(read.part.faces))]
     model = ObjectModel.from_mesh(name, reduced(mesh, max_faces))
     return CheckedObject(model, propose_symmetries(model), len(read.part.faces), findings)

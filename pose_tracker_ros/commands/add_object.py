@@ -60,7 +60,9 @@ def add_object(
             read = read_part(mesh, reconstruct)
             read = read if parts is Parts.ALL else near_part(read, leave_out=parts is Parts.NEAR)
         unit = unit or _guess_unit(read.part.vertices, mesh.suffix.lower() in IN_METRES)
-        with console.status(f"checking {len(read.part.faces)} triangles"):
+        triangles = f"{len(read.part.faces):,} triangles"
+        dense = len(read.part.faces) > max_faces
+        with console.status(f"reducing {triangles}, some seconds a million" if dense else f"checking {triangles}"):
             checked = checked_object(name, read, unit, max_faces)
         _print(checked, unit, symmetries)
         with console.status("saving and comparing"):

@@ -61,7 +61,7 @@ class NumberedSequence(IndexedSequence):
         self.named = object_name is not None
         colors = numbered_files(folder / "rgb", COLOR_SUFFIXES)
         if not colors:
-            raise DatasetError(f"expected the sequence's images in {folder / 'rgb'}, found none")
+            raise DatasetError(f"expected the sequence's images ({', '.join(COLOR_SUFFIXES)}) in {folder / 'rgb'}, found none")
         self._numbers, self._colors = tuple(colors), tuple(colors.values())
         self._times = self._read_times(rate_hz)
         super().__init__(folder.name, self._times.rate_hz, on_error)
@@ -70,7 +70,7 @@ class NumberedSequence(IndexedSequence):
         self._label = parse_label(label)
         self._depths = numbered_files(depth_folder, DEPTH_SUFFIXES)
         if not self._depths:
-            raise DatasetError(f"expected the sequence's depth images in {depth_folder}, found none")
+            raise DatasetError(f"expected the sequence's depth images ({', '.join(DEPTH_SUFFIXES)}) in {depth_folder}, found none")
         self._masks = numbered_files(folder / "masks", COLOR_SUFFIXES)
         self._noted_unnamed_poses = False
         self._poses = PoseFiles(self._match_poses(numbered_files(pose_folder, (".txt",)), pose_folder))
