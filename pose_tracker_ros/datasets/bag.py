@@ -72,7 +72,8 @@ class Bag:
     def messages(self, topics: Iterable[str]) -> Iterator[BagMessage]:
         """Messages of these topics in the order of their recording; what cannot be read is left out and is a fault."""
         wanted = set(topics)
-        yield from merge(*(self._read(part, wanted) for part in self._parts), key=lambda item: item.time_ns)
+        parts = [self._read(part, wanted) for part in self._parts if not wanted.isdisjoint(part.topics)]
+        yield from (item for item in merge(*parts, key=lambda item: item.time_ns) if item.message is not None)
 
     def first(self, topic: str) -> BagMessage | None:
         """The first message of a topic, None where none can be read."""
@@ -88,6 +89,8 @@ class Bag:
             return part
 
     def _read(self, part: _Part, topics: set[str]) -> Iterator[BagMessage]:
+        """Messages of a part, after one without content when it begins: a part is opened when those before have been read."""
+        yield BagMessage("", part.span_ns[0], None)
         try:
             for topic, time_ns, kind, data in part.messages(topics):
                 try:

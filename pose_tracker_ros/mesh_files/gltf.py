@@ -23,6 +23,7 @@ HARMLESS_PREFIXES = ("KHR_materials_", "KHR_lights_", "EXT_lights_", "KHR_xmp", 
 ADVICE = {
     "KHR_draco_mesh_compression": "its geometry is compressed by Draco; export it without, or run: gltf-transform copy IN.glb OUT.glb",
     "EXT_meshopt_compression": "its geometry is compressed by meshoptimizer; run gltfpack without -c and -cc",
+    "EXT_mesh_gpu_instancing": "its copies are instances; run gltfpack without -mi, or export them as meshes",
     "KHR_texture_basisu": "its textures are in KTX 2 files; export them as PNG or JPEG",
 }
 
@@ -31,7 +32,7 @@ def read_gltf(path: Path, data: bytes) -> Surface:
     """The surface of a glTF file's scene, in metres as the format has it. Raises ValueError that says what is wrong with it."""
     document, binary = _chunks(data)
     try:
-        _check_extensions(document)
+        _check_required(document)
         return _Scene(document, binary, path).surface()
     except (KeyError, IndexError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(f"expected what glTF 2.0 has, but an entry is missing or of another type ({error!r})") from error
@@ -69,10 +70,17 @@ def _document(data: bytes) -> dict[str, Any]:
     return document
 
 
-def _check_extensions(document: dict[str, Any]) -> None:
+def _check_required(document: dict[str, Any]) -> None:
     for name in document.get("extensionsRequired", []):
         if name not in KNOWN_EXTENSIONS and not str(name).startswith(HARMLESS_PREFIXES):
             raise ValueError(f"the file needs the glTF extension {name}: {ADVICE.get(name, 'export it without')}")
+
+
+def _check_shape(entry: dict[str, Any]) -> None:
+    """Raise ValueError for a node or a primitive whose shape depends on an extension, required or not."""
+    for name in entry.get("extensions", {}):
+        if name in ADVICE:
+            raise ValueError(f"the file needs the glTF extension {name}: {ADVICE[name]}")
 
 
 class _Scene:
@@ -109,6 +117,7 @@ class _Scene:
         self._visits += 1
         limits.check(self._visits, limits.MESH_NODES, "nodes of a scene")
         node = self._document["nodes"][index]
+        _check_shape(node)
         transform = parent @ transform_of(node)
         if "mesh" in node:
             mesh = self._document["meshes"][node["mesh"]]
@@ -121,9 +130,7 @@ class _Scene:
         mode = primitive.get("mode", TRIANGLES)
         if mode not in (TRIANGLES, STRIP, FAN):
             return
-        for name in primitive.get("extensions", {}):
-            if name in ADVICE:
-                raise ValueError(f"the file needs the glTF extension {name}: {ADVICE[name]}")
+        _check_shape(primitive)
         attributes = primitive["attributes"]
         positions = self._buffers.accessor(attributes["POSITION"])
         if positions.shape[1] != 3:

@@ -332,6 +332,13 @@ def test_an_extension_that_is_needed_and_not_known_is_named(tmp_path, name):
         load_mesh(path)
 
 
+def test_instances_are_not_left_out_without_a_word(tmp_path):
+    nodes = [{"mesh": 0, "extensions": {"EXT_mesh_gpu_instancing": {"attributes": {}}}}]
+    path = write_gltf(tmp_path / "box.glb", {"TEXCOORD_0": uv_attribute()}, textured(), TEXTURE, nodes=nodes)
+    with pytest.raises(ValueError, match="EXT_mesh_gpu_instancing: its copies are instances"):
+        load_mesh(path)
+
+
 def test_a_texture_that_cannot_be_read_is_named_where_it_is_optional(tmp_path):
     textures = [{"extensions": {"KHR_texture_basisu": {"source": 0}}}]
     path = write_gltf(tmp_path / "box.glb", {"TEXCOORD_0": uv_attribute()}, textured(), TEXTURE, textures=textures)
