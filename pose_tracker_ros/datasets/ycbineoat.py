@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from pose_tracker_ros.datasets.bop import is_scene
 from pose_tracker_ros.datasets.files import DatasetError
 from pose_tracker_ros.datasets.intrinsics_files import NAMES, find_intrinsics, read_intrinsics
 from pose_tracker_ros.datasets.numbered_sequence import EXTRINSICS, NumberedSequence, camera_of
@@ -33,8 +34,8 @@ class YcbInEoatSequence(NumberedSequence):
     @classmethod
     def fits(cls, path: Path) -> bool:
         """See :class:`FrameSequence`."""
-        if (path / EXTRINSICS).is_file():
-            return False  # two cameras
+        if (path / EXTRINSICS).is_file() or is_scene(path):
+            return False  # two cameras, or a BOP scene
         has_images = (path / "rgb").is_dir() and any((path / name).is_dir() for name in DEPTH_FOLDERS)
         return (path / "annotated_poses").is_dir() or (has_images and find_intrinsics(path) is not None)
 

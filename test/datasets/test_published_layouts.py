@@ -155,6 +155,11 @@ def test_intrinsics_as_programs_write_them(folder, kind):
     np.testing.assert_allclose(open_sequence(root).read(0).camera.matrix, K)
 
 
+def test_a_bop_scene_with_a_file_of_intrinsics_is_one(bop_scene):
+    (bop_scene / "camera.json").write_text(json.dumps({"fx": FX, "fy": FY, "cx": CX, "cy": CY}))
+    assert type(open_sequence(bop_scene)).__name__ == "BopSequence"
+
+
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
