@@ -113,7 +113,7 @@ def _chunk(faces: list[bytes]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     try:
         numbers = _alike([word for row in words for word in row])
     except (ValueError, OverflowError):
-        bad = next(face for face, row in zip(faces, words) if not all(_is_corner(word) for word in row))
+        bad = next((face for face, row in zip(faces, words) if not all(_is_corner(word) for word in row)), faces[0])
         raise ValueError(f"expected a face of corners like 1, 1/1 or 1/1/1, got {short(b'f ' + bad.strip())}") from None
     return numbers[:, 0], numbers[:, 1], sizes
 
@@ -122,10 +122,11 @@ def _alike(corners: list[bytes]) -> np.ndarray:
     """Vertex and texture index (C, 2) of corners."""
     slashes = {corner.count(b"/") for corner in corners}
     text = b" ".join(corners)
+    gaps = (b"//", b"/ ", b" /")
     if slashes <= {0}:
         vertex = np.array(text.split(), dtype=np.int64)
         return np.column_stack([vertex, np.full(len(vertex), NO_TEXTURE)])
-    if len(slashes) == 1 and b"//" not in text and b"/ " not in text and not text.endswith(b"/"):
+    if len(slashes) == 1 and not any(gap in b" " + text + b" " for gap in gaps):
         return np.array(text.replace(b"/", b" ").split(), dtype=np.int64).reshape(len(corners), -1)[:, :2]
     rows = [corner.split(b"/") for corner in corners]
     return np.array([(int(row[0]), int(row[1]) if len(row) > 1 and row[1] else NO_TEXTURE) for row in rows], np.int64)
