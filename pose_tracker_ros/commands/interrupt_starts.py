@@ -38,23 +38,35 @@ READY = {
     "run": "running; Ctrl-C stops",
     "launch": "rendering",
 }
+# Tracebacks of nodes have their name before them where ros2 launch shows them; those without are of its own modules.
+OF_A_NODE = re.compile(r"\[\w+-\d+\] ")
 PHASES = 5
 LONGEST_START_S, LONGEST_END_S = 120.0, 20.0
 MARK = "POSE_TRACKER_START"
 
 
 class Ended(NamedTuple):
-    """What became of an interrupted start; ``seconds`` from Ctrl-C to the end, None where it had to be killed."""
+    """What became of an interrupted start; ``seconds`` from Ctrl-C to the end, None where it had to be killed; ``launched``:
+    by ros2 launch."""
 
     phase: int
     seconds: float | None
     orphans: int
     output: str
+    launched: bool = False
 
     @property
     def has_traceback(self) -> bool:
-        """Whether Python told how it was interrupted."""
-        return "Traceback" in self.output or "Exception ignored" in self.output
+        """Whether a program of ours told how it was interrupted."""
+        return any(not self.launched or OF_A_NODE.match(line) for line in self._tracebacks())
+
+    @property
+    def has_traceback_of_launch(self) -> bool:
+        """Whether ros2 launch did."""
+        return self.launched and any(not OF_A_NODE.match(line) for line in self._tracebacks())
+
+    def _tracebacks(self) -> list[str]:
+        return [line for line in self.output.splitlines() if "Traceback" in line or "Exception ignored" in line]
 
 
 def interrupt_starts(
@@ -110,7 +122,7 @@ def _interrupted(way: str, delay: float, start_s: float) -> Ended:
     orphans = _marked(mark)
     for orphan in orphans:
         os.kill(orphan, signal.SIGKILL)
-    return Ended(int(delay / start_s * (PHASES - 1)), seconds, len(orphans), output or "")
+    return Ended(int(delay / start_s * (PHASES - 1)), seconds, len(orphans), output or "", way == "launch")
 
 
 def _started(way: str, mark: str) -> subprocess.Popen[str]:
@@ -151,7 +163,9 @@ def _text(path: Path) -> str:
 
 
 def _table(ended: Sequence[Ended], title: str) -> Table:
-    table = Table("Ctrl-C after", "starts", "ended, s (median, longest)", "killed", "tracebacks", "orphans", title=title)
+    columns = ["Ctrl-C after", "starts", "ended, s (median, longest)", "killed", "tracebacks", "orphans"]
+    launched = any(one.launched for one in ended)
+    table = Table(*columns, *(["tracebacks of ros2 launch itself"] if launched else []), title=title)
     for phase in range(PHASES):
         some = [one for one in ended if one.phase == phase]
         seconds = [one.seconds for one in some if one.seconds is not None]
@@ -163,6 +177,7 @@ def _table(ended: Sequence[Ended], title: str) -> Table:
             str(sum(one.seconds is None for one in some)),
             str(sum(one.has_traceback for one in some)),
             str(sum(one.orphans for one in some)),
+            *([str(sum(one.has_traceback_of_launch for one in some))] if launched else []),
         )
     return table
 

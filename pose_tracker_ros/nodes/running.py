@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Callable, Sequence
 
@@ -14,6 +13,8 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.signals import uninstall_signal_handlers
 
+from pose_tracker_ros.nodes.log_folder import require_log_folder
+from pose_tracker_ros.nodes.one_interrupt import OneInterrupt
 from pose_tracker_ros.nodes.ros_arguments import split_arguments
 
 
@@ -23,9 +24,9 @@ def run_node(name: str, make_node: Callable[..., Node], arguments: Sequence[str]
     Exits with 1, after one sentence, when it cannot be made.
     """
     node = None
+    # Entry points have SIGINT end the process at once until here.
+    interrupt = OneInterrupt()
     try:
-        # Entry points have it end the process at once until here.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
         start_ros(sys.argv if arguments is None else arguments)
         node = make_node() if arguments is None else make_node(cli_args=list(arguments), use_global_arguments=False)
         rclpy.spin(node)
@@ -35,9 +36,8 @@ def run_node(name: str, make_node: Callable[..., Node], arguments: Sequence[str]
         _report(name, str(error))
         sys.exit(1)
     finally:
-        # Launch and terminal both send one: the second must not come in between.
+        interrupt.end()
         uninstall_signal_handlers()
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()
@@ -48,15 +48,13 @@ def start_ros(arguments: Sequence[str] = (), context: Context | None = None) -> 
 
     Raises OSError or ValueError, in one sentence, where there is no folder for logs or the arguments are wrong.
     """
+    require_log_folder()
     try:
         rclpy.init(args=split_arguments(arguments).rest, context=context)
     except UnknownROSArgsError as error:
         raise ValueError(f"unknown arguments of ROS: {error}") from error
     except RCLError as error:
-        text = str(error).split(", at ")[0]
-        if text.startswith("failed to initialize logging"):
-            text += "; set ROS_LOG_DIR to a folder for logs that can be written, or HOME"
-        raise OSError(text) from error
+        raise OSError(str(error).split(", at ")[0]) from error
 
 
 def _report(name: str, text: str) -> None:

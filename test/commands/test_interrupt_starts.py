@@ -32,3 +32,10 @@ def test_an_unknown_way_is_refused():
     result = CliRunner().invoke(app, ["--way", "bus"])
     assert result.exit_code == 1
     assert Ended(0, 1.0, 0, "Traceback (most recent call last)").has_traceback
+
+
+def test_tracebacks_of_ros2_launch_are_told_from_those_of_nodes():
+    of_launch = Ended(0, 1.0, 0, "[INFO] [launch]: ...\nTraceback (most recent call last):", launched=True)
+    of_a_node = Ended(0, 1.0, 0, "[tracker_node-1] Traceback (most recent call last):\n", launched=True)
+    assert (of_launch.has_traceback, of_launch.has_traceback_of_launch) == (False, True)
+    assert (of_a_node.has_traceback, of_a_node.has_traceback_of_launch) == (True, False)
