@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -40,25 +40,30 @@ class FrameMaker:
         self._options, self._topics, self._color_T_depth = options, topics, color_T_depth
         self._of_color, self._of_depth = Intrinsics(), Intrinsics()
         self._geometry_of_color: ImageGeometry | None = None
+        self._refusal_of_depth: str | None = None
 
     def frame(self, received: RgbdMessages) -> Frame:
         """The frame of what belongs together; without depth there is no measurement anywhere.
 
         Raises ValueError, in one sentence, for encodings, sizes or intrinsics that don't fit, and for depth of another frame
-        that nothing tells the place of.
+        that nothing tells the place of; while depth is refused, for colour alone, too, which would be followed otherwise wherever
+        its depth came late.
         """
         color = color_image(received.color)
         geometry = self._geometry(self._of_color, received.info, color, self._topics[0])
         self._geometry_of_color = geometry
         fields = {"color": geometry.color(color), "camera": geometry.camera, "stamp": seconds(received.color.header.stamp)}
         if received.depth is None:
+            if self._refusal_of_depth is not None:
+                raise ValueError(self._refusal_of_depth)
             return Frame(depth=np.zeros(color.shape[:2], np.float32), **fields)
-        depth = depth_image(received.depth)
-        of_depth, color_T_depth = self._depth_camera(received, geometry, depth)
-        measured = of_depth.labels(depth)
-        if color_T_depth is None:
-            return Frame(depth=measured, **fields)
-        return Frame(depth=measured, depth_camera=of_depth.camera, color_T_depth=color_T_depth, **fields)
+        try:
+            fields |= self._of_depth_message(received, geometry)
+        except ValueError as error:
+            self._refusal_of_depth = str(error)
+            raise
+        self._refusal_of_depth = None
+        return Frame(**fields)
 
     def mask(self, mask: np.ndarray) -> np.ndarray:
         """A mask (H, W) that was made of the colour image as it came, in the pixels of the last frame.
@@ -77,6 +82,15 @@ class FrameMaker:
         left, top, right, bottom = corners
         moved = self._geometry_of_color.points(np.array([[x, y] for x in (left, right) for y in (top, bottom)]))
         return (*moved.min(axis=0).tolist(), *moved.max(axis=0).tolist())
+
+    def _of_depth_message(self, received: RgbdMessages, of_color: ImageGeometry) -> dict[str, Any]:
+        """A frame's fields that are of depth."""
+        depth = depth_image(received.depth)
+        of_depth, color_T_depth = self._depth_camera(received, of_color, depth)
+        fields = {"depth": of_depth.labels(depth)}
+        if color_T_depth is not None:
+            fields |= {"depth_camera": of_depth.camera, "color_T_depth": color_T_depth}
+        return fields
 
     def _geometry(self, intrinsics: Intrinsics, info: CameraInfo, image: np.ndarray, topic: str) -> ImageGeometry:
         size = (image.shape[1], image.shape[0])

@@ -140,6 +140,37 @@ def test_depth_of_another_camera_is_taken_where_tf_says_it_is_and_refused_before
         assert sum("without slash" in one for one in tracker.tracking.camera.remarks) == 1
 
 
+def test_depth_is_where_the_drivers_extrinsics_say_when_tf_does_not(cube):
+    """Its rotation is stored column by column, it was published once, and depth of the first frames is not taken for registered."""
+    realsense = pytest.importorskip("realsense2_camera_msgs.msg", reason="the messages of realsense-ros are not installed")
+    color_T_depth = make_pose(so3_exp(np.array([0.02, -0.04, 0.03])), np.array([0.055, 0.004, -0.01]))
+    depth_camera = PinholeCamera(424, 240, 215.0, 214.0, 210.0, 121.0)
+    with NodeGroup() as group:
+        camera = group.start(Camera)
+        place = camera.create_publisher(realsense.Extrinsics, "/tracker/extrinsics", LATCHED)
+        place.publish(realsense.Extrinsics(rotation=color_T_depth[:3, :3].T.ravel(), translation=color_T_depth[:3, 3]))
+        depth_infos = camera.create_publisher(CameraInfo, "/tracker/depth/camera_info", LATCHED)
+        depth_infos.publish(messages.info_message(depth_camera, Header(frame_id=DEPTH_FRAME)))
+        tracker = group.start(TrackerNode, parameters={"object": "cube", "network": "never"})
+        assert wait_until(camera.is_heard)
+        assert wait_until(lambda: tracker.tracking.camera.depth_infos.latest and tracker.count_publishers("/tracker/extrinsics"))
+        sent = {"pose": START}
+
+        def send():
+            header = camera.header(COLOR_FRAME)
+            measured = seen_by(cube, depth_camera, invert(color_T_depth) @ sent["pose"])
+            camera.info.publish(messages.info_message(CAMERA, header))
+            camera.depth.publish(messages.image_message(measured, "32FC1", Header(stamp=header.stamp, frame_id=DEPTH_FRAME)))
+            camera.color.publish(messages.image_message(frame_of(cube, sent["pose"]).color, "rgb8", header))
+            return header
+
+        assert camera.start(START, COLOR_FRAME, send)
+        for step in range(1, 9):
+            sent["pose"] = path(cube, step)
+            translation, rotation = camera.ends_at(sent["pose"], send)
+        assert translation < 0.001 and np.degrees(rotation) < 0.5
+
+
 def test_faster_depth_of_images_without_frame_is_followed_and_kept_out_of_tf(cube):
     """Depth at 60 Hz of an object at 0.6 m/s, its own comes after its colour; strangers publish another type, or unreliably."""
     reliable = {f"qos_overrides./tracker/{name}/image.subscription.reliability": "reliable" for name in ("color", "depth")}
@@ -235,21 +266,29 @@ def test_compressed_images_of_a_distorted_binned_camera_are_followed(cube):
         assert {one.transforms[0].header.frame_id for one in camera.received["/tf"]} == {"eye"}
 
 
-def test_teabox_whose_depth_is_another_cameras(shared_data, tmp_path):
-    """49 frames over DDS: ADD within 1 mm in all of them."""
+@pytest.mark.parametrize("depth", ["required", "used"])
+def test_teabox_whose_depth_is_another_cameras(shared_data, tmp_path, depth):
+    """49 frames over DDS: ADD within 1 mm in all of them that have depth."""
     sequence = open_sequence(
         shared_data / "teabox", color_intrinsics="700 700 320 240", depth_intrinsics="600 600 320 240", depth_unit="0.1mm"
     )
     model = sequence.load_model("teabox")
     folder = write_object(model, tmp_path / "teabox")
-    # On a busy machine depth may come later than colour waits for it: pairs only.
-    parameters = {"object": str(folder), "network": "never", "reliable": True, "depth": "required"}
+    parameters = {"object": str(folder), "network": "never", "reliable": True, "depth": depth}
     with NodeGroup() as group:
-        group.start(TrackerNode, parameters=parameters)
+        tracker = group.start(TrackerNode, parameters=parameters)
         camera = group.start(Camera)
         assert wait_until(camera.is_heard)
+        alone, make = set(), tracker.tracking.camera.frame
+
+        def made(received):
+            if received.depth is None:
+                alone.add(messages.seconds(received.color.header.stamp))
+            return make(received)
+
+        tracker.tracking.camera.frame = made
         depth_infos = camera.create_publisher(CameraInfo, "/tracker/depth/camera_info", LATCHED)
-        errors = []
+        errors, stamps = [], []
         for frame in sequence:
             if not errors:
                 depth_infos.publish(messages.info_message(frame.depth_camera, Header(frame_id=DEPTH_FRAME)))
@@ -268,9 +307,13 @@ def test_teabox_whose_depth_is_another_cameras(shared_data, tmp_path):
             if not errors:
                 assert camera.start(truth, COLOR_FRAME, send)
             camera.ends_at(truth, send)
+            stamps.append(messages.seconds(camera.received["/object_pose"][-1].header.stamp))
             vertices = model.mesh.vertices
             found = camera.last_pose()
             apart = (vertices @ found[:3, :3].T + found[:3, 3]) - (vertices @ truth[:3, :3].T + truth[:3, 3])
             errors.append(np.linalg.norm(apart, axis=1).mean())
-        print(f"teabox through the node: ADD mean {np.mean(errors) * 1e3:.2f} mm, largest {np.max(errors) * 1e3:.2f} mm")
-        assert len(errors) == 49 and max(errors) < 1e-3
+        by_depth = [error for error, stamp in zip(errors, stamps) if stamp not in alone]
+        figures = f"ADD mean {np.mean(errors) * 1e3:.2f} mm, largest {np.max(errors) * 1e3:.2f} mm"
+        print(f"teabox through the node, depth {depth}: {figures}; {len(by_depth)} of 49 frames with depth: {np.max(by_depth) * 1e3:.2f} mm")
+        # On a busy machine depth may come later than colour waits for it.
+        assert len(errors) == 49 and len(by_depth) > (48 if depth == "required" else 24) and max(by_depth) < 1e-3

@@ -96,7 +96,9 @@ def test_a_first_pose_of_a_second_ago_is_taken_and_what_rests_stays(camera, fram
     assert not [one.data for one in camera.received["/tracker/state"] if "refused" in one.data]
     poses = np.stack([messages.pose_from_message(one.pose) for one in camera.received["/object_pose_in_target_frame"]])
     assert {one.header.frame_id for one in camera.received["/object_pose_in_target_frame"]} == {WORLD}
-    assert np.linalg.norm(poses[:, :3, 3] - WORLD_T_CUBE[:3, 3], axis=1).max() < 0.003
+    apart = np.linalg.norm(poses[:, :3, 3] - WORLD_T_CUBE[:3, 3], axis=1)
+    print(f"a resting cube in {WORLD}: {np.median(apart) * 1e3:.2f} mm off in the median, {apart.max() * 1e3:.2f} mm at most")
+    assert apart.max() < 0.003
     steps = {header.stamp.nanosec: step for header, step in camera.sent}
     for one in camera.received["/object_pose"]:
         assert one.header.frame_id == OPTICAL_FRAME

@@ -198,6 +198,22 @@ def test_what_would_be_off_is_refused_in_one_sentence(cube, options, fields, wor
     assert "\n" not in str(error.value)
 
 
+def test_colour_alone_is_refused_as_its_depth_is_until_one_can_be_taken(cube):
+    """A depth image that comes late must not make a frame of a camera whose depth cannot be taken."""
+    scene = frame_of(cube, START)
+    frames = maker()
+    pair = received(scene.color, scene.depth, info_of(CAMERA))
+    alone, elsewhere = pair._replace(depth=None), received(scene.color, scene.depth, info_of(CAMERA), depth_frame=DEPTH_FRAME)
+    cut = pair._replace(depth=messages.image_message(scene.depth[:100], "32FC1", Header(frame_id=COLOR_FRAME)))
+    assert not frames.frame(alone).depth.any()
+    for refused, words in ((elsewhere, "depth in colour's frame"), (cut, "got 320x100")):
+        for message in (refused, alone, alone):
+            with pytest.raises(ValueError, match=words):
+                frames.frame(message)
+        assert frames.frame(pair).depth.any()
+        assert not frames.frame(alone).depth.any()
+
+
 def test_masks_and_boxes_of_raw_images_are_taken_to_the_frame(cube):
     scene = frame_of(cube, ASIDE)
     frames = maker()
