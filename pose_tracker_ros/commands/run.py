@@ -15,15 +15,17 @@ from pose_tracker_ros.commands.processes import use_shared_memory
 from pose_tracker_ros.commands.warm_up import compile_with_progress
 from pose_tracker_ros.configuration.given import flattened
 from pose_tracker_ros.nodes.launch_arguments import given_settings
+from pose_tracker_ros.nodes.log_folder import require_log_folder
 from pose_tracker_ros.resources import share_folder
 
 console = Console()
 
 
 def run(
-    object_name: Annotated[
-        str, typer.Option("--object", help="Object of models/, by name or folder; default: what the parameter file says.")
-    ] = "",
+    objects: Annotated[
+        list[str] | None,
+        typer.Option("--object", help="Object of models/, by name or folder; may be repeated; default: what the parameter file says."),
+    ] = None,
     camera: Annotated[str, typer.Option(help="Namespace of the camera's topics.")] = "/camera/camera",
     play: Annotated[
         str | None, typer.Option(help="Also run the camera node with this sequence, or 'simulation'.")
@@ -50,6 +52,7 @@ def run(
 ) -> None:
     """Run the nodes of tracker.launch.py in one process, for machines without ros2 launch; stops on Ctrl-C."""
     with reported_errors():
+        require_log_folder()
         compile_with_progress()
     # ROS is loaded only by the commands that need it, and what nodes are made of only for those that run.
     from pose_tracker_ros.nodes.single_process import (
@@ -65,24 +68,25 @@ def run(
     remappings = tracker_remappings(camera)
     if play and not initializer:
         remappings += [(f"~/{name}", f"{camera}/camera/{name}") for name in ("initial_pose", "initial_poses")]
-    parameters = {"object": object_name, "mesh_path": mesh_path, "mesh_unit": mesh_unit, "weights_path": weights_path}
+    wanted = {"object": objects[0], "objects": objects} if objects else {}
+    parameters = {**wanted, **given_settings({"mesh_path": mesh_path, "mesh_unit": mesh_unit, "weights_path": weights_path})}
     with reported_errors():
         parameters |= dict(flattened(parse_overrides(set_option)))
     if play:
         use_shared_memory()
     with reported_errors(), NodeGroup() as group:
-        group.start(TrackerNode, command_line(remappings, files), given_settings(parameters))
+        group.start(TrackerNode, command_line(remappings, files), parameters)
         if initializer:
             from pose_tracker_ros.nodes.initializer_node import InitializerNode
 
             masks = initializer_remappings(camera, mask_topic or f"{camera}/camera/mask")
-            chosen = {"object": object_name, "mesh_path": mesh_path, "mesh_unit": mesh_unit, "method": method}
-            group.start(InitializerNode, command_line(masks, files), given_settings(chosen))
+            chosen = given_settings({"mesh_path": mesh_path, "mesh_unit": mesh_unit, "method": method})
+            group.start(InitializerNode, command_line(masks, files), {**wanted, **chosen})
         if play:
             from pose_tracker_ros.nodes.camera_node import CameraNode
 
-            source = {"source": play, "scene": scene, "object": object_name}
-            group.start(CameraNode, command_line(parameter_files=files, namespace=camera), given_settings(source))
+            source = given_settings({"source": play, "scene": scene, "object": objects[0] if objects else ""})
+            group.start(CameraNode, command_line(parameter_files=files, namespace=camera), source)
         console.print("running; Ctrl-C stops")
         try:
             while True:

@@ -25,7 +25,7 @@ objects:
 def test_all_objects_of_a_scene_get_their_first_poses_from_it(tmp_path):
     (tmp_path / "two.yaml").write_text(SCENE)
     command = ["run", "--play", "simulation", "--scene", str(tmp_path / "two.yaml"), "--camera", "/scene/camera"]
-    command += ["--set", "objects=[demo_jug, cube]", "--set", "network=never"]
+    command += ["--object", "demo_jug", "--object", "cube", "--set", "network=never"]
     with NodeGroup() as group:
         states = {"demo_jug": [], "cube": []}
         listener = group.start(lambda **options: Node("listener", **options))
