@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from pose_tracker_ros.camera import PinholeCamera
@@ -14,8 +15,16 @@ from pose_tracker_ros.tracking import TrackerConfig
 FEWEST_PIXELS = 30
 # Of the object's place, the share of depth outside the limits that is worth a word.
 LOST_SHARE = 0.9
-# Depth that is off by less is noise, something before the object, or a pose that is off.
-FACTOR_OF_POSE = 1.5
+# By which depth is off where units of cameras, data sets and meshes are mistaken for each other: millimetres for a fourth, fifth,
+# eighth or tenth of one, for centimetres, metres and inches; and the other way round.
+FACTORS_OF_UNITS = (4.0, 5.0, 8.0, 10.0, 25.4, 100.0, 1000.0)
+# A first pose may be off by so much of its distance.
+POSE_TOLERANCE = 0.1
+# Of the root of the outline's area.
+RING = 0.2
+# Share of the relief that a pose which is off leaves unexplained.
+UNEXPLAINED = 0.5
+# Outlines depend on turns, and may be partly hidden.
 FACTOR_OF_OUTLINE = 2.2
 
 
@@ -35,6 +44,9 @@ def remark_at_pose(
 ) -> str | None:
     """What is wrong with the depth at the object's place, in a sentence; None when nothing is, or nothing can be said.
 
+    A wrong unit makes all distances larger by one factor, that of two units. Then what is measured has the relief of the mesh, and a
+    step at its outline; what is seen where the object is not, or is hidden, goes on beyond the outline.
+
     Parameters: ``measured`` (H, W) metres, 0 = no measurement; ``expected`` (H, W) metres of the object drawn at its pose,
     0 = not the object; ``limits_m`` the least and the largest depth that is used; ``who`` says the expected depth.
     """
@@ -42,13 +54,13 @@ def remark_at_pose(
     if np.count_nonzero(place) < FEWEST_PIXELS:
         return None
     depth, drawn = measured[place], expected[place]
-    factor = float(np.exp(np.median(np.log(depth / drawn))))
-    if max(factor, 1 / factor) > FACTOR_OF_POSE:
+    if _is_of_another_unit(measured, expected):
         return _unit_remark(float(np.median(depth)), float(np.median(drawn)), f"{who} and mesh say")
     low, high = limits_m
+    # Where the object itself is within the limits, what is outside of them is something else.
     for outside, name, limit, word in (
-        (depth < low, "min_depth_m", low, "nearer"),
-        (depth > high, "max_depth_m", high, "farther"),
+        (np.maximum(depth, drawn) < low, "min_depth_m", low, "nearer"),
+        (np.minimum(depth, drawn) > high, "max_depth_m", high, "farther"),
     ):
         if outside.mean() >= LOST_SHARE:
             return (
@@ -74,6 +86,25 @@ def remark_under_mask(depth: np.ndarray, mask: np.ndarray, camera: PinholeCamera
     if max(measured / expected, expected / measured) < FACTOR_OF_OUTLINE:
         return None
     return _unit_remark(measured, expected, "outline and mesh say")
+
+
+def _is_of_another_unit(measured: np.ndarray, expected: np.ndarray) -> bool:
+    """Whether measured depth (H, W) is what is expected of the object (H, W), in another unit."""
+    place = (expected > 0) & (measured > 0)
+    ratio = np.log(measured[place] / expected[place])
+    factor = abs(float(np.median(ratio)))
+    if np.abs(np.log(FACTORS_OF_UNITS) - factor).min() > POSE_TOLERANCE:
+        return False
+    # As much around as within.
+    reach = 2 * round(RING * np.sqrt(np.count_nonzero(expected))) + 1
+    around = cv2.dilate((expected > 0).astype(np.uint8), np.ones((reach, reach), np.uint8)) > 0
+    return _spread(ratio) < UNEXPLAINED * _spread(np.log(measured[around & (measured > 0)]))
+
+
+def _spread(values: np.ndarray) -> float:
+    """How far apart most of them are; a pose that is off has its outline on what is behind."""
+    low, high = np.quantile(values, (0.15, 0.85))
+    return float(high - low)
 
 
 def _unit_remark(measured_m: float, expected_m: float, who: str) -> str:

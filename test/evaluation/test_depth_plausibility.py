@@ -42,6 +42,25 @@ def test_other_units_are_named_with_both_distances(factor):
         assert said == pytest.approx(0.58 * factor, rel=0.1)
 
 
+@pytest.mark.parametrize("factor", [0.3, 1.6, 2.5, 4.0, 5.0, 8.2, 10.0])
+@pytest.mark.parametrize("tilt", [0.0, 0.5], ids=["frontal", "tilted"])
+def test_what_is_seen_instead_of_the_object_is_no_other_unit(factor, tilt):
+    """A wall, or something before it: the object has gone, is hidden, or the pose is an old one."""
+    _, drawn, _ = seen(0.1, 0.6)
+    rows, _ = np.indices(drawn.depth.shape)
+    depth = factor * 0.58 * (1 + tilt * (rows / CAMERA.height - 0.5))
+    depth = (depth + np.random.default_rng(0).normal(0, 0.0005 * factor, depth.shape)).astype(np.float32)
+    assert remark_at_pose(depth, drawn.depth, LIMITS) is None
+
+
+@pytest.mark.parametrize("factor", [0.1, 0.25, 4.0, 1000.0])
+def test_other_units_are_told_from_a_first_pose_that_is_off(factor):
+    depth, _, model = seen(0.1, 0.6, factor)
+    off = make_pose(so3_exp(np.array([0.3, 0.8, 0.1])), np.array([0.01, -0.01, 0.62]))
+    drawn = create_renderer("raycast", model.mesh).render(CAMERA, off)
+    assert "--depth-unit" in remark_at_pose(depth, drawn.depth, LIMITS)
+
+
 @pytest.mark.parametrize(("distance", "words"), [(0.08, "nearer than min_depth_m 0.1"), (5.0, "farther than max_depth_m 4")])
 def test_limits_that_throw_depth_away_are_named(distance, words):
     depth, drawn, _ = seen(0.1 * distance, distance, noise=0.0001)
