@@ -14,6 +14,8 @@ from pose_tracker_ros.objects import ObjectModel, kind_of
 from pose_tracker_ros.symmetries import nearest_equivalent, symmetry_transforms
 from pose_tracker_ros.tracking.estimator import Estimator
 from pose_tracker_ros.tracking.evidence import PRESENT_LOG_ODDS
+from pose_tracker_ros.tracking.factors.contour import ColorStatistics
+from pose_tracker_ros.tracking.paint import paint_histogram, painted_statistics
 from pose_tracker_ros.tracking.rivals import alike_turns
 from pose_tracker_ros.tracking.search import BASIN_RAD, pose_log_density, search, turns
 from pose_tracker_ros.tracking.states import TrackState
@@ -44,15 +46,18 @@ class Searcher:
         self._estimator = estimator
         self._symmetries = {name: symmetry_transforms(model) for name, model in estimator.models.items()}
         self._alike = {name: _with_itself(alike_turns(model)) for name, model in estimator.models.items()}
+        noise = estimator.config.noise
+        self._paint = {name: paint_histogram(model, estimator.renderers[name], noise) for name, model in estimator.models.items()}
 
     def adopt(self, other: Searcher) -> None:
         """Take over another one's objects."""
         self._symmetries |= other._symmetries
         self._alike |= other._alike
+        self._paint |= other._paint
 
     def remove(self, name: str) -> None:
         """Give up an object."""
-        del self._symmetries[name], self._alike[name]
+        del self._symmetries[name], self._alike[name], self._paint[name]
 
     def search_for(
         self,
@@ -218,7 +223,7 @@ class Searcher:
             self._estimator.renderers[name],
             track.camera_T_object,
             np.concatenate([turns(0, 1), others]),
-            track.colors,
+            self._colors(frame, name, track),
             poses,
             START_REACH_D * model.diameter_m if track.is_new else math.inf,
             lambda: self._estimator.budget.fits("turn", reserve_s=half_s),
@@ -228,6 +233,12 @@ class Searcher:
         if track.search.candidate is not None:
             starts = [track.search.candidate, *_turned(track.search.candidate, others, model.center_m), *starts]
         return starts, len(others)
+
+    def _colors(self, frame: Frame, name: str, track: Track) -> ColorStatistics | None:
+        """Those seen across the outline, before that those of the object's paint in any light."""
+        if track.colors is not None or self._paint[name] is None:
+            return track.colors
+        return painted_statistics(self._paint[name], frame)
 
     def _merit(self, name: str, track: Track, found: Hypothesis) -> float:
         """How likely a pose is by what is seen and by where it was last, natural logarithm, up to a constant."""

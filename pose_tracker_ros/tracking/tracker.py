@@ -209,7 +209,7 @@ class Tracker:
             if not self._is_believed(frame, name, found[name], track.search.turns)
         }
         hidden = {name for name, evidence in held.items() if evidence is not None and evidence.is_hidden}
-        elsewhere = [name for name in held if not (found[name] and found[name].evidence.is_hidden)]
+        elsewhere = [name for name in held if self._tracks[name].is_new or not (found[name] and found[name].evidence.is_hidden)]
         searches = self._searcher.search_for(frame, self._tracks, elsewhere, hidden, found)
         is_compared = False
         for name, track in self._tracks.items():
