@@ -42,7 +42,7 @@ OF_TRACKER = (
 )
 # Those that the tracker has, too, have one argument for both.
 OF_INITIALIZER = ("object", "objects", "mesh_path", "mesh_unit", "autostart", "method")
-OF_RELOCALIZER = ("map", "autostart")
+OF_RELOCALIZER = ("map", "camera_pose", "map_frame", "base_frame", "autostart")
 CAMERA = LaunchConfiguration("camera")
 ARGUMENTS = [
     LaunchArgument("namespace", "", "Namespace of the nodes and of all topics but /tf and /diagnostics"),
@@ -66,7 +66,7 @@ ARGUMENTS = [
         "mask_topic", "segmentation/mask", "Masks for the initializer, with the stamps of their colour images"
     ),
     switch("relocalizer", False, "Start the relocalizer, which finds the camera in a map and offers lost objects where they rested"),
-    *arguments_of(RelocalizerOptions, ["map"]),
+    *arguments_of(RelocalizerOptions, OF_RELOCALIZER[:-1]),
     switch("use_sim_time", False, "Take the time from /clock, as for bags"),
     switch("respawn", False, "Start a node again that ends; otherwise the end of one ends all, with exit code 1"),
     switch("rviz", False, "Start RViz"),

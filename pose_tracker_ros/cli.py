@@ -27,6 +27,7 @@ COMMANDS = {
     "map": "map.map_command",
     "locate": "locate.locate",
     "bench-relocalizer": "bench_relocalizer.bench_relocalizer",
+    "bench-refusals": "bench_refusals.bench_refusals",
     "warm-up": "warm_up.warm_up",
     "fuzz": "fuzz.fuzz",
     "doctor": "doctor.doctor",

@@ -45,6 +45,10 @@ def run(
     method: Annotated[
         str, typer.Option(help="Method of the initializer; default: what the parameter file says.")
     ] = "",
+    room_map: Annotated[
+        Path | None,
+        typer.Option("--map", help="Folder made by pose-tracker map: also run the relocalizer node, which brings lost objects back."),
+    ] = None,
     params_file: Annotated[
         list[Path] | None, typer.Option(help="ROS parameter file; default those of the package.")
     ] = None,
@@ -64,7 +68,7 @@ def run(
     from pose_tracker_ros.nodes.tracker_node import TrackerNode
 
     config = share_folder("config")
-    files = params_file or [config / f"{name}.yaml" for name in ("tracker", "camera", "initializer")]
+    files = params_file or [config / f"{name}.yaml" for name in ("tracker", "camera", "initializer", "relocalizer")]
     remappings = tracker_remappings(camera)
     if play and not initializer:
         remappings += [(f"~/{name}", f"{camera}/camera/{name}") for name in ("initial_pose", "initial_poses")]
@@ -72,6 +76,11 @@ def run(
     parameters = {**wanted, **given_settings({"mesh_path": mesh_path, "mesh_unit": mesh_unit, "weights_path": weights_path})}
     with reported_errors():
         parameters |= dict(flattened(parse_overrides(set_option)))
+        if room_map is not None:
+            from pose_tracker_ros.relocalization.map_files import load_map
+
+            # A node that cannot be configured says so and stays.
+            load_map(room_map)
     if play:
         use_shared_memory()
     with reported_errors(), NodeGroup() as group:
@@ -82,6 +91,13 @@ def run(
             masks = initializer_remappings(camera, mask_topic or f"{camera}/camera/mask")
             chosen = given_settings({"mesh_path": mesh_path, "mesh_unit": mesh_unit, "method": method})
             group.start(InitializerNode, command_line(masks, files), {**wanted, **chosen})
+        if room_map is not None:
+            from pose_tracker_ros.nodes.relocalizer_node import RelocalizerNode
+
+            # The camera node tells TF itself where its camera is; first poses are heard where the tracker hears them.
+            chosen = {"map": str(room_map), "publish_tf": str(not play).lower()}
+            offers = [("tracker/initial_poses", topic) for name, topic in remappings if name == "~/initial_poses"]
+            group.start(RelocalizerNode, command_line(tracker_remappings(camera) + offers, files), given_settings(chosen))
         if play:
             from pose_tracker_ros.nodes.camera_node import CameraNode
 

@@ -13,6 +13,7 @@ from std_msgs.msg import Header
 from tf2_ros import TransformBroadcaster
 from vision_msgs.msg import Detection3D, Detection3DArray, ObjectHypothesisWithPose
 
+from pose_tracker_ros.geometry import invert
 from pose_tracker_ros.nodes import messages
 from pose_tracker_ros.nodes.camera_subscriber import CameraSubscriber
 from pose_tracker_ros.nodes.frames import RgbdMessages
@@ -95,9 +96,11 @@ class RelocalizerNode(ManagedNode):
         self._listening = Entities(self)
         self._worker = NewestFirstWorker(self._work, "relocalizing")
         self._broadcaster = TransformBroadcaster(self) if options.publish_tf and options.camera_pose == "map" else None
-        self._transforms = Transforms(self) if options.camera_pose == "tf" else None
+        needs_tf = options.camera_pose == "tf" or (self._broadcaster is not None and options.base_frame)
+        self._transforms = Transforms(self) if needs_tf else None
         self._tracked = TrackedObjects(self, options.tracker)
-        self._camera = CameraSubscriber(self, options.images, self._on_images, "used", self._transforms)
+        places_depth = self._transforms if options.camera_pose == "tf" else None
+        self._camera = CameraSubscriber(self, options.images, self._on_images, "used", places_depth)
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -135,7 +138,7 @@ class RelocalizerNode(ManagedNode):
         try:
             frame = self._camera.frame(images)
             header = images.color.header
-            pose = self._from_tf(header) if self._transforms is not None else self._from_map(frame, header)
+            pose = self._from_tf(header) if self._options.camera_pose == "tf" else self._from_map(frame, header)
             if pose is not None and self._options.remember:
                 self._remember(pose, header)
                 self._offer(pose, frame.camera, header)
@@ -156,8 +159,19 @@ class RelocalizerNode(ManagedNode):
         axes[:3, :3] = axes[3:, 3:] = pose[:3, :3]
         self._publish(self._poses, messages.pose_with_covariance(pose, axes @ location.covariance @ axes.T, fixed))
         if self._broadcaster is not None and header.frame_id:
-            self._broadcaster.sendTransform(messages.transform_stamped(pose, fixed, header.frame_id))
+            self._broadcast(pose, fixed, header)
         return CameraPose(pose, location.covariance)
+
+    def _broadcast(self, pose: np.ndarray, fixed: Header, header: Header) -> None:
+        """A frame has one parent in TF: where the camera has one, the map becomes that of the base frame above it."""
+        base = self._options.base_frame or header.frame_id
+        if base != header.frame_id:
+            try:
+                pose = pose @ invert(self._transforms.find(base, header, self._options.tf_wait_s))
+            except ValueError as error:
+                self.get_logger().warning(f"{error}; {base} gets no parent", throttle_duration_sec=ERROR_PERIOD_S)
+                return
+        self._broadcaster.sendTransform(messages.transform_stamped(pose, fixed, base))
 
     def _from_tf(self, header: Header) -> CameraPose:
         pose = self._transforms.find(self._options.map_frame, header, self._options.tf_wait_s)
@@ -170,8 +184,7 @@ class RelocalizerNode(ManagedNode):
 
     def _offer(self, pose: CameraPose, camera: Any, header: Header) -> None:
         """First poses of what the tracker misses and this image should show; the tracker checks them as any other."""
-        expected = {name: self._resting.expected(name, pose.map_T_camera, camera) for name in self._tracked.missing()}
-        offers = {name: one for name, one in expected.items() if one is not None}
+        offers = self._resting.offers(self._tracked.missing(), pose.map_T_camera, camera)
         if offers:
             detections = [_offered(name, one, header) for name, one in offers.items()]
             self._publish(self._offers, Detection3DArray(header=header, detections=detections))

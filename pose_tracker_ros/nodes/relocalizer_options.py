@@ -24,7 +24,12 @@ class RelocalizerOptions:
     )
     map_frame: str = option("map", "TF frame of the map", read_only=True)
     publish_tf: bool = option(
-        True, "Publish the transform from map_frame to the camera; false where the camera has a parent in TF", read_only=True
+        True, "Publish the transform from map_frame to the camera, or base_frame", read_only=True
+    )
+    base_frame: str = option(
+        "",
+        "Frame that gets map_frame as its parent, such as camera_link or odom, where TF has it above the camera; '' = the camera's",
+        read_only=True,
     )
     rate_hz: float = option(2.0, "Images a second that are located, at most", minimum=0.1, maximum=30.0, read_only=True)
     tf_wait_s: float = option(

@@ -14,11 +14,12 @@ from vision_msgs.msg import Detection3DArray
 from pose_tracker_ros.nodes import messages
 from pose_tracker_ros.nodes.object_names import ros_name
 from pose_tracker_ros.nodes.object_topics import LATCHED
+from pose_tracker_ros.relocalization.resting_objects import MISSING
 from pose_tracker_ros.tracking.states import TrackState
 
 # Detections of so many images wait for the poses of their camera.
 MOST_IMAGES = 90
-MISSING = (TrackState.SEARCHING.value, TrackState.LOST.value)
+MISSING_VALUES = tuple(state.value for state in MISSING)
 SEEN = TrackState.TRACKING.value
 
 
@@ -57,7 +58,7 @@ class TrackedObjects:
     def missing(self) -> list[str]:
         """Names of the objects that the tracker searches for or has lost."""
         with self._lock:
-            return [name for name, state in self._states.items() if state in MISSING]
+            return [name for name, state in self._states.items() if state in MISSING_VALUES]
 
     def _on_detections(self, message: Detection3DArray) -> None:
         new = [one.id for one in message.detections if one.id not in self._states]

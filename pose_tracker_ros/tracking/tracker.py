@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -109,6 +110,13 @@ class Tracker:
         self._searcher.adopt(other._searcher)
         self._loaded |= other._loaded
         self._tracks |= other._tracks
+
+    def forked(self) -> Tracker:
+        """Another one that goes on from here by itself; what objects are drawn and looked at with is shared, so that not both may be
+        at work at once."""
+        other = copy.copy(self)
+        other._tracks = dict(self._tracks)
+        return other
 
     def remove(self, name: str) -> None:
         """Know an object no more; raises KeyError for one that is not known."""

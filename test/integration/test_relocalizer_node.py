@@ -23,15 +23,16 @@ from pose_tracker_ros.nodes import messages
 from pose_tracker_ros.nodes.relocalizer_node import RelocalizerNode
 from pose_tracker_ros.nodes.single_process import NodeGroup
 
-OPTICAL = "camera_color_optical_frame"
+BASE = "camera_link"
 NAME = "my-jug"
+CAMERA_T_BASE = make_pose(np.diag([1.0, -1.0, -1.0]), np.array([0.1, 0.2, 0.3]))
 QUICK = {"rate_hz": 20.0, "rest_s": 0.5, "sync_slop": 0.05}
 
 
 class Partner(Node):
     """Plays the camera and the tracker; ``relocalizer`` is the name of the node it talks to."""
 
-    relocalizer = "relocalizer"
+    relocalizer, optical = "relocalizer", "camera_color_optical_frame"
 
     def __init__(self, **options):
         super().__init__(f"partner_of_{self.relocalizer}", **options)
@@ -62,10 +63,13 @@ class Partner(Node):
 
     def send(self, frame, stamp_s, map_T_object=None, says_where=False):
         """One image, what the tracker saw in it, and with ``says_where`` the camera's transform."""
-        header = Header(stamp=Time(seconds=stamp_s).to_msg(), frame_id=OPTICAL)
+        header = Header(stamp=Time(seconds=stamp_s).to_msg(), frame_id=self.optical)
         if says_where:
             fixed = Header(stamp=header.stamp, frame_id="map")
-            self.broadcaster.sendTransform(messages.transform_stamped(frame.world_T_camera, fixed, OPTICAL))
+            self.broadcaster.sendTransform(messages.transform_stamped(frame.world_T_camera, fixed, self.optical))
+        else:
+            base = Header(stamp=header.stamp, frame_id=BASE)
+            self.broadcaster.sendTransform(messages.transform_stamped(invert(CAMERA_T_BASE), base, self.optical))
         if map_T_object is not None:
             result = ObjectHypothesisWithPose()
             result.pose.pose = messages.pose_message(invert(frame.world_T_camera) @ map_T_object)
@@ -81,7 +85,7 @@ class Partner(Node):
 class PartnerOfTf(Partner):
     """Of the node that takes the camera's pose from TF."""
 
-    relocalizer = "other"
+    relocalizer, optical = "other", "other_optical_frame"
 
 
 class OtherRelocalizer(RelocalizerNode):
@@ -98,7 +102,7 @@ def group(tmp_path_factory):
     folder = write_map(tmp_path_factory.mktemp("maps") / "room")
     with NodeGroup() as nodes:
         partner = nodes.start(Partner)
-        nodes.start(RelocalizerNode, parameters={"map": str(folder), "tracker": "relocalizer_tracker", **QUICK})
+        nodes.start(RelocalizerNode, parameters={"map": str(folder), "tracker": "relocalizer_tracker", "base_frame": BASE, **QUICK})
         partner_of_tf = nodes.start(PartnerOfTf)
         parameters = {"camera_pose": "tf", "tracker": "other_tracker", **QUICK}
         nodes.start(OtherRelocalizer, ["--ros-args", "-r", "__node:=other"], parameters)
@@ -120,7 +124,7 @@ def test_the_camera_is_published_in_the_map(group, frames):
     def located():
         stamp = 1.0 + 0.1 * len(sent)
         sent[round(stamp, 3)] = partner.send(frames[0], stamp)
-        return partner.poses and partner.transforms
+        return partner.poses and [one for one in partner.transforms if one.child_frame_id == BASE]
 
     assert wait_until(lambda: wait_until(located, 0.3))
     pose = partner.poses[-1]
@@ -129,8 +133,11 @@ def test_the_camera_is_published_in_the_map(group, frames):
     assert camera_error(messages.pose_from_message(pose.pose.pose), frames[0])[0] < 0.03
     covariance = np.array(pose.pose.covariance).reshape(6, 6)
     assert np.all(np.linalg.eigvalsh(covariance) > 0)
-    transform = next(one for one in partner.transforms if one.child_frame_id == OPTICAL)
+    # The camera has its parent already, so the map becomes that of the frame above it.
+    assert {one.header.frame_id for one in partner.transforms if one.child_frame_id == partner.optical} == {BASE}
+    transform = [one for one in partner.transforms if one.child_frame_id == BASE][-1]
     assert transform.header.frame_id == "map"
+    assert camera_error(messages.transform_matrix(transform) @ invert(CAMERA_T_BASE), frames[0])[0] < 0.03
     assert partner.results[-1].level == DiagnosticStatus.OK
     assert float({item.key: item.value for item in partner.results[-1].values}["confidence"]) > 0.9
 
@@ -160,7 +167,7 @@ def test_a_lost_object_is_offered_where_it_rested(group, frames, source):
     assert wait_until(rested, 60.0)
     offer = partner.offers[-1].detections[0]
     assert offer.id == NAME
-    assert partner.offers[-1].header.frame_id == OPTICAL
+    assert partner.offers[-1].header.frame_id == partner.optical
     offered = messages.pose_from_message(offer.results[0].pose.pose)
     translation, rotation = pose_errors(offered, invert(frames[0].world_T_camera) @ map_T_object)
     assert translation < 0.03

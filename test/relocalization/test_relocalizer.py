@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from mapped_room import OTHER_ROOM, camera_error, views, write_map
 
+from pose_tracker_ros.evaluation.refusals import ImageKind, count_refusals, image_kinds, other_rooms, without_depth
 from pose_tracker_ros.relocalization.config import RelocalizerConfig
 from pose_tracker_ros.relocalization.folder import load_relocalizer
 from pose_tracker_ros.relocalization.relocalizer import Relocalizer
@@ -50,32 +51,31 @@ def test_covariances_cover_the_errors(relocalizer, queries):
             assert np.all(np.sqrt(np.diag(one.covariance)) < 0.05)
 
 
-def mirrored(frame):
-    flip = lambda image: np.ascontiguousarray(image[:, ::-1])  # noqa: E731
-    return replace(frame, color=flip(frame.color), depth=flip(frame.depth))
+def darkness(frame):
+    return replace(frame, color=frame.color * 0, depth=frame.depth * 0)
 
 
-def blank_wall(frame):
-    return replace(frame, color=np.full_like(frame.color, 180), depth=np.full_like(frame.depth, 1.5))
+ALIKE = other_rooms("furnished alike", [views(6, places=1, room=OTHER_ROOM).read(position) for position in range(0, 6, 2)])
+KINDS = [ALIKE, *image_kinds(), without_depth(ALIKE), ImageKind("black", lambda frames, _: list(map(darkness, frames)), False)]
 
 
-WRONG = {
-    "another room that was furnished alike": lambda frame: views(6, places=1, room=OTHER_ROOM).read(frame.index),
-    "a mirrored room": mirrored,
-    "a blank wall": blank_wall,
-    "the looks of another place": lambda frame: replace(frame, color=views(12, places=1).read(frame.index + 6).color),
-    "the shape of another place": lambda frame: replace(frame, depth=views(12, places=1).read(frame.index + 6).depth),
-    "darkness": lambda frame: replace(frame, color=frame.color // 40),
-    "a blurred image": lambda frame: replace(frame, color=cv2.GaussianBlur(frame.color, None, 25)),
-    "black": lambda frame: replace(frame, color=frame.color * 0, depth=frame.depth * 0),
-}
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_nothing_wrong_is_offered_for(kind, relocalizer, queries):
+    counts = count_refusals(relocalizer, queries[::2], kind, np.random.default_rng(0))
+    assert counts.images == 3
+    assert counts.wrong == 0
+    assert counts.highest < SURE
 
 
-@pytest.mark.parametrize("kind", WRONG)
-def test_nothing_is_claimed_of(kind, relocalizer, queries):
-    for frame in queries[::2]:
-        found = relocalizer.locate(WRONG[kind](frame))
-        assert not found.is_sure(SURE), found
+def test_refusals_count_what_is_offered(relocalizer, queries):
+    """Images of the room itself are offered: no fault where a right pose is none, all wrong where nothing may be offered."""
+    itself = ImageKind("itself", lambda frames, _: list(frames), True)
+    right = count_refusals(relocalizer, queries, itself, np.random.default_rng(0))
+    assert right.offered >= 5
+    assert right.wrong == 0
+    wrong = count_refusals(relocalizer, queries, itself._replace(is_of_room=False), np.random.default_rng(0))
+    assert wrong.wrong == right.offered
+    assert wrong.highest > SURE
 
 
 def test_without_depth_features_alone_find_it(relocalizer, queries):

@@ -32,6 +32,35 @@ def test_an_object_that_rests_is_expected_by_a_camera_elsewhere():
     assert resting.expected("mug", there, CAMERA) is None
 
 
+def test_only_what_is_missing_and_should_be_seen_is_offered():
+    resting = RestingObjects(rest_s=1.0)
+    for number in range(4):
+        see(resting, 0.5 * number, camera_at(0.0))
+    there = camera_at(0.8, turn=-0.4)
+    offers = resting.offers(["jug", "mug"], there, CAMERA)
+    assert list(offers) == ["jug"]
+    np.testing.assert_allclose(offers["jug"], invert(there) @ OBJECT, atol=1e-12)
+    assert not resting.offers([], there, CAMERA)
+    assert not resting.offers(["jug"], camera_at(3.0), CAMERA)
+
+
+def test_what_is_found_elsewhere_after_nobody_saw_it_is_offered_where_it_was_until_it_rests_there():
+    """A search may have found it wrongly: only a look at the old place tells."""
+    resting = RestingObjects(rest_s=1.0)
+    for number in range(4):
+        see(resting, 0.5 * number, camera_at(0.0))
+    there = camera_at(0.8, turn=-0.4)
+    turned = OBJECT @ make_pose(so3_exp(np.array([0.0, 0.0, np.pi])), np.zeros(3))
+    see(resting, 7.0, there, turned)
+    np.testing.assert_allclose(resting.offers([], there, CAMERA)["jug"], invert(there) @ OBJECT, atol=1e-12)
+    see(resting, 7.5, there)
+    assert not resting.offers([], there, CAMERA), "it is there"
+    for stamp in (14.0, 14.5, 15.0):
+        see(resting, stamp, there, turned)
+    assert not resting.offers([], there, CAMERA), "it was moved"
+    np.testing.assert_allclose(resting.rest("jug").map_T_object, turned, atol=1e-12)
+
+
 def test_an_object_seen_for_a_moment_is_not_remembered():
     resting = RestingObjects(rest_s=1.0)
     see(resting, 0.0, camera_at(0.0))
