@@ -192,9 +192,18 @@ def test_broken_transforms_are_ignored(buffer, broken):
     assert not buffer.can_transform("map", "base", NEWEST)
 
 
+@pytest.mark.parametrize(("w", "x"), [(0.9, 0.0), (0.5, 0.5), (2.0, 0.0), (0.001, 0.0)])
+def test_quaternions_of_another_length_are_normalised(buffer, w, x):
+    message = stamped("map", "base", START)
+    message.transform.rotation.w, message.transform.rotation.x = w, x
+    buffer.set_transform(message, "test")
+    found = buffer.lookup_transform("map", "base", NEWEST).transform.rotation
+    assert np.allclose((found.w, found.x, found.y, found.z), np.array([w, x, 0, 0]) / np.hypot(w, x))
+
+
 def test_quaternion_that_is_no_rotation_is_ignored(buffer):
     message = stamped("map", "base", START)
-    message.transform.rotation.w = 0.9
+    message.transform.rotation.w = 0.0
     buffer.set_transform(message, "test")
     assert not buffer.can_transform("map", "base", NEWEST)
 

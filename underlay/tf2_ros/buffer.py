@@ -173,8 +173,8 @@ class Buffer:
             problem = "frame_id and child_frame_id are the same"
         elif np.isnan(rotation).any() or np.isnan(translation).any():
             problem = "it has a nan value"
-        elif abs(rotation @ rotation - 1.0) >= 0.01:
-            problem = f"its quaternion (x {q.x}, y {q.y}, z {q.z}, w {q.w}) is not normalized"
+        elif not rotation.any():
+            problem = "its quaternion is zero"
         if problem:
             self._logger.error(f'Ignoring transform from "{parent}" to "{child}" by "{authority}" because {problem}')
             return
