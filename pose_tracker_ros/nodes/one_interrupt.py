@@ -16,10 +16,13 @@ class OneInterrupt:
 
     Launch and terminal both send one, and what tidies up after the first must not be interrupted by the second. Python swallows
     exceptions in finalisers and in callbacks of C libraries, such as those of LLVM: one that came there is raised again.
+
+    has_come: whether there was one.
     """
 
     def __init__(self) -> None:
         """Install it; of the main thread."""
+        self.has_come = False
         self._is_due = True
         signal.signal(signal.SIGINT, self._on_signal)
         sys.unraisablehook = self._on_swallowed
@@ -30,7 +33,7 @@ class OneInterrupt:
 
     def _on_signal(self, *_: object) -> None:
         if self._is_due:
-            self._is_due = False
+            self._is_due, self.has_come = False, True
             raise KeyboardInterrupt
 
     def _on_swallowed(self, swallowed: sys.UnraisableHookArgs) -> None:

@@ -11,7 +11,7 @@ from rclpy.context import Context
 from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
-from rclpy.signals import uninstall_signal_handlers
+from rclpy.signals import SignalHandlerOptions, install_signal_handlers, uninstall_signal_handlers
 
 from pose_tracker_ros.nodes.log_folder import require_log_folder
 from pose_tracker_ros.nodes.one_interrupt import OneInterrupt
@@ -23,20 +23,27 @@ def run_node(name: str, make_node: Callable[..., Node], arguments: Sequence[str]
 
     Exits with 1, after one sentence, when it cannot be made.
     """
-    node = None
-    # Entry points have SIGINT end the process at once until here.
-    interrupt = OneInterrupt()
+    node = interrupt = None
     try:
+        # Entry points have SIGINT end the process at once until there is a node: libraries that load and compile swallow exceptions.
         start_ros(sys.argv if arguments is None else arguments)
         node = make_node() if arguments is None else make_node(cli_args=list(arguments), use_global_arguments=False)
+        interrupt = OneInterrupt()
+        install_signal_handlers(SignalHandlerOptions.ALL)
         rclpy.spin(node)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
-    except (ValueError, OSError, RuntimeError, ParameterException) as error:
+    except Exception as error:
+        if interrupt is not None and interrupt.has_come:
+            # C code makes another exception of it.
+            return
+        if not isinstance(error, ValueError | OSError | RuntimeError | ParameterException):
+            raise
         _report(name, str(error))
         sys.exit(1)
     finally:
-        interrupt.end()
+        if interrupt is not None:
+            interrupt.end()
         uninstall_signal_handlers()
         if node is not None:
             node.destroy_node()
@@ -50,7 +57,7 @@ def start_ros(arguments: Sequence[str] = (), context: Context | None = None) -> 
     """
     require_log_folder()
     try:
-        rclpy.init(args=split_arguments(arguments).rest, context=context)
+        rclpy.init(args=split_arguments(arguments).rest, context=context, signal_handler_options=SignalHandlerOptions.NO)
     except UnknownROSArgsError as error:
         raise ValueError(f"unknown arguments of ROS: {error}") from error
     except RCLError as error:
