@@ -34,6 +34,8 @@ DEPTH = "float32[:, ::1], float32[:, ::1], float32[:, ::1], float64[::1], float6
 CONTOUR = "float64[:, ::1], float64[:, ::1], float64[::1], float64, float64, float32[::1]"
 FLOW = "float32[:, ::1], float32[:, ::1], float64[::1], float64[::1], float32[::1]"
 PLACE = "float64[::1], float64[::1], float64[:, ::1], float64[::1]"
+# What each factor sees of the state.
+DEPTH_SEES, CONTOUR_SEES, FLOW_SEES = (0, 1, 2, 3, 4, 5, SHIFT, SHIFT + 1, BIAS), (0, 1, 2, 3, 4, 5, OFFSET), (0, 1, 2, 3, 4, 5)
 # A step that raises the cost is shortened to this share, so often before the state is taken to be the best.
 SHORTER, TRIES = 0.3, 3
 # A step with all entries smaller than this changes nothing that matters: metres, radians, pixels (poses are
@@ -50,6 +52,12 @@ def rotate(vector, matrix):
     matrix[0, 0], matrix[0, 1], matrix[0, 2] = 1 - b * (y * y + z * z), b * x * y - a * z, b * x * z + a * y
     matrix[1, 0], matrix[1, 1], matrix[1, 2] = b * x * y + a * z, 1 - b * (x * x + z * z), b * y * z - a * x
     matrix[2, 0], matrix[2, 1], matrix[2, 2] = b * x * z - a * y, b * y * z + a * x, 1 - b * (x * x + y * y)
+
+
+@kernel("float64[:, ::1](float64[:, :])")
+def inverse(matrix):
+    """Of a matrix (N, N); raises LinAlgError for a singular one. NumPy takes ten times as long for small ones."""
+    return np.ascontiguousarray(np.linalg.inv(matrix))
 
 
 @helper
@@ -72,18 +80,20 @@ def _tukey(residual, deviation, limit, shared):
 
 
 @helper
-def _add_rows(rows, count, hessian, gradient):
+def _add_rows(rows, count, seen, hessian, gradient):
     """Add the first ``count`` columns of rows (STATE + 2, BLOCK): Jacobian, residual, and weight, which is zeroed after them.
 
+    ``seen``: places of the state in order, whose rows are not all zero.
     Blocks, since sums along a row are what compilers do several of at once. Where ``hessian`` is empty, the gradient alone.
     """
     weighted = np.empty(BLOCK)
     rows[STATE + 1, count:] = 0.0
-    for a in range(STATE):
+    for place in range(len(seen)):
+        a = seen[place]
         for i in range(BLOCK):
             weighted[i] = rows[a, i] * rows[STATE + 1, i]
-        for b in range(min(a + 1, hessian.shape[0])):
-            total = 0.0
+        for other in range(min(place + 1, hessian.shape[0])):
+            b, total = seen[other], 0.0
             for i in range(BLOCK):
                 total += weighted[i] * rows[b, i]
             hessian[a, b] += total
@@ -168,9 +178,9 @@ def add_depth(points, normals, depth, camera, depth_T_color, noise, weights, cen
         rows[STATE, count], rows[STATE + 1, count] = residual, weights[i] * precision
         count += 1
         if count == BLOCK:
-            _add_rows(rows, count, hessian, gradient)
+            _add_rows(rows, count, DEPTH_SEES, hessian, gradient)
             count = 0
-    _add_rows(rows, count, hessian, gradient)
+    _add_rows(rows, count, DEPTH_SEES, hessian, gradient)
     return cost
 
 
@@ -209,9 +219,9 @@ def add_contour(points, lines, camera, limit, shared, weights, center, state, he
         rows[STATE, count], rows[STATE + 1, count] = residual, weights[i] * precision
         count += 1
         if count == BLOCK:
-            _add_rows(rows, count, hessian, gradient)
+            _add_rows(rows, count, CONTOUR_SEES, hessian, gradient)
             count = 0
-    _add_rows(rows, count, hessian, gradient)
+    _add_rows(rows, count, CONTOUR_SEES, hessian, gradient)
     return cost
 
 
@@ -246,9 +256,9 @@ def add_flow(points, seen, camera, noise, weights, center, state, hessian, gradi
             rows[STATE, count], rows[STATE + 1, count] = across if axis == 0 else along, weights[i] * precision
             count += 1
         if count == BLOCK:
-            _add_rows(rows, count, hessian, gradient)
+            _add_rows(rows, count, FLOW_SEES, hessian, gradient)
             count = 0
-    _add_rows(rows, count, hessian, gradient)
+    _add_rows(rows, count, FLOW_SEES, hessian, gradient)
     return cost
 
 
@@ -349,6 +359,20 @@ def move_state(state, step, moved):
     cosine = (product[0, 0] + product[1, 1] + product[2, 2] - 1) / 2
     factor = 0.5 if sine < 1e-9 else atan2(sine, cosine) / (2 * sine)
     moved[3], moved[4], moved[5] = factor * x, factor * y, factor * z
+
+
+@kernel("float64[:, ::1](Array(float64, 2, 'A', True), Array(float64, 1, 'A', True), Array(float64, 1, 'A', True))")
+def moved_pose(camera_T_object, state, center_m):
+    """The pose (4, 4) after the motion of a state (10,) or twist (6,) about the object's ``center_m`` (3,), as ``apply_residual`` says."""
+    turn, moved = np.empty((3, 3)), np.zeros((4, 4))
+    rotate(state[TURN:SHIFT].copy(), turn)
+    moved[3, 3] = 1.0
+    for a in range(3):
+        moved[a, 3] = camera_T_object[a, 3] + state[a]
+        for b in range(3):
+            moved[a, b] = turn[a, 0] * camera_T_object[0, b] + turn[a, 1] * camera_T_object[1, b] + turn[a, 2] * camera_T_object[2, b]
+            moved[a, 3] += (camera_T_object[a, b] - moved[a, b]) * center_m[b]
+    return moved
 
 
 @helper

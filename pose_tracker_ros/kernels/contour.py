@@ -35,6 +35,8 @@ LEAST_KNOWN = 1e-3
 UNKNOWN = 0.5
 # Outlines shorter than this, sides of pixels, are spots; a normal is that of the chord over so many sides before and after.
 SHORTEST, CHORD = 16, 4
+# Colours are counted so far inside the outline, and from so far to so far outside of it, pixels of the mask.
+INSIDE_PX, OUTSIDE_FROM_PX, OUTSIDE_TO_PX = 1, 2, 12
 # Around the middle of a line occluders are looked for so far, pixels of the depth image.
 OCCLUDER_PX = 3
 # Columns and rows to the next corner of pixels: to the right, down, to the left, up.
@@ -186,24 +188,26 @@ def _bin(color, row, column):
     return ((red >> BIN_SHIFT) * BINS + (green >> BIN_SHIFT)) * BINS + (blue >> BIN_SHIFT)
 
 
-@kernel("void(uint8[:, :, ::1], uint8[:, ::1], int64, int64, int64, float32[::1], float32[::1])")
-def count_colors(color, label, left, top, scale, inside, outside):
-    """Add the colours of an image (H, W, 3) to histograms (BINS^3,).
+@kernel("void(uint8[:, :, ::1], boolean[:, ::1], float32[:, ::1], int64, int64, int64, float32[::1], float32[::1])")
+def count_colors(color, mask, around, left, top, scale, inside, outside):
+    """Add the colours of an image (H, W, 3) to histograms (BINS^3,), inside a mask (h, w) and outside of it.
 
-    label (h, w): 1 inside, 2 outside, 0 neither; its pixel (row, column) is the image's (top + scale row, left + scale column).
+    ``around`` (h, w): how far pixels are from the mask. Pixel (row, column) of both is the image's (top + scale row, left + scale column).
     """
-    for row in range(label.shape[0]):
-        image_row = top + scale * row
-        if image_row < 0 or image_row >= color.shape[0]:
-            continue
-        for column in range(label.shape[1]):
-            image_column = left + scale * column
-            if label[row, column] == 0 or image_column < 0 or image_column >= color.shape[1]:
-                continue
-            if label[row, column] == 1:
-                inside[_bin(color, image_row, image_column)] += 1
-            else:
-                outside[_bin(color, image_row, image_column)] += 1
+    rows, columns = mask.shape
+    for row in range(max(0, -(top // scale)), min(rows, (color.shape[0] - 1 - top) // scale + 1)):
+        above, below = max(row - INSIDE_PX, 0), min(row + INSIDE_PX + 1, rows)
+        for column in range(max(0, -(left // scale)), min(columns, (color.shape[1] - 1 - left) // scale + 1)):
+            if OUTSIDE_FROM_PX < around[row, column] <= OUTSIDE_TO_PX:
+                outside[_bin(color, top + scale * row, left + scale * column)] += 1
+            elif mask[row, column]:
+                before, after = max(column - INSIDE_PX, 0), min(column + INSIDE_PX + 1, columns)
+                is_inside = True
+                for near_row in range(above, below):
+                    for near_column in range(before, after):
+                        is_inside &= mask[near_row, near_column]
+                if is_inside:
+                    inside[_bin(color, top + scale * row, left + scale * column)] += 1
 
 
 @kernel("void(uint8[:, :, ::1], float32[::1], float64[:, ::1], float64, float64[:, ::1])")
@@ -214,16 +218,19 @@ def sample_colors(color, posterior, lines, segment_px, samples):
     pixel counts as independent. What is outside of the image says nothing.
     """
     steps = max(1, int(np.rint(segment_px)))
-    rows, columns = color.shape[0], color.shape[1]
+    rows, columns = np.uint64(color.shape[0]), np.uint64(color.shape[1])
+    apart = segment_px / steps
+    first = 0.5 * (apart - SEGMENTS * segment_px)
     for line in range(lines.shape[0]):
-        x, y, across, down = lines[line, 0], lines[line, 1], lines[line, 2], lines[line, 3]
+        across, down = lines[line, 2] * apart, lines[line, 3] * apart
+        x, y = lines[line, 0] + first * lines[line, 2], lines[line, 1] + first * lines[line, 3]
         for segment in range(SEGMENTS):
             on, off = 1.0, 1.0
-            for step in range(steps):
-                along = ((segment - (SEGMENTS - 1) / 2) + (step - (steps - 1) / 2) / steps) * segment_px
-                column, row = int(np.rint(x + along * across)), int(np.rint(y + along * down))
-                if 0 <= column < columns and 0 <= row < rows:
-                    value = float(posterior[_bin(color, np.uint64(row), np.uint64(column))])
+            for step in range(segment * steps, (segment + 1) * steps):
+                # Negative ones are beyond any image as numbers without a sign.
+                column, row = np.uint64(int(np.rint(x + step * across))), np.uint64(int(np.rint(y + step * down)))
+                if column < columns and row < rows:
+                    value = float(posterior[_bin(color, row, column)])
                     on *= value
                     off *= 1 - value
             samples[line, segment] = on / (on + off) if on + off > 0 else UNKNOWN

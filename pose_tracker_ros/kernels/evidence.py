@@ -36,6 +36,9 @@ HIDDEN_DEVIATIONS = 3.0
 NEGLIGIBLE_DEVIATIONS = 5.0
 # No pixel says more than this (natural logarithm). With 2 a fifth of right poses is refused; 3 to 5 are alike.
 MOST_LOG_RATIO = 3.0
+MOST_RATIO = exp(MOST_LOG_RATIO)
+# The logarithm of a product takes the time of one: of so many ratios it stays far from what doubles can hold.
+FACTORS = 64
 # Means are over at least this share of the silhouette: as much seems to speak of 5 % of wholly hidden ones.
 LEAST_SPEAKING = 0.08
 # The mean over biases of depth is a sum of so many, up to so many deviations to both sides.
@@ -77,9 +80,8 @@ def _normal_density(error, deviation):
 
 
 @helper
-def _log_ratio(one, other):
-    """Natural logarithm, limited."""
-    return min(np.float32(MOST_LOG_RATIO), max(np.float32(-MOST_LOG_RATIO), log(np.float32(one / other))))
+def _limited(ratio):
+    return min(MOST_RATIO, max(1.0 / MOST_RATIO, ratio))
 
 
 @helper
@@ -147,7 +149,7 @@ def _depth_ratio(kinds, seen, count, total, unknown, noise):
     The pixels have a bias in common: the ratio is a mean over it, weighted by what so many independent depths say. The bias
     is coarse, since ratios are limited.
     """
-    sums = np.zeros(BIASES)
+    sums, products = np.zeros(BIASES), np.ones(BIASES)
     stride = max(1, (count + COMMON_PIXELS - 1) // COMMON_PIXELS)
     speaking = 0
     for number in range(0, count, stride):
@@ -160,7 +162,11 @@ def _depth_ratio(kinds, seen, count, total, unknown, noise):
         rest = IN_FRONT * front + (NEARER if error < 0.0 else FARTHER)
         for step in range(BIASES):
             shift = BIAS_REACH * noise[BIAS] * (2.0 * step / (BIASES - 1) - 1.0)
-            sums[step] += _log_ratio(ON_SURFACE * _normal_density(error - shift, deviation) + rest, absent)
+            products[step] *= _limited((ON_SURFACE * _normal_density(error - shift, deviation) + rest) / absent)
+        if speaking % FACTORS == 0:
+            sums += np.log(products)
+            products[:] = 1.0
+    sums += np.log(products)
     sums /= max(float(speaking), LEAST_SPEAKING * total / stride, 1.0)
     highest = sums.max()
     weights, mean, shift_mean = 0.0, 0.0, 0.0
@@ -279,7 +285,7 @@ def weigh_pixels(
     gains, offsets, cost = np.ones(3), np.zeros(3), 0.0
     if known == PAINTED:
         gains, offsets, cost = _light(places, kinds, count, paint, color, noise)
-    color_sum, speaking, hidden = 0.0, 0, 0
+    color_sum, product, speaking, hidden = 0.0, 1.0, 0, 0
     on_surface, elsewhere = 1.0, 1.0
     for number in range(count):
         row, column = places[number]
@@ -291,7 +297,9 @@ def weigh_pixels(
             on_surface = (1.0 - NEW_ON_SURFACE) * density + NEW_ON_SURFACE
             elsewhere = (1.0 - NEW_AROUND) * around[place] + NEW_AROUND
             if kinds[number] != HIDDEN:
-                color_sum += _log_ratio(on_surface, elsewhere)
+                product *= _limited(on_surface / elsewhere)
+            if number % FACTORS == 0:
+                color_sum, product = color_sum + log(product), 1.0
         is_surface, is_occluder, is_background = SURFACE_BLIND, OCCLUDER_BLIND, BACKGROUND_BLIND
         if kinds[number] != BLIND:
             speaking += kinds[number] == SPEAKING
@@ -306,6 +314,7 @@ def weigh_pixels(
         is_background *= elsewhere
         whole = 1.0 / (is_surface + is_occluder + is_background)
         surface[row, column], occluder[row, column] = is_surface * whole, is_occluder * whole
+    color_sum += log(product)
     visible = count - hidden
     # Light that changes the paint a great deal is as unlikely as colours that differ from it.
     color_ratio = color_sum / max(float(visible), LEAST_SPEAKING * total, 1.0) - cost / noise[COLORS]

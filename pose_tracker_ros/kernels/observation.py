@@ -9,7 +9,7 @@ from math import ceil, floor
 
 import numpy as np
 
-from pose_tracker_ros.kernels.compilation import kernel
+from pose_tracker_ros.kernels.compilation import helper, kernel
 
 # What is nearer to a camera than this, metres, has no projection.
 NEAREST_M = 1e-3
@@ -19,25 +19,38 @@ OVERLAP = 1.2
 COMPARED = 4
 
 
+@helper
+def _covered(size, first, scale, count):
+    """Of ``count`` places from a pixel ``first`` on, ``scale`` apart, the first one in an image, and the one after the last."""
+    begin = min(max(-(first // scale), 0), count)
+    return begin, max(min((size - 1 - first) // scale + 1, count), begin)
+
+
 @kernel("void(Array(uint8, 3, 'A', True), int64, int64, int64, uint8[:, :, ::1])")
 def cut_color(image, left, top, scale, window):
     """Fill a ``window`` (R, R, 3) with what an image (H, W, 3) shows there."""
-    for row in range(window.shape[0]):
-        for column in range(window.shape[1]):
-            y, x = top + scale * row, left + scale * column
-            is_seen = 0 <= y < image.shape[0] and 0 <= x < image.shape[1]
+    first_row, end_row = _covered(image.shape[0], top, scale, window.shape[0])
+    first_column, end_column = _covered(image.shape[1], left, scale, window.shape[1])
+    window[:] = 0
+    for row in range(first_row, end_row):
+        y = top + scale * row
+        for column in range(first_column, end_column):
+            x = left + scale * column
             for channel in range(3):
-                window[row, column, channel] = image[y, x, channel] if is_seen else 0
+                window[row, column, channel] = image[np.uint64(y), np.uint64(x), channel]
 
 
 @kernel("void(Array(float32, 2, 'A', True), int64, int64, int64, float32, float32, float32[:, ::1])")
 def cut_depth(image, left, top, scale, nearest, farthest, window):
     """Fill a ``window`` (R, R) with depths of an image (H, W) between two limits (m), 0 for others."""
-    for row in range(window.shape[0]):
-        for column in range(window.shape[1]):
-            y, x = top + scale * row, left + scale * column
-            is_seen = 0 <= y < image.shape[0] and 0 <= x < image.shape[1]
-            window[row, column] = image[y, x] if is_seen and nearest <= image[y, x] <= farthest else 0
+    first_row, end_row = _covered(image.shape[0], top, scale, window.shape[0])
+    first_column, end_column = _covered(image.shape[1], left, scale, window.shape[1])
+    window[:] = 0
+    for row in range(first_row, end_row):
+        y = top + scale * row
+        for column in range(first_column, end_column):
+            value = image[np.uint64(y), np.uint64(left + scale * column)]
+            window[row, column] = value if nearest <= value <= farthest else np.float32(0)
 
 
 @kernel(

@@ -29,7 +29,7 @@ LEAST_SLOPE = 1e-14
 # Farther than any image reaches.
 FAR_PX = 1e30
 # cv2.remap knows 32 places between two texels.
-TEXEL_STEPS = 32.0
+TEXEL_STEPS = 32
 
 
 @kernel("UniTuple(float64, 6)(float32[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1])")
@@ -91,25 +91,15 @@ def _slack(edge, right, bottom):
 
 @helper
 def _border(edge, slack, right, bottom):
-    """Where an edge's function is zero in a row, slope * row + start, and on which side of it, 1 to the right, it is positive.
+    """Between which columns an edge's function is positive in a row: from slope * row + start to another slope * row + start.
 
-    On side 0 the edge is parallel to rows, and the function itself is slope * row + start.
+    Without branches, which no processor foresees here. Of an edge parallel to rows all columns are between, or none.
     """
     if abs(edge[0]) * right <= LEAST_SLOPE * (abs(edge[1]) * bottom + abs(edge[2])):
-        return 0, edge[1], edge[2] + slack
-    scale = -1.0 / edge[0]
-    return (1 if edge[0] > 0.0 else -1), edge[1] * scale, (edge[2] + slack) * scale
-
-
-@helper
-def _narrowed(border, row, low, high):
-    """The span of columns in which an edge's function is positive in a row."""
-    side, value = border[0], border[1] * row + border[2]
-    if side > 0:
-        return max(low, value), high
-    if side < 0:
-        return low, min(high, value)
-    return (low, high) if value >= 0.0 else (low, low - 1.0)
+        return 0.0, -FAR_PX, edge[1] * FAR_PX, (edge[2] + slack) * FAR_PX + FAR_PX
+    scale, is_left = -1.0 / edge[0], edge[0] > 0.0
+    slope, start = edge[1] * scale, (edge[2] + slack) * scale
+    return slope if is_left else 0.0, start if is_left else -FAR_PX, 0.0 if is_left else slope, FAR_PX if is_left else start
 
 
 @kernel("void(float64[:, ::1], float64[:, ::1], uint32[:, ::1], int64, int64, float32[:, ::1], int32[:, ::1])")
@@ -147,9 +137,8 @@ def rasterize(points, pixels, faces, left, top, inverse_depth, face_ids):
         descent = edge_0[1] + edge_1[1] + edge_2[1]
         constant = edge_0[2] + edge_1[2] + edge_2[2]
         for row in range(int(ceil(low_row)), int(floor(high_row)) + 1):
-            low, high = _narrowed(border_0, row, low_column, high_column)
-            low, high = _narrowed(border_1, row, low, high)
-            low, high = _narrowed(border_2, row, low, high)
+            low = max(low_column, border_0[0] * row + border_0[1], border_1[0] * row + border_1[1], border_2[0] * row + border_2[1])
+            high = min(high_column, border_0[2] * row + border_0[3], border_1[2] * row + border_1[3], border_2[2] * row + border_2[3])
             if low > high:
                 continue
             start = descent * row + constant
@@ -221,24 +210,6 @@ def resolve(points, faces, normals, rotation, intrinsics, left, top, face_ids, b
     return total / max(count, 1)
 
 
-@kernel("void(int32[:, ::1], float32[:, :, ::1], uint32[:, ::1], uint8[:, ::1], int64, int64, uint8[:, :, ::1])")
-def paint_vertices(face_ids, barycentric, faces, colors, left, top, color):
-    """Colours (V, 3) of the vertices, interpolated on the surface, into the window's part of ``color`` (H, W, 3)."""
-    for row in range(face_ids.shape[0]):
-        for column in range(face_ids.shape[1]):
-            face = face_ids[row, column]
-            if face < 0:
-                continue
-            one, two, three = faces[face, 0], faces[face, 1], faces[face, 2]
-            share_1, share_2 = float(barycentric[row, column, 0]), float(barycentric[row, column, 1])
-            share_0 = 1.0 - share_1 - share_2
-            for channel in range(3):
-                value = (
-                    share_0 * colors[one, channel] + share_1 * colors[two, channel] + share_2 * colors[three, channel]
-                )
-                color[row + top, column + left, channel] = int(value + 0.5)
-
-
 @kernel(
     "void(int32[:, ::1], float32[:, :, ::1], uint32[:, ::1], float32[:, ::1], uint8[:, :, ::1], int64, int64, "
     "uint8[:, :, ::1])"
@@ -259,16 +230,17 @@ def paint_texture(face_ids, barycentric, faces, uv, texture, left, top, color):
             share_0 = 1.0 - share_1 - share_2
             u = share_0 * uv[one, 0] + share_1 * uv[two, 0] + share_2 * uv[three, 0]
             v = 1.0 - (share_0 * uv[one, 1] + share_1 * uv[two, 1] + share_2 * uv[three, 1])
-            across = floor(((u - floor(u)) * width - 0.5) * TEXEL_STEPS + 0.5) / TEXEL_STEPS
-            along = floor(((v - floor(v)) * height - 0.5) * TEXEL_STEPS + 0.5) / TEXEL_STEPS
-            x, y = int(floor(across)), int(floor(along))
-            across, along = across - x, along - y
+            across = int(floor(((u - floor(u)) * width - 0.5) * TEXEL_STEPS + 0.5))
+            along = int(floor(((v - floor(v)) * height - 0.5) * TEXEL_STEPS + 0.5))
+            x, y = across // TEXEL_STEPS, along // TEXEL_STEPS
+            across, along = across - x * TEXEL_STEPS, along - y * TEXEL_STEPS
             x0, x1 = (x if x >= 0 else width - 1), (x + 1 if x + 1 < width else 0)
             y0, y1 = (y if y >= 0 else height - 1), (y + 1 if y + 1 < height else 0)
             for channel in range(3):
-                upper = (1.0 - across) * texture[y0, x0, channel] + across * texture[y0, x1, channel]
-                lower = (1.0 - across) * texture[y1, x0, channel] + across * texture[y1, x1, channel]
-                color[row + top, column + left, channel] = int((1.0 - along) * upper + along * lower + 0.5)
+                upper = (TEXEL_STEPS - across) * texture[y0, x0, channel] + across * texture[y0, x1, channel]
+                lower = (TEXEL_STEPS - across) * texture[y1, x0, channel] + across * texture[y1, x1, channel]
+                value = (TEXEL_STEPS - along) * upper + along * lower
+                color[row + top, column + left, channel] = (value + TEXEL_STEPS**2 // 2) // TEXEL_STEPS**2
 
 
 @kernel(
@@ -278,7 +250,8 @@ def paint_grids(face_ids, barycentric, steps, starts, colors, left, top, color):
     """Colours on a grid of each face, interpolated in its small triangles, into the window's part of ``color`` (H, W, 3).
 
     A face of n ``steps`` (F) has its colours in rows of ``colors`` (N, 3) from ``starts`` (F) on: those where the shares of
-    the second and third corner are i / n and j / n, i + j <= n, in the order of i, then j. Source of the idea: Yuksel,
+    the second and third corner are i / n and j / n, i + j <= n, in the order of i, then j: those of its corners in the order
+    1, 3, 2 for one step. Source of the idea: Yuksel,
     Keyser and House, "Mesh colors", ACM Transactions on Graphics 29(2), 2010.
     """
     for row in range(face_ids.shape[0]):

@@ -48,7 +48,8 @@ class RasterRenderer:
         self._lock = threading.Lock()
         self._last: _DrawnView | None = None
         if mesh.vertex_colors is not None:
-            self._colors = np.array(mesh.vertex_colors, np.uint8, order="C")
+            corners = np.array(mesh.vertex_colors, np.uint8)[mesh.faces[:, [0, 2, 1]]].reshape(-1, 3)
+            self._vertex_grids = np.ones(len(mesh.faces), np.int64), np.arange(0, len(corners), 3), corners
         if mesh.texture is not None:
             self._uv = np.array(mesh.uv, np.float32, order="C")
             self._pyramid = [np.array(level, np.uint8, order="C") for level in texture_pyramid(mesh.texture)]
@@ -91,14 +92,13 @@ class RasterRenderer:
 
     def _paint(self, rendering: Rendering, drawing: Drawing, baked: BakedColors | None, focal_px: float) -> None:
         left, top, *_ = drawing.window
-        shown, faces, color = (drawing.face_ids, drawing.barycentric), self._full.faces, rendering.color
-        if baked is not None:
-            raster.paint_grids(*shown, baked.steps, baked.starts, baked.colors, left, top, color)
-        elif self._mesh.texture is not None:
+        shown, color = (drawing.face_ids, drawing.barycentric), rendering.color
+        if baked is None and self._mesh.texture is not None:
             halvings = pyramid_level(self._texels_per_metre, focal_px, drawing.mean_depth_m)
             texture = self._pyramid[min(halvings, len(self._pyramid) - 1)]
-            raster.paint_texture(*shown, faces, self._uv, texture, left, top, color)
-        elif self._mesh.vertex_colors is not None:
-            raster.paint_vertices(*shown, faces, self._colors, left, top, color)
+            raster.paint_texture(*shown, self._full.faces, self._uv, texture, left, top, color)
+        elif self._mesh.has_color:
+            grids = self._vertex_grids if baked is None else (baked.steps, baked.starts, baked.colors)
+            raster.paint_grids(*shown, *grids, left, top, color)
         else:
             color[rendering.mask] = UNKNOWN_COLOR

@@ -10,8 +10,17 @@ from typing import NamedTuple
 import numpy as np
 
 from pose_tracker_ros.frame import Frame
-from pose_tracker_ros.geometry import make_pose
-from pose_tracker_ros.kernels.alignment import BIAS, OFFSET, SHIFT, STATE, TURN, move_state, rotate
+from pose_tracker_ros.kernels.alignment import (
+    BIAS,
+    OFFSET,
+    SHIFT,
+    STATE,
+    TURN,
+    inverse,
+    move_state,
+    moved_pose,
+    solve_step,
+)
 from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.rendering import Renderer
 from pose_tracker_ros.tracking.factors.contour import ColorStatistics, ContourFactor
@@ -140,7 +149,7 @@ def align(
         contour = ContourFactor.of(view, object_colors, noise, level.segment_px, *covers, "contour" in factors)
         flow = SurfaceFlowFactor.of(followed, view, noise)
         solution = solve(_since(prior, state), depth, contour, flow, view.center, _at_rest(state), level.iterations)
-        if level is levels[0] and keyframes and _open_px(view, solution.information) > WORTH * noise.flow_common_px:
+        if level is levels[0] and keyframes and _is_open(view, solution.information, WORTH * noise.flow_common_px):
             followed = FollowedPoints.from_earlier(keyframe_for(keyframes, view.camera_T_object), view)
         move_state(state, solution.state, moved := np.empty(STATE))
         moved[COMMON] = solution.state[COMMON]
@@ -148,10 +157,10 @@ def align(
         pose = moved_pose(expected.camera_T_object, state, model.center_m)
         if level == levels[-1] and _moved_px(view, solution.state) < SETTLED_PX:
             break
-    posterior = np.linalg.inv(solution.information)
+    posterior = inverse(solution.information)
     covariance = solution.covariance(posterior, view.center, _spread(prior.information, expected.fresh, noise))
     errors = CommonErrors(state[COMMON], posterior[COMMON, COMMON])
-    information = np.linalg.inv(posterior[:SHIFT, :SHIFT])
+    information = inverse(posterior[:SHIFT, :SHIFT])
     return Alignment(pose, information, covariance[:SHIFT, :SHIFT], errors, *found)
 
 
@@ -168,15 +177,8 @@ def _information(expected: AlignmentPrior) -> np.ndarray:
     """(10, 10), about the state before the frame, as it counts beside all that the frame seems to say."""
     information = np.zeros((STATE, STATE))
     information[:SHIFT, :SHIFT] = expected.information / expected.fresh
-    information[COMMON, COMMON] = np.linalg.inv(expected.errors.covariance)
+    information[COMMON, COMMON] = inverse(expected.errors.covariance)
     return information
-
-
-def moved_pose(camera_T_object: np.ndarray, state: np.ndarray, center_m: np.ndarray) -> np.ndarray:
-    """The pose (4, 4) after the motion of a state (10,) or twist (6,) about the object's ``center_m`` (3,), as ``apply_residual`` says."""
-    rotate(state[TURN:SHIFT], turn := np.empty((3, 3)))
-    rotation, center = turn @ camera_T_object[:3, :3], camera_T_object[:3, :3] @ center_m + camera_T_object[:3, 3]
-    return make_pose(rotation, center + state[:TURN] - rotation @ center_m)
 
 
 def _since(prior: Gaussian, state: np.ndarray) -> Gaussian:
@@ -190,11 +192,14 @@ def _moved_px(view: View, state: np.ndarray) -> float:
     return moved_m * view.camera.fx / view.center[2]
 
 
-def _open_px(view: View, information: np.ndarray) -> float:
-    """Standard deviation of the surface's least known motion in a view, pixels of the image, by the state's information (10, 10)."""
-    scale = view.frame.camera.fx / view.center[2] * np.repeat([1.0, view.diameter_m / 2], TURN)
-    covariance = np.linalg.inv(information)[:SHIFT, :SHIFT]
-    return math.sqrt(np.linalg.eigvalsh(covariance * np.outer(scale, scale))[-1])
+def _is_open(view: View, information: np.ndarray, limit_px: float) -> bool:
+    """Whether some motion of the surface in a view is known with a larger deviation than a limit, pixels of the image, by the state's
+    information (10, 10): with what that deviation would tell of motions taken off, it is not positive definite."""
+    scale = view.frame.camera.fx / view.center[2]
+    rest, unused = limit_px**2 * information, np.zeros(STATE)
+    rest[range(TURN), range(TURN)] -= scale**2
+    rest[range(TURN, SHIFT), range(TURN, SHIFT)] -= (scale * view.diameter_m / 2) ** 2
+    return not solve_step(rest, unused, unused)
 
 
 def _at_rest(state: np.ndarray) -> np.ndarray:

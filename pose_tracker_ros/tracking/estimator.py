@@ -74,24 +74,23 @@ class Estimator:
         )
         if alignment is None:
             return None
-        drawn = alignment.view.camera_T_object if alignment.is_drawn else alignment.camera_T_object
-        weighed = self._weighed(frame, name, track, drawn, alignment.errors)
+        view = alignment.view.painted(renderer) if alignment.is_drawn else self._view(frame, name, alignment.camera_T_object)
+        weighed = self._weighed(view, track, alignment.errors)
         return weighed and Hypothesis(expected, alignment, *weighed)
 
     def evidence(
         self, frame: Frame, name: str, track: Track, camera_T_object: np.ndarray, errors: CommonErrors
     ) -> Evidence | None:
         """What an image says about an object at a pose (4, 4); None where it would not be seen."""
-        weighed = self._weighed(frame, name, track, camera_T_object, errors)
+        weighed = self._weighed(self._view(frame, name, camera_T_object), track, errors)
         return weighed and weighed[0]
 
-    def _weighed(
-        self, frame: Frame, name: str, track: Track, camera_T_object: np.ndarray, errors: CommonErrors
-    ) -> tuple[Evidence, View, Observation] | None:
+    def _view(self, frame: Frame, name: str, camera_T_object: np.ndarray) -> View | None:
+        model = self.models[name]
+        return make_view(frame, self.renderers[name], model, camera_T_object, self._largest_px(model), color=True)
+
+    def _weighed(self, view: View | None, track: Track, errors: CommonErrors) -> tuple[Evidence, View, Observation] | None:
         config = self.config
-        view = make_view(
-            frame, self.renderers[name], self.models[name], camera_T_object, self._largest_px(self.models[name]), color=True
-        )
         if view is None or np.count_nonzero(view.rendering.mask) < FEWEST_PIXELS:
             return None
         observation = observe(view, errors.mean[:2], (config.min_depth_m, config.max_depth_m))

@@ -34,13 +34,15 @@ class Keyframe(NamedTuple):
     """A view of an object where it surely was.
 
     grey: (R, R) uint8, see :func:`grey_in`; depth: (R, R) float32, metres of the surface that was seen, 0 = none; camera:
-    fx, fy, cx, cy (4,) of the grey values; camera_T_object: (4, 4); has_structure: whether there is what can be followed.
+    fx, fy, cx, cy (4,) of the grey values; camera_T_object: (4, 4); side (3,): see :func:`seen_side`; has_structure: whether
+    there is what can be followed.
     """
 
     grey: np.ndarray
     depth: np.ndarray
     camera: np.ndarray
     camera_T_object: np.ndarray
+    side: np.ndarray
     has_structure: bool
 
     @classmethod
@@ -54,13 +56,7 @@ class Keyframe(NamedTuple):
         grey = grey_in(view)
         points = structure_in(grey, depth > 0)
         has_structure = len(points) > 0 and np.count_nonzero(follow(grey, grey, points)[1]) >= LEAST_POINTS
-        return cls(grey, depth, camera, view.camera_T_object, has_structure)
-
-    def apart_rad(self, camera_T_object: np.ndarray) -> float:
-        """Between the directions from which the object was seen and is seen at a pose (4, 4)."""
-        directions = [pose[:3, :3].T @ pose[:3, 3] for pose in (self.camera_T_object, camera_T_object)]
-        cosine = directions[0] @ directions[1] / math.prod(np.linalg.norm(one) for one in directions)
-        return math.acos(min(1.0, max(-1.0, cosine)))
+        return cls(grey, depth, camera, view.camera_T_object, seen_side(view.camera_T_object), has_structure)
 
     def places_in(self, view: View) -> np.ndarray:
         """Column and row in ``grey`` of what a view shows (R, R, 2) float32, -1 where that was not seen."""
@@ -69,6 +65,12 @@ class Keyframe(NamedTuple):
         rendered = view.rendering.mask, view.rendering.depth, intrinsics(view.camera)
         kernels.find_earlier(*rendered, earlier_T_view, self.depth, self.camera, SAME_D * view.diameter_m, places)
         return places
+
+
+def seen_side(camera_T_object: np.ndarray) -> np.ndarray:
+    """The direction (3,), a unit vector in the object's axes, in which it is looked at where it is at a pose (4, 4)."""
+    side = camera_T_object[:3, 3] @ camera_T_object[:3, :3]
+    return side / math.hypot(*side)
 
 
 def grey_in(view: View) -> np.ndarray:
@@ -106,11 +108,13 @@ def follow(before: np.ndarray, after: np.ndarray, points: np.ndarray) -> tuple[n
 
 def keyframe_for(keyframes: tuple[Keyframe, ...], camera_T_object: np.ndarray) -> Keyframe | None:
     """That of the side most like the one that is seen at a pose (4, 4)."""
-    return min(keyframes, key=lambda one: one.apart_rad(camera_T_object), default=None)
+    side = seen_side(camera_T_object)
+    return max(keyframes, key=lambda one: one.side @ side, default=None)
 
 
 def with_view(keyframes: tuple[Keyframe, ...], view: View, surface: np.ndarray) -> tuple[Keyframe, ...]:
     """Those and a view as in :meth:`Keyframe.seen_in`, if none was of that side; the oldest goes where they are too many."""
-    if any(one.apart_rad(view.camera_T_object) < APART_RAD for one in keyframes):
+    side = seen_side(view.camera_T_object)
+    if any(one.side @ side > math.cos(APART_RAD) for one in keyframes):
         return keyframes
     return (*keyframes[-(KEPT - 1) :], Keyframe.seen_in(view, surface))

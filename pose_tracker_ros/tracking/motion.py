@@ -6,9 +6,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-# How unsteady hands and robots are: standard deviations of the velocity's random walk, metres or radians a second per square root
-# of a second.
-ACCELERATION = np.array([4.0, 4.0, 4.0, 30.0, 30.0, 30.0])
+from pose_tracker_ros.kernels.alignment import inverse
+
+# How unsteady hands and robots are: variances of the velocity's random walk, by deviations of metres or radians a second per square
+# root of a second.
+ACCELERATION = np.diag([4.0, 4.0, 4.0, 30.0, 30.0, 30.0]) ** 2
 # Of an object whose velocity is unknown, metres and radians a second.
 UNKNOWN_VELOCITY = np.array([1.0, 1.0, 1.0, 5.0, 5.0, 5.0])
 # Of a pose that an estimate says nothing about, metres and radians.
@@ -34,10 +36,9 @@ class Motion:
 
     def predicted(self, seconds: float) -> Motion:
         """The motion ``seconds`` later."""
-        noise = np.diag(ACCELERATION**2)
-        pose = self.pose + seconds * (self.both + self.both.T) + seconds**2 * self.rate + seconds**3 / 3 * noise
-        both = self.both + seconds * self.rate + seconds**2 / 2 * noise
-        return replace(self, pose=pose, both=both, rate=self.rate + seconds * noise)
+        pose = self.pose + seconds * (self.both + self.both.T) + seconds**2 * self.rate + seconds**3 / 3 * ACCELERATION
+        both = self.both + seconds * self.rate + seconds**2 / 2 * ACCELERATION
+        return replace(self, pose=pose, both=both, rate=self.rate + seconds * ACCELERATION)
 
     def turned(self, rotation: np.ndarray) -> Motion:
         """The same in axes that are turned: ``rotation`` (3, 3) takes vectors to them."""
@@ -49,8 +50,8 @@ class Motion:
 
         Most likely is what image and prediction say together, so that it is zero where the image says nothing.
         """
-        gain = np.linalg.solve(self.pose, self.both).T
-        posterior = np.linalg.inv(np.linalg.inv(self.pose) + information)
+        known = inverse(self.pose)
+        gain, posterior = (known @ self.both).T, inverse(known + information)
         return Motion(
             self.velocity + gain @ correction,
             posterior,

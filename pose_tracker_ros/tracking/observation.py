@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple, Protocol
@@ -85,13 +86,14 @@ def changed_since(
 
 def image_window(camera: PinholeCamera, crop: PinholeCamera) -> np.ndarray:
     """The part (4,) int64 of a crop that an image of ``camera`` covers: see :class:`Observation`."""
-    ratio_x, ratio_y = crop.fx / camera.fx, crop.fy / camera.fy
-    left, top = crop.cx - ratio_x * camera.cx, crop.cy - ratio_y * camera.cy
-    first = np.ceil([left, top])
-    after = np.floor([left + ratio_x * (camera.width - 1), top + ratio_y * (camera.height - 1)]) + 1
-    size = [crop.width, crop.height]
-    first, after = np.clip(first, 0, size), np.clip(after, 0, size)
-    return np.concatenate([first, np.maximum(first, after)]).astype(np.int64)
+    first, after = [], []
+    for size, begin, ratio, whole in (
+        (crop.width, crop.cx - crop.fx / camera.fx * camera.cx, crop.fx / camera.fx, camera.width),
+        (crop.height, crop.cy - crop.fy / camera.fy * camera.cy, crop.fy / camera.fy, camera.height),
+    ):
+        first.append(min(max(math.ceil(begin), 0), size))
+        after.append(max(min(math.floor(begin + ratio * (whole - 1)) + 1, size), first[-1]))
+    return np.array([*first, *after])
 
 
 def _part_of_depth(view: Window, nearest_m: float, farthest_m: float) -> np.ndarray:

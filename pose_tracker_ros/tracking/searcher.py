@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from pose_tracker_ros.frame import Frame
-from pose_tracker_ros.geometry import apply_residual, rotation_angle, so3_log
+from pose_tracker_ros.geometry import make_pose, rotation_angle
 from pose_tracker_ros.objects import ObjectModel, kind_of
 from pose_tracker_ros.symmetries import nearest_equivalent, symmetry_transforms
 from pose_tracker_ros.tracking.estimator import Estimator
@@ -195,18 +195,22 @@ class Searcher:
 
         Rivals are other turns, then those that the shape hardly tells apart; they need the log odds that are ``needed``.
         """
-        near = _turned(found.camera_T_object, turns(1, RIVALS), self._estimator.models[name].center_m)
-        rivals = [*near, *(found.camera_T_object @ self._alike[name])]
         best = found
-        last = min(first + count, len(rivals))
+        last = min(first + count, RIVALS + len(self._alike[name]))
         for number in range(first, last):
             if number > first and not self._estimator.budget.fits("hypothesis"):
                 return best, number
-            rival = self._estimator.hypothesis(frame, name, track, Expectation.near(rivals[number]))
+            rival = self._estimator.hypothesis(frame, name, track, Expectation.near(self._rival(name, found.camera_T_object, number)))
             if rival is None or not rival.evidence.is_present or rival.evidence.log_odds < needed:
                 continue
             best = max(best, rival, key=lambda one: self._merit(name, track, one))
         return best, last
+
+    def _rival(self, name: str, camera_T_object: np.ndarray, number: int) -> np.ndarray:
+        """The pose (4, 4) of a number that is compared with another pose (4, 4)."""
+        if number >= RIVALS:
+            return camera_T_object @ self._alike[name][number - RIVALS]
+        return _turned(camera_T_object, turns(1 + number, 1), self._estimator.models[name].center_m)[0]
 
     def _starts(
         self, frame: Frame, name: str, track: Track, turns_tried: int, poses: int
@@ -253,4 +257,6 @@ def _with_itself(alike: np.ndarray) -> np.ndarray:
 
 def _turned(camera_T_object: np.ndarray, turns: np.ndarray, center_m: np.ndarray) -> list[np.ndarray]:
     """A pose (4, 4) turned in camera axes by each of ``turns`` (K, 3, 3) about the object's ``center_m`` (3,)."""
-    return [apply_residual(camera_T_object, np.zeros(3), so3_log(turn), center_m) for turn in turns]
+    center = camera_T_object[:3, :3] @ center_m + camera_T_object[:3, 3]
+    rotations = turns @ camera_T_object[:3, :3]
+    return [make_pose(rotation, center - rotation @ center_m) for rotation in rotations]

@@ -10,8 +10,9 @@ import numpy as np
 
 from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.geometry import invert, is_pose, residual_between
+from pose_tracker_ros.kernels.alignment import inverse, moved_pose
 from pose_tracker_ros.objects import ObjectModel
-from pose_tracker_ros.tracking.alignment import LEAST_LIMIT_M, Alignment, CommonErrors, moved_pose
+from pose_tracker_ros.tracking.alignment import LEAST_LIMIT_M, Alignment, CommonErrors
 from pose_tracker_ros.tracking.evidence import Appearance, Evidence
 from pose_tracker_ros.tracking.factors.contour import ColorStatistics
 from pose_tracker_ros.tracking.keyframes import Keyframe, with_view
@@ -215,7 +216,7 @@ class Track:
         twist = gap * motion.velocity
         pose = moved_pose(self.camera_T_object, twist, model.center_m)
         fresh = 1.0 if self.seen is None else self.seen.fresh_share(frame, noise)
-        return Expectation(pose, np.linalg.inv(motion.pose), motion, fresh)
+        return Expectation(pose, inverse(motion.pose), motion, fresh)
 
     def supported_by(self, found: Hypothesis, frame: Frame, model: ObjectModel, rivals_tried: int = 0) -> Track:
         """After a frame that shows the object where a hypothesis says; learns from it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import cv2
@@ -53,6 +53,10 @@ class View:
     def depth_T_color(self) -> np.ndarray:
         """(4, 4), takes points of the colour camera to the depth camera."""
         return np.eye(4) if self.frame.color_T_depth is None else np.ascontiguousarray(invert(self.frame.color_T_depth))
+
+    def painted(self, renderer: Renderer) -> View:
+        """This with colours of the object."""
+        return replace(self, rendering=renderer.render(self.camera, self.camera_T_object))
 
     def back_project(self, pixels: np.ndarray, depth: np.ndarray) -> np.ndarray:
         """Points (N, 3) in the colour camera of pixels (N, 2) of the window with depths (N,) metres."""

@@ -138,7 +138,9 @@ def test_vertex_colours_are_interpolated_on_the_surface(seed):
     colors = np.random.default_rng(seed).integers(0, 256, (36, 3)).astype(np.uint8)
     result = drawn(scene)
     image = np.zeros((CAMERA.height, CAMERA.width, 3), np.uint8)
-    raster.paint_vertices(result.face_ids, result.barycentric, scene.faces, colors, 0, 0, image)
+    corners = colors[scene.faces[:, [0, 2, 1]]].reshape(-1, 3)
+    starts = np.arange(0, len(corners), 3)
+    raster.paint_grids(result.face_ids, result.barycentric, np.ones_like(starts), starts, corners, 0, 0, image)
     *_, mask, shares = twins.resolve(scene.corners, scene.normals[scene.faces], scene.pose[:3, :3], CAMERA)
     expected = twins.paint_vertices(shares, mask, colors[scene.faces], result.face_ids)
     assert np.abs(image.astype(int) - expected).max() <= 1

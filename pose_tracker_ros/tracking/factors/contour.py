@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
 from pose_tracker_ros.kernels import contour
@@ -13,8 +12,6 @@ from pose_tracker_ros.tracking.view import View, intrinsics
 
 # Tukey's limit, standard deviations of a line.
 LIMIT = 4.0
-# Colours are counted so far inside the outline, and from so far to so far outside of it, pixels of the window.
-INSIDE_PX, OUTSIDE_FROM_PX, OUTSIDE_TO_PX = 1, 2, 12
 # What an unseen colour counts, as a share of all pixels: it says nothing.
 UNSEEN_SHARE = 1e-5
 
@@ -37,11 +34,9 @@ class ColorStatistics(NamedTuple):
     ) -> ColorStatistics:
         """Those of a mask (R, R) bool whose pixel (row, column) is that of an image ``color`` (H, W, 3) at (top + scale row,
         left + scale column); ``around_px`` (R, R): how far each is from the mask."""
-        inside = cv2.erode(np.ascontiguousarray(mask).view(np.uint8), np.ones((2 * INSIDE_PX + 1,) * 2, np.uint8))
-        beside = ((around_px > OUTSIDE_FROM_PX) & (around_px <= OUTSIDE_TO_PX)).view(np.uint8)
         counts = np.zeros((2, contour.BINS**3), np.float32)
-        counted = np.ascontiguousarray(color), inside + 2 * beside, left, top, scale
-        contour.count_colors(*counted, counts[0], counts[1])
+        shown = np.ascontiguousarray(color), np.ascontiguousarray(mask), np.ascontiguousarray(around_px)
+        contour.count_colors(*shown, left, top, scale, counts[0], counts[1])
         return cls(*(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)))
 
     def renewed(self, other: ColorStatistics, share: float) -> ColorStatistics:

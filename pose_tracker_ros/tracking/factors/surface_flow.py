@@ -42,9 +42,8 @@ class FollowedPoints(NamedTuple):
             return cls.none()
         places, grey = keyframe.places_in(view), grey_in(view)
         known = places[..., 0] >= 0
-        earlier = grey.copy()
-        seen = cv2.remap(keyframe.grey, places, None, cv2.INTER_LINEAR)
-        earlier[known] = seen[known]
+        earlier = cv2.remap(keyframe.grey, places, None, cv2.INTER_LINEAR)
+        np.copyto(earlier, grey, where=~known)
         start = structure_in(earlier, known)
         if len(start) == 0:
             return cls.none()
