@@ -14,7 +14,7 @@ def textbook(measurements, informations):
     state, covariance = np.zeros(12), np.diag(np.concatenate([UNKNOWN_POSE, UNKNOWN_VELOCITY]) ** 2)
     eye = np.eye(6)
     transition = np.block([[eye, SECONDS * eye], [0 * eye, eye]])
-    noise = np.kron(np.array([[SECONDS**3 / 3, SECONDS**2 / 2], [SECONDS**2 / 2, SECONDS]]), np.diag(ACCELERATION**2))
+    noise = np.kron(np.array([[SECONDS**3 / 3, SECONDS**2 / 2], [SECONDS**2 / 2, SECONDS]]), ACCELERATION)
     observation = np.hstack([eye, 0 * eye])
     for measurement, information in zip(measurements, informations):
         state, covariance = transition @ state, transition @ covariance @ transition.T + noise
