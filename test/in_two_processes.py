@@ -8,7 +8,15 @@ import sys
 import tempfile
 
 # About half of the time. All that talks over DDS is in the other half, so that no nodes meet that should not.
-FIRST_HALF = ("test/evaluation", "test/networks", "test/training", "test/datasets", "test/mesh_files", "test/relocalization")
+FIRST_HALF = (
+    "test/evaluation",
+    "test/networks",
+    "test/training",
+    "test/datasets",
+    "test/mesh_files",
+    "test/relocalization",
+    "test/tracking",
+)
 
 
 def main(arguments: list[str]) -> int:
