@@ -126,6 +126,9 @@ def _interrupted(way: str, delay: float, start_s: float) -> Ended:
 
 
 def _started(way: str, mark: str) -> subprocess.Popen[str]:
+    # A shell's background jobs are started with SIGINT ignored, and so would be what they start.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     return subprocess.Popen(
         WAYS[way],
         stdout=subprocess.PIPE,
