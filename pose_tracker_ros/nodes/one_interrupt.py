@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 
+# Seconds after which a swallowed interruption comes again: by then what swallowed it has returned.
 AGAIN_S = 0.02
 
 
