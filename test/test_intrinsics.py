@@ -12,6 +12,8 @@ P = (500.0, 0.0, 330.0, 0.0, 0.0, 505.0, 230.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 SIZE = (640, 480)
 PLUMB_BOB = (-0.28, 0.08, 0.001, -0.002, 0.01)
 RATIONAL = (0.5, -2.6, 0.0004, -0.0002, 1.5, 0.4, -2.4, 1.4)
+THIN_PRISM = (-0.2, 0.05, 0.001, -0.001, 0.0, 0.02, 0.0, 0.0, 0.004, -0.002, -0.003, 0.001)
+TILTED = (*THIN_PRISM, 0.02, -0.03)
 FISHEYE = (-0.05, 0.01, -0.003, 0.0005)
 
 
@@ -23,12 +25,17 @@ def distorted(model, d, x, y):
         theta = np.arctan(r)
         scale = theta * (1 + d[0] * theta**2 + d[1] * theta**4 + d[2] * theta**6 + d[3] * theta**8) / r
         return x * scale, y * scale
-    k1, k2, p1, p2, k3, k4, k5, k6 = (*d, 0, 0, 0, 0)[:8]
+    k1, k2, p1, p2, k3, k4, k5, k6, s1, s2, s3, s4, tilt_x, tilt_y = (*d, *[0] * 14)[:14]
     radial = (1 + k1 * r2 + k2 * r2**2 + k3 * r2**3) / (1 + k4 * r2 + k5 * r2**2 + k6 * r2**3)
-    return (
-        x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x),
-        y * radial + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y,
+    flat = (
+        x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x) + s1 * r2 + s2 * r2**2,
+        y * radial + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y + s3 * r2 + s4 * r2**2,
     )
+    about_x = np.array([[1, 0, 0], [0, np.cos(tilt_x), np.sin(tilt_x)], [0, -np.sin(tilt_x), np.cos(tilt_x)]])
+    about_y = np.array([[np.cos(tilt_y), 0, -np.sin(tilt_y)], [0, 1, 0], [np.sin(tilt_y), 0, np.cos(tilt_y)]])
+    turn = about_y @ about_x
+    tilted = np.array([[turn[2, 2], 0, -turn[0, 2]], [0, turn[2, 2], -turn[1, 2]], [0, 0, 1]]) @ turn @ [*flat, 1.0]
+    return tuple(tilted[:2] / tilted[2])
 
 
 def spot(size, column, row):
@@ -44,7 +51,15 @@ def middle_of(image):
 
 
 @pytest.mark.parametrize(
-    ("model", "d"), [("plumb_bob", PLUMB_BOB), ("plumb_bob", PLUMB_BOB[:4]), ("rational_polynomial", RATIONAL), ("equidistant", FISHEYE)]
+    ("model", "d"),
+    [
+        ("plumb_bob", PLUMB_BOB),
+        ("plumb_bob", PLUMB_BOB[:4]),
+        ("rational_polynomial", RATIONAL),
+        ("rational_polynomial", THIN_PRISM),
+        ("thin_prism", TILTED),
+        ("equidistant", FISHEYE),
+    ],
 )
 @pytest.mark.parametrize("direction", [(0.3, -0.2), (-0.4, 0.3), (0.01, 0.02)])
 @pytest.mark.parametrize("binning", [1, 2])

@@ -52,6 +52,8 @@ COLOR_ENCODINGS = tuple(_COLORS)
 _DEPTH_FORMATS = {"16UC1": np.uint16, "mono16": np.uint16, "32FC1": np.float32}
 _MILLIMETRE = np.float32(0.001)
 _MASK_FORMATS = {"mono8": np.uint8, "8UC1": np.uint8, "mono16": np.uint16, "16UC1": np.uint16, "32SC1": np.int32}
+# What numbers the file of a compressed image of an encoding has; where its format names the file alone, they tell the encoding.
+_DEPTH_FILES = {name: (kind,) for name, kind in _DEPTH_FORMATS.items()} | dict.fromkeys(("", "png", "tiff"), (np.uint16, np.float32))
 # compressed_depth_image_transport puts an enumerator and two floats before the image.
 _DEPTH_HEADER = np.dtype([("format", "<i4"), ("scale", "<f4"), ("offset", "<f4")])
 _PNG = b"\x89PNG"
@@ -85,7 +87,10 @@ def color_layout(message: Any) -> _Layout:
     """How an Image's bytes are colours; raises ValueError for encodings that are not."""
     if message.encoding not in _COLORS:
         raise ValueError(f"expected a colour image as {', '.join(_COLORS)}, got encoding {message.encoding!r}")
-    return _COLORS[message.encoding]
+    layout = _COLORS[message.encoding]
+    if layout.channels == 2 and message.width % 2:
+        raise ValueError(f"expected a {message.encoding} image of an even width, since two pixels share colours, got {message.width}")
+    return layout
 
 
 def depth_type(message: Any) -> type:
@@ -147,12 +152,12 @@ def _compressed_depth(message: Any) -> np.ndarray:
     encoding = message.format.split(";")[0].strip()
     start = 0 if data[:4].tobytes() == _PNG or "compressedDepth" not in message.format else _DEPTH_HEADER.itemsize
     image = decoded(data[start:].tobytes(), cv2.IMREAD_UNCHANGED)
-    if image is not None and image.ndim == 2 and encoding in _DEPTH_FORMATS:
+    if image is not None and image.ndim == 2:
         if image.dtype == np.uint16 and encoding == "32FC1" and start:
             header = data[:start].view(_DEPTH_HEADER)[0]
             with np.errstate(divide="ignore"):
                 return metres(np.where(image > 0, header["scale"] / (image - header["offset"]), 0).astype(np.float32))
-        if image.dtype == _DEPTH_FORMATS[encoding]:
+        if image.dtype in _DEPTH_FILES.get(encoding, ()):
             return metres(image)
     raise ValueError(
         f"expected compressed depth of 16UC1 or 32FC1 as PNG, got {len(data)} bytes of format {message.format!r}; set the "
@@ -177,8 +182,10 @@ def metres(raw: np.ndarray) -> np.ndarray:
 def pixels_of(message: Any, kind: type, channels: int) -> np.ndarray:
     """An Image's data as (height, width[, channels]), without row padding, in this machine's byte order.
 
-    Raises ValueError for data that are too short for the size.
+    Raises ValueError for an image without pixels and for data that are too short for the size.
     """
+    if not message.width or not message.height:
+        raise ValueError(f"expected an image with pixels, got one of {message.width}x{message.height}")
     item = np.dtype(kind).newbyteorder(">" if message.is_bigendian else "<")
     row_bytes = message.width * channels * item.itemsize
     data = np.frombuffer(message.data, np.uint8)

@@ -49,12 +49,14 @@ class StreamSeen:
 
 @dataclass
 class CameraSeen:
-    """What was seen of a camera; faults: why messages could not be made frames, with how often."""
+    """What was seen of a camera; infos: what may be wrong with who publishes CameraInfo; faults: why messages could not be made
+    frames, with how often."""
 
     color: StreamSeen
     depth: StreamSeen
     calibration: Calibration | None = None
     depth_calibration: Calibration | None = None
+    infos: list[Finding] = field(default_factory=list)
     frames: list[Frame] = field(default_factory=list)
     faults: dict[str, int] = field(default_factory=dict)
     pairs: int = 0
@@ -67,7 +69,7 @@ def camera_findings(seen: CameraSeen, depth_limits_m: tuple[float, float]) -> li
         findings.append(topic_finding(stream))
         if stream.stamps:
             findings += [rate_finding(stream), stamp_finding(stream), *quality_findings(stream)]
-    findings.append(intrinsics_finding(seen))
+    findings += [intrinsics_finding(seen), *seen.infos]
     if seen.color.stamps and seen.depth.stamps:
         findings.append(pairing_finding(seen))
         findings.append(registration_finding(seen))

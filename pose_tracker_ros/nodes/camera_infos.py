@@ -11,7 +11,7 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 from sensor_msgs.msg import CameraInfo
 
-from pose_tracker_ros.nodes.publishers import type_name, why_silent
+from pose_tracker_ros.nodes.publishers import type_name, why_mixed, why_silent
 
 KIND = type_name(CameraInfo)
 LOOK_S = 0.2
@@ -32,6 +32,11 @@ class CameraInfos:
         self._subscriptions = [node.create_subscription(CameraInfo, topic, self._keep, quality)]
         self._looking = node.create_timer(LOOK_S, self._look, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
+    @property
+    def frame_id(self) -> str:
+        """The frame that the latest one is of, empty where it says none or none has come."""
+        return "" if self.latest is None else self.latest.header.frame_id.lstrip("/")
+
     def is_awaited(self) -> bool:
         """Whether none has come though somebody publishes them."""
         return self.latest is None and bool(self._publishers())
@@ -39,6 +44,10 @@ class CameraInfos:
     def why_silent(self) -> str:
         """What keeps them from coming; empty where nothing is known to."""
         return why_silent(self._node, self.topic, KIND, self._subscriptions[0].qos_profile)
+
+    def why_mixed(self) -> str:
+        """Who publishes them besides each other; empty where at most one does."""
+        return why_mixed(self._node, self.topic, KIND)
 
     def close(self) -> None:
         """Stop listening."""

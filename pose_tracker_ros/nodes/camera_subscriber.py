@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -23,7 +24,7 @@ from pose_tracker_ros.nodes.image_options import ImageOptions
 from pose_tracker_ros.nodes.messages import seconds, transform_from_extrinsics
 from pose_tracker_ros.nodes.nearest_time import NearestTimeSynchronizer
 from pose_tracker_ros.nodes.object_topics import LATCHED
-from pose_tracker_ros.nodes.publishers import type_name, why_silent
+from pose_tracker_ros.nodes.publishers import type_name, why_mixed, why_silent
 from pose_tracker_ros.nodes.transforms import Transforms
 from pose_tracker_ros.nodes.waiting_colors import WaitingColors
 
@@ -62,7 +63,7 @@ class CameraSubscriber:
         self._published_place: np.ndarray | None = None
         self._needs_depth = depth == "required"
         self._transforms = transforms
-        self._last_stamp = {"color": 0.0, "depth": 0.0}
+        self._last_stamp = {"color": math.nan, "depth": math.nan}
         self._last_counts = dict(self.received)
         self.remarks: set[str] = set()
         reliability = ReliabilityPolicy.RELIABLE if options.reliable else ReliabilityPolicy.BEST_EFFORT
@@ -167,7 +168,7 @@ class CameraSubscriber:
     def _take_in(self, name: str, message: Image | CompressedImage) -> None:
         self.received[name] += 1
         header = message.header
-        self._last_stamp[name] = seconds(header.stamp)
+        self._note_stamp(name, seconds(header.stamp))
         if header.frame_id.startswith("/"):
             self._remark(f"{name} images are of frame {header.frame_id!r}, which TF does not take: they are taken as without slash")
             header.frame_id = header.frame_id.lstrip("/")
@@ -180,9 +181,17 @@ class CameraSubscriber:
                 )
         self._on_image(name, message)
 
+    def _note_stamp(self, name: str, stamp: float) -> None:
+        if stamp == self._last_stamp[name]:
+            self._remark(
+                f"{name} images on {self.topics[name]} have the stamp of the image before, {stamp:.3f} s: what moves is followed "
+                "worse without times, and pairs may be wrong; let the camera's driver stamp its images"
+            )
+        self._last_stamp[name] = stamp
+
     def _remark(self, text: str) -> None:
-        """A warning, once."""
-        if text not in self.remarks:
+        """A warning, once, of what there is to say."""
+        if text and text not in self.remarks:
             self.remarks.add(text)
             self._node.get_logger().warning(text)
 
@@ -222,9 +231,24 @@ class CameraSubscriber:
         if self.infos.latest is not None and not is_awaited:
             self.received[kind] += 1
             depth_info = None if infos is None else infos.latest
+            self._compare_frames("color", color, self.infos)
+            if depth is not None and infos is not None:
+                self._compare_frames("depth", depth, infos)
             self._on_frame(RgbdMessages(color, depth, self.infos.latest, depth_info))
 
+    def _compare_frames(self, name: str, image: Image | CompressedImage, infos: CameraInfos) -> None:
+        """Whether a CameraInfo can be that of an image, by the frames that both name."""
+        if infos.frame_id and image.header.frame_id and infos.frame_id != image.header.frame_id:
+            self._remark(
+                f"CameraInfo on {infos.topic} is of frame {infos.frame_id!r}, {name} images on {self.topics[name]} of "
+                f"{image.header.frame_id!r}: poses are off unless it is of these images; remap {infos.topic} if it is not"
+            )
+
     def _watch(self) -> None:
+        for name, topic in self.topics.items():
+            self._remark(why_mixed(self._node, topic, type_name(self._kinds[name])))
+        for infos in filter(None, (self.infos, self.depth_infos)):
+            self._remark(infos.why_mixed())
         missing = self.missing()
         if missing:
             self._node.get_logger().warning(missing)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from rclpy.node import Node
@@ -9,11 +10,13 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from pose_tracker_ros.datasets.image_messages import calibration_from_info
 from pose_tracker_ros.evaluation.camera_findings import CameraSeen, StreamSeen
+from pose_tracker_ros.evaluation.findings import Finding, Verdict
+from pose_tracker_ros.nodes.camera_infos import CameraInfos
 from pose_tracker_ros.nodes.camera_subscriber import CameraSubscriber
 from pose_tracker_ros.nodes.frames import RgbdMessages
 from pose_tracker_ros.nodes.image_options import ImageOptions
 from pose_tracker_ros.nodes.messages import seconds
-from pose_tracker_ros.nodes.publishers import type_name
+from pose_tracker_ros.nodes.publishers import node_of, type_name
 
 # Frames that are looked at more closely, and how many go by between two of them.
 MOST_FRAMES, FRAME_STRIDE = 30, 8
@@ -42,11 +45,13 @@ class CameraWatch(Node):
             self._seen.calibration = calibration_from_info(infos.latest)
         if depth_infos is not None and depth_infos.latest is not None:
             self._seen.depth_calibration = calibration_from_info(depth_infos.latest)
+        watched = [(infos, self._seen.color), (depth_infos, self._seen.depth)]
+        self._seen.infos = [one for infos, stream in watched if infos is not None for one in _of_publishers(infos, stream)]
         return self._seen
 
     def _offers(self, topic: str) -> tuple[str, ...]:
         return tuple(
-            f"{one.node_namespace.rstrip('/')}/{one.node_name}: {one.qos_profile.reliability.name.lower()}, "
+            f"{node_of(one)}: {one.qos_profile.reliability.name.lower()}, "
             f"{one.qos_profile.durability.name.lower()}"
             for one in self.get_publishers_info_by_topic(topic)
         )
@@ -69,3 +74,16 @@ class CameraWatch(Node):
             self._seen.frames.append(self._camera.frame(received))
         except ValueError as error:
             self._seen.faults[str(error)] = self._seen.faults.get(str(error), 0) + 1
+
+
+def _of_publishers(infos: CameraInfos, stream: StreamSeen) -> Iterator[Finding]:
+    """What may be wrong with who publishes CameraInfo of a stream's images."""
+    what = f"{stream.name} CameraInfo"
+    if infos.is_awaited():
+        yield Finding(what, f"none on {infos.topic}, though there is a publisher", Verdict.BAD, "images wait for it: start it, or remap the topic")
+    if mixed := infos.why_mixed():
+        found, _, advice = mixed.partition(": ")
+        yield Finding(what, found, Verdict.BAD, advice)
+    frame = infos.frame_id
+    if frame and stream.frame_id and frame != stream.frame_id.lstrip("/"):
+        yield Finding(what, f"of frame {frame}", Verdict.LOOK, f"remap {infos.topic} if it is not of the images of {stream.frame_id}")

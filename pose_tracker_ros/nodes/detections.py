@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 import numpy as np
+from builtin_interfaces.msg import Time
 from geometry_msgs.msg import PoseStamped
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection3D, Detection3DArray, ObjectHypothesisWithPose
@@ -45,15 +46,15 @@ def poses_by_name(
 ) -> tuple[dict[str, PoseStamped], list[str]]:
     """Poses of a message by the objects' ``names``, and a sentence for each detection that is of no use.
 
-    The id names the object; without one, or where the id is that of a kind, the class does: the next instance of that kind
-    that the message does not name, those that are not ``tracked`` first.
+    The id names the object; without one, or where the id is that of a kind or of none of them (numbers of a 2D tracker), the class
+    does: the next instance of that kind that the message does not name, those that are not ``tracked`` first.
     """
     poses: dict[str, PoseStamped] = {}
     refused = []
     named = {one.id for one in message.detections}
     for one in message.detections:
-        best = max(one.results, key=lambda result: result.hypothesis.score, default=None)
-        asked = one.id or (best.hypothesis.class_id if best else "")
+        best = max(one.results, key=lambda result: messages.comparable(result.hypothesis.score), default=None)
+        asked = _asked(one.id, best.hypothesis.class_id if best else "", {kind_of(name) for name in names})
         free = [name for name in names if kind_of(name) == asked and name not in poses and (name == one.id or name not in named)]
         name = one.id if one.id in names and one.id not in poses else min(free, key=lambda name: name in tracked, default=None)
         if name is None:
@@ -61,6 +62,15 @@ def poses_by_name(
         elif best is None:
             refused.append(f"expected a pose of {name!r} in the results of its detection, got none")
         else:
-            header = one.header if one.header.frame_id else message.header
-            poses[name] = PoseStamped(header=header, pose=best.pose.pose)
+            poses[name] = PoseStamped(header=_header(one.header, message.header), pose=best.pose.pose)
     return poses, refused
+
+
+def _asked(name: str, of_class: str, kinds: Collection[str]) -> str:
+    """The name of an object or kind that a detection is of."""
+    return of_class if of_class in kinds and kind_of(name) not in kinds else name or of_class
+
+
+def _header(own: Header, of_all: Header) -> Header:
+    """A detection's own frame and stamp, each where it is set."""
+    return Header(frame_id=own.frame_id or of_all.frame_id, stamp=own.stamp if own.stamp != Time() else of_all.stamp)

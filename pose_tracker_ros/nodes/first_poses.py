@@ -61,8 +61,8 @@ class FirstPoses:
 
     def _on_poses(self, message: Detection3DArray) -> None:
         poses, refused = poses_by_name(message, self._names(), self._tracked())
-        for reason in refused:
-            self._node.get_logger().error(f"first pose refused: {reason}")
+        if refused:
+            self._node.get_logger().error(f"first pose refused: {'; '.join(dict.fromkeys(refused))}")
         for name, pose in poses.items():
             self._keep(name, pose)
 

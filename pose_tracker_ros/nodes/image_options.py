@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
-from pose_tracker_ros.configuration import option
+from pose_tracker_ros.configuration import Rule, option
 from pose_tracker_ros.intrinsics import DISTORTION
+from pose_tracker_ros.nodes.frame_rules import frame_rule
 
 DEPTH_CAMERAS = ("auto", "registered")
 COLOR_TRANSPORTS = ("raw", "compressed")
@@ -45,3 +47,4 @@ class ImageOptions:
         choices=DEPTH_TRANSPORTS,
         read_only=True,
     )
+    RULES: ClassVar[tuple[Rule, ...]] = (frame_rule("camera_frame"),)

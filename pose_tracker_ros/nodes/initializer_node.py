@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from geometry_msgs.msg import PoseStamped
 from rcl_interfaces.msg import SetParametersResult
@@ -34,10 +33,12 @@ from pose_tracker_ros.nodes.object_names import named_objects
 from pose_tracker_ros.nodes.object_topics import LATCHED, LATCHED_OF_EACH
 from pose_tracker_ros.nodes.parameters import NodeOptions, config_from_parameters
 from pose_tracker_ros.nodes.running import run_node
-from pose_tracker_ros.nodes.searched_objects import SearchedObject, identities, load_searched, masks_of
+from pose_tracker_ros.nodes.searched_objects import MaskSource, SearchedObject, identities, load_searched, masks_of
 
 # What says which object is which; may change while the node runs.
 IDENTITIES = ("objects", "mask_labels", "detection_classes")
+# Images come sooner than that after a mask that was made of them.
+LONGEST_AHEAD_S = 1.0
 # A latched mask of long ago has no images any more, so that only new ones are asked for.
 MASKS = QoSProfile(depth=1)
 
@@ -155,12 +156,15 @@ class InitializerNode(ManagedNode):
             if mask is None or not self._requested or not self._images:
                 return
             stamp = messages.seconds(mask.header.stamp)
-            slop = self._options.images.sync_slop
+            slop, newest = self._options.images.sync_slop, messages.seconds(self._images[-1].color.header.stamp)
             nearest = min(self._images, key=lambda images: abs(messages.seconds(images.color.header.stamp) - stamp))
             if abs(messages.seconds(nearest.color.header.stamp) - stamp) <= slop:
                 self._waiting_mask = None
                 self._requested = not self._options.on_request
             elif stamp < messages.seconds(self._images[0].color.header.stamp):
+                self._waiting_mask = None
+                nearest = None
+            elif stamp > newest + max(self._options.keep_s, LONGEST_AHEAD_S):
                 self._waiting_mask = None
                 nearest = None
             else:
@@ -169,8 +173,8 @@ class InitializerNode(ManagedNode):
             self._worker.put(Request(nearest, mask))
             return
         text = (
-            f"mask dropped: there are no images of its stamp {stamp:.3f} s; masks must carry the stamp of the "
-            "colour image they were made from, and keep_s must cover the time that segmentation takes"
+            f"mask dropped: there are no images of its stamp {stamp:.3f} s, the newest is of {newest:.3f} s; masks must carry the stamp "
+            "of the colour image they were made from, and keep_s must cover the time that segmentation takes"
         )
         self._publish_results({one.name: (None, text) for one in self._objects}, mask.header)
 
@@ -223,12 +227,16 @@ class InitializerNode(ManagedNode):
             self._publish_poses(found, header)
         self._publish_results(results, header)
 
-    def _best(self, one: SearchedObject, frame: Frame, masks: Sequence[np.ndarray]) -> tuple[InitialPose | None, str]:
-        """The most probable answer, and what is to be said of it."""
-        try:
-            answers = [initialize(one.initializer, frame, mask) for mask in masks]
-        except InitializationError as error:
-            return None, str(error)
+    def _best(self, one: SearchedObject, frame: Frame, masks: Sequence[MaskSource]) -> tuple[InitialPose | None, str]:
+        """The most probable answer, and what is to be said of it: the fault of the first mask only where all have one."""
+        answers, faults = [], []
+        for make_mask in masks:
+            try:
+                answers.append(initialize(one.initializer, frame, make_mask()))
+            except InitializationError as error:
+                faults.append(str(error))
+        if not answers:
+            return None, faults[0]
         answer = max(answers, key=lambda answer: answer.score)
         return answer, answer.reason or "found"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -55,16 +56,23 @@ def boxes_from_detections(message: Any, class_id: str = "") -> list[tuple[float,
     scored = []
     for detection in message.detections:
         results = [item.hypothesis for item in detection.results]
-        scores = [item.score for item in results if not class_id or item.class_id == class_id]
+        scores = [comparable(item.score) for item in results if not class_id or item.class_id == class_id]
         if scores or (not results and not class_id):
             middle, box = detection.bbox.center.position, detection.bbox
             half_x, half_y = box.size_x / 2, box.size_y / 2
             corners = (middle.x - half_x, middle.y - half_y, middle.x + half_x, middle.y + half_y)
             scored.append((max(scores, default=0.0), corners))
     if not scored:
+        classes = {result.hypothesis.class_id for detection in message.detections for result in detection.results}
+        got = f"{len(message.detections)} of {', '.join(map(repr, sorted(classes))) or 'no class'}" if message.detections else "none"
         wanted = f"of class {class_id!r}" if class_id else "of any class"
-        raise ValueError(f"expected a detection {wanted}, got {len(message.detections)} others; check detection_class")
+        raise ValueError(f"expected a detection {wanted}, got {got}; see detection_classes")
     return [corners for _, corners in sorted(scored, key=lambda item: -item[0])]
+
+
+def comparable(score: float) -> float:
+    """A score as one that is more or less than others: the least for what is no number."""
+    return -math.inf if math.isnan(score) else score
 
 
 def pose_message(a_T_b: np.ndarray) -> Pose:

@@ -55,6 +55,15 @@ class ObjectTransforms:
                 one.publish_fixed(target_T_camera @ one.result.camera_T_object, parent)
         # TF has no nameless frames; the camera's driver is warned of them where images come in.
         if self._broadcaster and seen and parent.frame_id:
+            below = [one for one in seen if one.frame != parent.frame_id]
+            if len(below) < len(seen):
+                self._node.get_logger().warning(
+                    f"an object has the frame {parent.frame_id!r}, below which objects are published: it is left out of TF; give "
+                    "it another name or object_frame",
+                    throttle_duration_sec=WARNING_PERIOD_S,
+                )
+            if not below:
+                return
             self._broadcaster.sendTransform(
-                [messages.transform_stamped(parent_T_camera @ one.result.camera_T_object, parent, one.frame) for one in seen]
+                [messages.transform_stamped(parent_T_camera @ one.result.camera_T_object, parent, one.frame) for one in below]
             )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
-from pose_tracker_ros.configuration import merged, option
+from pose_tracker_ros.configuration import Rule, merged, option
+from pose_tracker_ros.nodes.frame_rules import frame_rule
 from pose_tracker_ros.nodes.image_options import ImageOptions
 from pose_tracker_ros.relocalization.config import RelocalizerConfig
 
@@ -47,3 +49,4 @@ class RelocalizerOptions:
     )
     images: ImageOptions = merged(ImageOptions)
     relocalizer: RelocalizerConfig = merged(RelocalizerConfig)
+    RULES: ClassVar[tuple[Rule, ...]] = (frame_rule("map_frame"), frame_rule("base_frame"))

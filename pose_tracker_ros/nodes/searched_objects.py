@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -24,6 +25,8 @@ from pose_tracker_ros.objects import kind_of, load_object
 # Of one object; boxes that are less sure than these are not looked at.
 MOST_BOXES = 3
 ANY_LABEL, ANY_CLASS = 0, ""
+# Gives a mask (height, width) bool, or raises InitializationError for a box that is none.
+MaskSource = Callable[[], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -77,8 +80,8 @@ def load_searched(
 
 def masks_of(
     objects: Sequence[SearchedObject], message: Image | Detection2DArray, frame: Frame, frames: FrameMaker
-) -> Iterator[tuple[SearchedObject, list[np.ndarray]]]:
-    """The objects that a message is of, each with its masks (height, width) bool, of which the best answer counts.
+) -> Iterator[tuple[SearchedObject, list[MaskSource]]]:
+    """The objects that a message is of, each with its masks, of which the best answer counts.
 
     ``frames``: what made the frame of its images, and knows where their pixels are in it.
     Raises ValueError where it is of none of them, and for messages that cannot be read.
@@ -92,7 +95,7 @@ def masks_of(
             yield one, found[one.name]
 
 
-def _labelled(objects: Sequence[SearchedObject], message: Image, frames: FrameMaker) -> dict[str, list[np.ndarray]]:
+def _labelled(objects: Sequence[SearchedObject], message: Image, frames: FrameMaker) -> dict[str, list[MaskSource]]:
     """Masks by name; where several instances have one label the largest parts of its pixels are theirs."""
     found = {}
     for label in dict.fromkeys(one.label for one in objects):
@@ -101,15 +104,15 @@ def _labelled(objects: Sequence[SearchedObject], message: Image, frames: FrameMa
         if len(alike) == 1:
             # An only object's empty mask is answered with what is wrong with it.
             if mask.any() or len(objects) == 1:
-                found[alike[0].name] = [mask]
+                found[alike[0].name] = [lambda mask=mask: mask]
             continue
-        found |= {one.name: [part] for one, part in zip(alike, _parts(mask))}
+        found |= {one.name: [lambda part=part: part] for one, part in zip(alike, _parts(mask))}
     return found
 
 
 def _boxed(
     objects: Sequence[SearchedObject], message: Detection2DArray, frame: Frame, frames: FrameMaker
-) -> dict[str, list[np.ndarray]]:
+) -> dict[str, list[MaskSource]]:
     """Masks by name; where several instances have one class the surest boxes are theirs, else an object has the surest of its class."""
     found, missing = {}, None
     for detection_class in dict.fromkeys(one.detection_class for one in objects):
@@ -123,7 +126,7 @@ def _boxed(
             own = boxes[number : number + 1] if len(alike) > 1 else boxes[:MOST_BOXES]
             if own:
                 size_m = one.initializer.model.diameter_m
-                found[one.name] = [mask_from_box(frame, frames.box(box), size_m) for box in own]
+                found[one.name] = [partial(mask_from_box, frame, frames.box(box), size_m) for box in own]
     if not found and missing is not None:
         raise missing
     return found

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from pose_tracker_ros.configuration import Rule, merged, option
+from pose_tracker_ros.nodes.frame_rules import frame_rule
 from pose_tracker_ros.nodes.image_options import ImageOptions
 from pose_tracker_ros.nodes.object_options import ObjectOptions
 from pose_tracker_ros.tracking.config import TrackerConfig
@@ -50,5 +51,17 @@ class TrackerOptions(ObjectOptions):
             ("initial_pose",),
             lambda options: len(options.initial_pose) == 7,
             "initial_pose to be 7 numbers x y z qx qy qz qw",
+        ),
+        Rule(
+            ("initial_pose",),
+            lambda options: not any(options.initial_pose[:3]) or any(options.initial_pose[3:]),
+            "initial_pose to have a quaternion qx qy qz qw of some length, as 0 0 0 1 for no turn",
+        ),
+        frame_rule("object_frame"),
+        frame_rule("target_frame"),
+        Rule(
+            ("object_frame", "target_frame"),
+            lambda options: not options.object_frame or options.object_frame != options.target_frame,
+            "object_frame and target_frame to be two frames",
         ),
     )

@@ -210,7 +210,9 @@ class Track:
         gap = 0.0 if self.stamp is None else frame.stamp - self.stamp
         if self.is_new and self.search.candidate is not None and not frame.depth.any():
             return Expectation.near(self.search.candidate)
-        if not moving or self.state is not TrackState.TRACKING or not 0 <= gap < MAX_FRAME_GAP_S:
+        # A stamp that was seen before tells no time.
+        repeated = gap == 0 and self.seen is not None
+        if not moving or self.state is not TrackState.TRACKING or repeated or not 0 <= gap < MAX_FRAME_GAP_S:
             return Expectation.near(self.camera_T_object)
         motion = self.motion.predicted(gap)
         twist = gap * motion.velocity

@@ -26,12 +26,12 @@ class Camera(Node):
         self.color = self.create_publisher(Image, f"{NAMESPACE}/color/image_raw", 5)
         self.depth = self.create_publisher(Image, f"{NAMESPACE}/aligned_depth_to_color/image_raw", 5)
         self.info = self.create_publisher(CameraInfo, f"{NAMESPACE}/color/camera_info", 5)
-        self.frame = frame
+        self.frame, self.info_frame = frame, "eye_optical"
         self.create_timer(1 / 30, self.send)
 
     def send(self):
         header = Header(stamp=self.get_clock().now().to_msg(), frame_id="eye_optical")
-        self.info.publish(messages.info_message(CAMERA, header))
+        self.info.publish(messages.info_message(CAMERA, Header(stamp=header.stamp, frame_id=self.info_frame)))
         self.depth.publish(depth_message(self.frame.depth, header))
         self.color.publish(messages.image_message(self.frame.color, "rgb8", header))
 
@@ -56,6 +56,23 @@ def test_a_running_camera_is_described_in_one_table():
     assert "no distortion" in lines["CameraInfo"][1] and "median 1.2" in lines["depth unit"][1]
     assert lines["colour to depth"][0] == "good"
     assert {"shared memory", "kernel cache", "GPU", "NumPy, OpenCV"} <= lines.keys()
+
+
+def test_what_may_be_wrong_with_camera_infos_is_said():
+    """Depth's CameraInfo does not come, and that of colour is of another frame and of two publishers."""
+    with NodeGroup() as group:
+        camera = group.start(lambda **options: Camera(frame_of(load_object("cube"), START), **options))
+        camera.create_publisher(CameraInfo, f"{NAMESPACE}/aligned_depth_to_color/camera_info", 5)
+        other = group.start(lambda **options: Node("other", **options)).create_publisher(CameraInfo, f"{NAMESPACE}/color/camera_info", 5)
+        camera.info_frame = "elsewhere"
+        done = CliRunner().invoke(app, ["doctor", "--camera", NAMESPACE, "--seconds", "1.5"])
+        assert other is not None and done.exit_code == 1
+    for words in (
+        f"none on {NAMESPACE}/aligned_depth_to_color/camera_info, though there is a publisher",
+        f"/driver and /other publish on {NAMESPACE}/color/camera_info",
+        "of frame elsewhere",
+    ):
+        assert words in done.output
 
 
 def test_a_camera_that_is_not_there_is_bad():

@@ -19,7 +19,7 @@ from tracking_scenes import CAMERA, START, frame_of
 from pose_tracker_ros.camera import PinholeCamera
 from pose_tracker_ros.datasets import open_sequence
 from pose_tracker_ros.geometry import apply_residual, invert, make_pose, pose_errors, so3_exp
-from pose_tracker_ros.nodes import messages
+from pose_tracker_ros.nodes import camera_subscriber, messages
 from pose_tracker_ros.nodes.single_process import NodeGroup
 from pose_tracker_ros.nodes.tracker_node import TrackerNode
 from pose_tracker_ros.object_files import write_object
@@ -215,6 +215,82 @@ def test_faster_depth_of_images_without_frame_is_followed_and_kept_out_of_tf(cub
         assert len(apart) >= 9 and max(apart) < 1e-6
         assert not camera.received["/tf"]
         assert sum("name no frame" in one for one in tracker.tracking.camera.remarks) == 1
+
+
+@pytest.mark.parametrize(("color_hz", "depth_hz"), [(30, 90), (60, 15), (90, 30)])
+def test_at_other_rates_an_image_goes_with_the_depth_of_its_own_stamp(cube, color_hz, depth_hz):
+    """An object at 0.3 m/s; where there is depth of an image's stamp its pose is that of the image."""
+    fast = [apply_residual(START, np.array([0.3 * n / 180 - 0.03, 0, 0]), np.zeros(3), cube.center_m) for n in range(61)]
+    with NodeGroup() as group:
+        tracker = group.start(TrackerNode, parameters={"object": "cube", "network": "never", "reliable": True})
+        camera = group.start(Camera)
+        assert wait_until(camera.is_heard)
+        pairs, make = {}, tracker.tracking.camera.frame
+
+        def made(received):
+            if received.depth is not None:
+                pairs[messages.seconds(received.color.header.stamp)] = messages.seconds(received.depth.header.stamp)
+            return make(received)
+
+        tracker.tracking.camera.frame = made
+        begin_ns = camera.get_clock().now().nanoseconds
+
+        def send(tick):
+            """What is due at a tick of 180 Hz; colour, which is larger, comes first."""
+            header = Header(frame_id=COLOR_FRAME)
+            header.stamp.sec, header.stamp.nanosec = divmod(begin_ns + tick * 10**9 // 180, 10**9)
+            frame = frame_of(cube, fast[tick])
+            if tick % (180 // color_hz) == 0:
+                camera.info.publish(messages.info_message(CAMERA, header))
+                camera.color.publish(messages.image_message(frame.color, "rgb8", header))
+            if tick % (180 // depth_hz) == 0:
+                camera.depth.publish(messages.image_message(frame.depth, "32FC1", header))
+            return header
+
+        camera.first_pose.publish(messages.pose_stamped(fast[0], Header(frame_id=COLOR_FRAME)))
+        time.sleep(0.2)
+        sent = {}
+        for tick in range(61):
+            sent[messages.seconds(send(tick).stamp)] = fast[tick]
+            time.sleep(0.01)
+        last = max(sent)
+        assert wait_until(lambda: last in pairs and messages.seconds(camera.received["/object_pose"][-1].header.stamp) == last)
+        assert all(color == depth for color, depth in pairs.items())
+        for message in camera.received["/object_pose"]:
+            if messages.seconds(message.header.stamp) in pairs:
+                translation, _ = pose_errors(messages.pose_from_message(message.pose), sent[messages.seconds(message.header.stamp)])
+                assert translation < 0.001
+
+
+def test_images_without_times_are_followed_and_what_may_be_wrong_is_said_once(cube, monkeypatch):
+    """Stamps are zero, CameraInfo is of another frame, and a second camera publishes on the same topics."""
+    monkeypatch.setattr(camera_subscriber, "WATCH_PERIOD_S", 0.3)
+    with NodeGroup() as group:
+        tracker = group.start(TrackerNode, parameters={"object": "cube", "network": "never", "reliable": True})
+        camera = group.start(Camera)
+        assert wait_until(camera.is_heard)
+
+        def send(step):
+            header, frame = Header(frame_id=COLOR_FRAME), frame_of(cube, path(cube, step))
+            camera.info.publish(messages.info_message(CAMERA, Header(frame_id="/another_optical_frame")))
+            camera.depth.publish(messages.image_message(frame.depth, "32FC1", header))
+            camera.color.publish(messages.image_message(frame.color, "rgb8", header))
+
+        assert camera.start(path(cube, 0), COLOR_FRAME, lambda: send(0))
+        for step in range(1, 9):
+            count = len(camera.received["/object_pose"])
+            send(step)
+            assert wait_until(lambda count=count: len(camera.received["/object_pose"]) > count)
+        translation, rotation = pose_errors(camera.last_pose(), path(cube, 8))
+        assert translation < 0.001 and np.degrees(rotation) < 0.5
+        remarks = tracker.tracking.camera.remarks
+        assert sum("stamp of the image before, 0.000 s" in one for one in remarks) == 2
+        assert sum("is of frame 'another_optical_frame'" in one for one in remarks) == 1
+        with NodeGroup() as strangers:
+            strangers.start(Camera, ["--ros-args", "-r", "__node:=stranger"])
+            for topic in ("color/image", "depth/image", "color/camera_info"):
+                words = f"/camera and /stranger publish on /tracker/{topic}"
+                assert wait_until(lambda words=words: any(words in one for one in remarks)), (topic, remarks)
 
 
 def test_compressed_images_of_a_distorted_binned_camera_are_followed(cube):

@@ -46,6 +46,7 @@ class Partner(Node):
         self.depth = self.create_publisher(Image, f"{self.prefix}/initializer/depth/image", 5)
         self.info = self.create_publisher(CameraInfo, f"{self.prefix}/initializer/color/camera_info", 5)
         self.mask = self.create_publisher(Image, f"{self.prefix}/initializer/mask", 5)
+        self.boxes = self.create_publisher(Detection2DArray, f"{self.prefix}/initializer/detections", 5)
         self.poses, self.results = [], []
         self.create_subscription(PoseStamped, f"{self.prefix}/initializer/initial_pose", self.poses.append, LATCHED)
         self.create_subscription(DiagnosticStatus, f"{self.prefix}/initializer/result", self.results.append, LATCHED_OF_EACH)
@@ -99,11 +100,12 @@ def group():
         nodes.start(InitializerNode, parameters=QUICK)
         assert wait_until(lambda: partner.state() == State.PRIMARY_STATE_ACTIVE)
         assert wait_until(lambda: partner.color.get_subscription_count() and partner.mask.get_subscription_count())
+        assert wait_until(lambda: partner.boxes.get_subscription_count())
         yield partner
 
 
 def answer_to(partner, frame, mask, encoding="mono8", delay_s=0.0):
-    """The result for a frame whose mask comes a little later; images go on meanwhile.
+    """The result for a frame whose mask, or what publishes one under a header, comes a little later; images go on meanwhile.
 
     Best-effort images can get lost on a busy machine: then the mask is refused, and another frame is tried.
     """
@@ -115,7 +117,10 @@ def answer_to(partner, frame, mask, encoding="mono8", delay_s=0.0):
         while time.monotonic() < deadline:
             time.sleep(0.1)
             partner.send_images(frame)
-        partner.send_mask(mask, header, encoding)
+        if callable(mask):
+            mask(header)
+        else:
+            partner.send_mask(mask, header, encoding)
 
         def answered():
             partner.send_images(frame)
@@ -173,6 +178,39 @@ def test_masks_without_a_pose_are_answered_with_the_reason(group, sequence, kind
     assert result.level == DiagnosticStatus.ERROR
     assert said in result.message
     assert not group.poses
+
+
+def test_bad_boxes_beside_a_good_one_cost_nothing(group, sequence):
+    """The surest one is beyond the image, the next is no box at all, and the score of the last is no number."""
+    frame = sequence.read(0)
+    rows, columns = np.nonzero(frame.masks["demo_jug"])
+    good = ((columns.min() + columns.max()) / 2, (rows.min() + rows.max()) / 2, np.ptp(columns), np.ptp(rows), 0.6)
+    nowhere = float("nan")
+    corners = [(5000.0, 5000.0, 50.0, 50.0, 0.9), (nowhere, 100.0, 50.0, 50.0, 0.8), good, (20.0, 20.0, 50.0, 50.0, nowhere)]
+
+    def send(header):
+        boxes = [Detection2D(results=[ObjectHypothesisWithPose()]) for _ in corners]
+        for one, (x, y, width, height, score) in zip(boxes, corners, strict=True):
+            one.bbox.center.position.x, one.bbox.center.position.y = float(x), float(y)
+            one.bbox.size_x, one.bbox.size_y, one.results[0].hypothesis.score = float(width), float(height), score
+        group.boxes.publish(Detection2DArray(header=header, detections=boxes))
+
+    result, _ = answer_to(group, frame, send)
+    assert result.level == DiagnosticStatus.OK, result.message
+    assert wait_until(lambda: group.poses)
+    translation, rotation = pose_errors(messages.pose_from_message(group.poses[-1].pose), frame.truth["demo_jug"])
+    assert translation < 0.01 and np.degrees(rotation) < 5
+    result, _ = answer_to(group, frame, lambda header: group.boxes.publish(Detection2DArray(header=header)))
+    assert "expected a detection of any class, got none" in result.message
+
+
+def test_a_mask_of_another_clock_is_answered(group, sequence):
+    """Its stamp is so far ahead that no image can come that it was made of."""
+    frame, group.results[:] = sequence.read(0), []
+    header = group.send_images(frame)
+    header.stamp.sec += 100
+    group.send_mask(frame.masks["demo_jug"].astype(np.uint8), header)
+    assert wait_until(lambda: any("mask dropped: there are no images of its stamp" in one.message for one in group.results))
 
 
 def test_every_transition_works_and_a_mask_is_answered_afterwards(group, sequence):
@@ -300,7 +338,6 @@ class Several(Partner):
         super().__init__(**options)
         self.all_poses = []
         self.create_subscription(Detection3DArray, "/several/initializer/initial_poses", self.all_poses.append, LATCHED)
-        self.boxes = self.create_publisher(Detection2DArray, "/several/initializer/detections", 5)
 
 
 @pytest.fixture(scope="module")

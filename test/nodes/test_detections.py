@@ -47,6 +47,8 @@ def told(*ids, classes=None, frame_id=""):
         (told("", "", classes=["cube", "cube"]), ("cube#2",), {"cube": 0, "cube#3": 1}),
         (told("cube", "cube", "cube"), (), {"cube": 0, "cube#2": 1, "cube#3": 2}),
         (told("", "cube", classes=["cube", ""]), (), {"cube#2": 0, "cube": 1}),
+        (told("17", "4", classes=["jug", "cube"]), (), {"jug": 0, "cube": 1}),
+        (told("jug", classes=["cube"]), (), {"jug": 0}),
     ],
 )
 def test_poses_go_to_who_is_meant(message, tracked, expected):
@@ -61,9 +63,27 @@ def test_a_detections_own_header_goes_before_that_of_all():
     assert poses["jug"].header.frame_id == "own"
 
 
+@pytest.mark.parametrize(("own", "expected"), [((0, ""), (7, "array")), ((0, "own"), (7, "own")), ((3, ""), (3, "array"))])
+def test_of_a_detections_header_counts_what_is_set(own, expected):
+    message = told("jug")
+    message.header.stamp.sec = 7
+    message.detections[0].header.stamp.sec, message.detections[0].header.frame_id = own
+    header = poses_by_name(message, NAMES, ())[0]["jug"].header
+    assert (header.stamp.sec, header.frame_id) == expected
+
+
+@pytest.mark.parametrize("scores", [(0.2, 0.9), (float("nan"), 0.1), (-1.0, 0.0)])
+def test_of_several_results_the_surest_counts(scores):
+    message = told("jug")
+    message.detections[0].results = [one.results[0] for one in told("jug", "jug").detections]
+    for result, score in zip(message.detections[0].results, scores):
+        result.hypothesis.score = score
+    assert poses_by_name(message, NAMES, ())[0]["jug"].pose.position.x == 1
+
+
 def test_what_is_of_no_use_is_told():
-    message = told("teapot", "jug", "jug")
+    message = told("teapot", "jug", "jug", "cube#9", classes=["", "jug", "jug", "cube"])
     message.detections[1].results.clear()
     poses, refused = poses_by_name(message, NAMES, ())
     assert list(poses) == ["jug"] and int(poses["jug"].pose.position.x) == 2
-    assert "got 'teapot'" in refused[0] and "a pose of 'jug'" in refused[1]
+    assert "got 'teapot'" in refused[0] and "a pose of 'jug'" in refused[1] and "got 'cube#9'" in refused[2]

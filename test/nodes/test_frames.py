@@ -21,6 +21,7 @@ COLOR_FRAME, DEPTH_FRAME = "camera_color_optical_frame", "camera_depth_optical_f
 ASIDE = apply_residual(START, np.array([-0.2, -0.07, 0.0]), np.zeros(3))
 COLOR_T_DEPTH = make_pose(so3_exp(np.array([0.01, -0.02, 0.01])), np.array([0.055, 0.003, -0.004]))
 PLUMB_BOB, EQUIDISTANT = (-0.28, 0.08, 0.001, -0.001, 0.0), (-0.08, 0.01, 0.0, 0.0)
+BINNED = PinholeCamera(212, 120, 107.25, 107.0, 104.75, 60.25)
 RATIONAL = (0.5, -2.6, 0.0004, -0.0002, 1.5, 0.4, -2.4, 1.4)
 
 
@@ -140,6 +141,17 @@ def test_depth_of_another_camera_stays_as_it_is(tracker, cube, camera):
     assert_found(tracker, frame, START)
 
 
+@pytest.mark.parametrize("degrees", [90, -90, 180])
+def test_depth_of_a_camera_that_is_mounted_on_its_side_and_binned(tracker, cube, degrees):
+    turned = make_pose(so3_exp(np.array([0.0, 0.02, 0.0])) @ so3_exp(np.array([0.0, 0.0, np.radians(degrees)])), COLOR_T_DEPTH[:3, 3])
+    info = info_of(PinholeCamera(424, 240, 214.5, 214.0, 210.0, 121.0), binning_x=2, binning_y=2)
+    depth = own_depth(cube, BINNED, START, turned)
+    scene = received(frame_of(cube, START).color, depth, info_of(CAMERA), info, DEPTH_FRAME)
+    frame = maker(color_T_depth=turned).frame(scene)
+    assert frame.depth_camera == BINNED
+    assert_found(tracker, frame, START)
+
+
 def test_depth_in_the_same_place_with_other_intrinsics(tracker, cube):
     """Its CameraInfo alone tells: frame and size are colour's."""
     camera = PinholeCamera(CAMERA.width, CAMERA.height, 260.0, 258.0, 150.0, 124.0)
@@ -189,6 +201,11 @@ def test_depth_is_registered_where_a_user_says_so(cube):
         ({}, {"depth_frame": DEPTH_FRAME, "depth_info": info_of(CAMERA)}, "expected TF between depth in 'camera_depth_optical_frame'"),
         ({"distortion": "refuse"}, {"info": info_of(CAMERA, d=list(PLUMB_BOB))}, "rectified images.* image_proc"),
         ({}, {"info": info_of(CAMERA, d=[0.1] * 4, distortion_model="double_sphere")}, "double_sphere"),
+        ({}, {"info": info_of(CAMERA, d=[0.1] * 6)}, "4, 5, 8, 12 or 14 coefficients.*got 6"),
+        ({}, {"info": info_of(CAMERA, k=[0.0] * 9, p=[0.0] * 12)}, "is the camera calibrated"),
+        ({}, {"info": info_of(CAMERA, height=480)}, "CameraInfo of the image's size 320x240, got 320x480"),
+        ({}, {"depth_info": info_of(CAMERA, k=[0.0] * 9, p=[0.0] * 12)}, "is the camera calibrated"),
+        ({}, {"depth_info": info_of(CAMERA, width=640), "depth_frame": DEPTH_FRAME}, "image's size 320x240, got 640x240"),
     ],
 )
 def test_what_would_be_off_is_refused_in_one_sentence(cube, options, fields, words):

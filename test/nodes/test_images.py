@@ -164,8 +164,16 @@ def test_compressed_depth(read):
         (bytes(12) + millimetres, "16UC1; compressedDepth"),
         (millimetres, "16UC1; compressedDepth png"),
         (millimetres, "16UC1; png compressed "),
+        (millimetres, "png"),
+        (millimetres, ""),
     ):
         assert np.allclose(read(CompressedImage(format=form, data=data)), depth(), atol=5.1e-4)
+    tiff = cv2.imencode(".tiff", depth())[1].tobytes()
+    assert all(np.array_equal(read(CompressedImage(format=form, data=tiff)), depth()) for form in ("tiff", "32FC1; tiff compressed "))
+    grey = cv2.imencode(".png", np.ones((4, 4), np.uint8))[1].tobytes()
+    for data, form in ((grey, "png"), (grey, "8UC1; compressedDepth png"), (millimetres, "rgb8; png compressed bgr8")):
+        with pytest.raises(ValueError, match="expected compressed depth"):
+            read(CompressedImage(format=form, data=data))
     floats = read(CompressedImage(format="32FC1; compressedDepth png", data=inverse_depth_png(depth())))
     assert floats[3, 5] == 0 and np.allclose(floats, depth(), atol=1e-3)
 
@@ -177,6 +185,9 @@ def test_compressed_depth(read):
         Image(height=HEIGHT, width=WIDTH, encoding="no_such_8", step=WIDTH, data=bytes(WIDTH * HEIGHT)),
         Image(height=HEIGHT, width=WIDTH, encoding="16UC1", step=2 * WIDTH, data=bytes(100)),
         Image(height=HEIGHT, width=WIDTH, encoding="rgb8", step=WIDTH, data=bytes(3 * WIDTH * HEIGHT)),
+        Image(height=0, width=WIDTH, encoding="bgr8", step=3 * WIDTH),
+        Image(height=HEIGHT, width=0, encoding="32FC1"),
+        Image(height=HEIGHT, width=5, encoding="yuv422", step=10, data=bytes(10 * HEIGHT)),
         CompressedImage(format="16UC1; compressedDepth rvl", data=bytes(400)),
         CompressedImage(format="", data=b""),
     ],

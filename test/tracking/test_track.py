@@ -137,6 +137,17 @@ def test_a_track_stays_what_it_was(cube, seen):
         assert np.array_equal(array, copy)
 
 
+@pytest.mark.parametrize("stamp", [0.0, 1000.5])
+def test_what_moves_is_followed_through_images_of_one_stamp(cube, stamp):
+    """Such stamps tell no time: that none has gone by, and so nothing can have moved, is not what they say."""
+    tracker = Tracker([cube], TrackerConfig(network="never", **OFFLINE))
+    tracker.start("cube", START)
+    for step in range(6):
+        pose = apply_residual(START, np.array([0.005 * step, 0.0, 0.0]), np.zeros(3), cube.center_m)
+        result = tracker.step(frame_of(cube, pose, stamp))["cube"]
+    assert result.state is TrackState.TRACKING and np.linalg.norm((result.camera_T_object - pose)[:3, 3]) < 1e-3
+
+
 def test_a_start_is_no_statement_about_the_image(cube):
     track = Track.starting(START, cube, NoiseModel())
     assert track.is_new and track.state is TrackState.SEARCHING and track.score == 0
