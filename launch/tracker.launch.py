@@ -4,6 +4,7 @@ from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, RegisterEventHandler
 from launch.conditions import IfCondition
 from launch.event_handlers import OnProcessExit
+from launch.logging import get_logger
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution, PythonExpression
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
@@ -16,6 +17,7 @@ from pose_tracker_ros.nodes.launch_arguments import (
     arguments_of,
     check_settings,
     given_settings,
+    misspelt,
     switch,
 )
 from pose_tracker_ros.nodes.relocalizer_options import RelocalizerOptions
@@ -84,6 +86,8 @@ def generate_launch_description():
 def nodes(context):
     """What is to be started; raises OSError or ValueError before anything is where an argument or a parameter is wrong."""
     said = {one.name: LaunchConfiguration(one.name).perform(context) for one in ARGUMENTS}
+    for warning in misspelt(context.launch_configurations, said):
+        get_logger("launch").warning(warning)
     tracker = node(said, "tracker", TrackerOptions, OF_TRACKER, said["params_file"])
     actions = [*tracker, rviz(said["namespace"])]
     if said["initializer"] in YES:

@@ -8,7 +8,7 @@ from typing import ClassVar
 import pytest
 
 from pose_tracker_ros.configuration import Rule, below, converted, make_config, merged, nested, option, options_of
-from pose_tracker_ros.configuration.given import Given, config_from_given, given_in_file
+from pose_tracker_ros.configuration.given import Given, config_from_given, given_in_file, overlooked_in_file
 from pose_tracker_ros.nodes.ros_arguments import full_name, given_to, split_arguments
 
 
@@ -56,6 +56,8 @@ def read(tmp_path, text, node="/cell/tracker"):
         ("''", "object", ""),
         ("[021, my-cup, yes]", "names", ("021", "my-cup", "yes")),
         ("[]", "names", ()),
+        ("'[021, my-cup, yes]'", "names", ("021", "my-cup", "yes")),
+        ('"[0, 1.5]"', "pose", (0.0, 1.5)),
         ("[0, 1.5, 2e-3, -.5]", "pose", (0.0, 1.5, 0.002, -0.5)),
         ("05", "count", 5),
         ("0x7", "count", 7),
@@ -88,6 +90,8 @@ def test_the_option_says_what_a_text_means(tmp_path, written, name, value):
         ("high_m: [1]", r"mine.yaml: expected high_m to be a number, got \['1'\]"),
         ("high_m:", "mine.yaml: expected high_m to be a number, got ''"),
         ("names: cube", "mine.yaml: expected names to be a list, of which each is a text, got 'cube'"),
+        ("names: '[cube'", r"mine.yaml: expected names to be a list, of which each is a text, got '\[cube'"),
+        ("names: '{cube: 1}'", "mine.yaml: expected names to be a list, of which each is a text, got '{cube: 1}'"),
         ("pose: [1, x]", r"mine.yaml: expected pose to be a number, got \['1', 'x'\]"),
         ("objct: cube", "mine.yaml: unknown option objct; did you mean object?"),
         ("zzz: 3", "mine.yaml: unknown option zzz; known are: count, "),
@@ -138,6 +142,18 @@ def test_a_section_is_for_the_nodes_that_it_names(tmp_path, section, is_meant):
     indent = "    " if "\n" in section else "  "
     config, _ = read(tmp_path, f"{section}:\n{indent}ros__parameters: {{count: 7}}\n")
     assert config.count == (7 if is_meant else 3)
+
+
+@pytest.mark.parametrize(
+    ("sections", "is_told"),
+    [(["tracker"], True), (["/other/tracker", "/cell/arm/tracker"], True), (["/other/tracker", "/cell/tracker"], False), (["/**/camera"], False)],
+)
+def test_a_file_for_nodes_of_that_name_in_other_namespaces_is_told(tmp_path, sections, is_told):
+    path = tmp_path / "mine.yaml"
+    path.write_text("".join(f"{section}:\n  ros__parameters: {{count: 7}}\n" for section in sections))
+    told = overlooked_in_file(path, "/cell/tracker")
+    assert bool(told) == is_told
+    assert not is_told or ("mine.yaml: expected parameters of /cell/tracker, got those of" in told and "/**/tracker" in told)
 
 
 def test_names_for_other_nodes_are_passed_over_but_not_misspelt_ones(tmp_path):

@@ -71,6 +71,16 @@ def given_in_file(path: str | Path, node: str) -> list[Given]:
     return given
 
 
+def overlooked_in_file(path: str | Path, node: str) -> str:
+    """What a ROS parameter file says to nodes of this name in other namespaces alone, as a warning; empty where there is none."""
+    sections = [section for section, _ in _sections(parse_options(Path(path).read_text(), str(path)), "", str(path))]
+    of_name = [section for section in sections if section.rsplit("/", 1)[1] == node.rsplit("/", 1)[1]]
+    if not of_name or any(_matches(section.split("/")[1:], node.split("/")[1:]) for section in of_name):
+        return ""
+    name = node.rsplit("/", 1)[1]
+    return f"{path}: expected parameters of {node}, got those of {', '.join(of_name)}, which are passed over; name the section /**/{name}"
+
+
 def flattened(values: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
     """Nested mappings as dotted names."""
     for name, value in values.items():

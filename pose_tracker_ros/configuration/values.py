@@ -10,6 +10,8 @@ from dataclasses import fields
 from operator import attrgetter
 from typing import Any, TypeVar
 
+import yaml
+
 from pose_tracker_ros.configuration.declaration import Option, Rule, options_of
 
 Config = TypeVar("Config")
@@ -85,9 +87,18 @@ def converted(option: Option, value: Any) -> Any:
     """
     if not option.is_list:
         return _one(option, value, value)
-    if not isinstance(value, (list, tuple)):
+    items = _list_in(value) if isinstance(value, str) else value
+    if not isinstance(items, (list, tuple)):
         raise ValueError(f"expected {option.name} to be a list, of which each is {KINDS[option.kind]}, got {value!r}")
-    return tuple(_one(option, one, value) for one in value)
+    return tuple(_one(option, one, value) for one in items)
+
+
+def _list_in(text: str) -> Any:
+    """What is listed in a text, as launch files hand on lists; the text itself where it is no list."""
+    try:
+        return yaml.load(text, Loader=yaml.BaseLoader)
+    except yaml.YAMLError:
+        return text
 
 
 def _one(option: Option, value: Any, whole: Any) -> Any:

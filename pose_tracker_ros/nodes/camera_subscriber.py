@@ -102,7 +102,8 @@ class CameraSubscriber:
         if depth != "none" and options.depth_camera != "registered":
             self.depth_infos = CameraInfos(node, DEPTH_INFO_TOPIC, self._quality, lambda info: None)
         self._extrinsics = _subscribe_extrinsics(node, self._on_extrinsics) if self.depth_infos else None
-        self._timer = node.create_timer(WATCH_PERIOD_S, self._watch)
+        # The node's own clock may stand still.
+        self._timer = node.create_timer(WATCH_PERIOD_S, self._watch, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def close(self) -> None:
         """Stop listening."""
@@ -245,6 +246,11 @@ class CameraSubscriber:
             )
 
     def _watch(self) -> None:
+        clock = self._node.get_clock()
+        if clock.ros_time_is_active and not clock.now().nanoseconds:
+            self._node.get_logger().warning(
+                "use_sim_time is true and no time has come on /clock: play the bag with --clock, or set use_sim_time to false"
+            )
         for name, topic in self.topics.items():
             self._remark(why_mixed(self._node, topic, type_name(self._kinds[name])))
         for infos in filter(None, (self.infos, self.depth_infos)):

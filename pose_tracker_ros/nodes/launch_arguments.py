@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -48,6 +49,13 @@ def check_settings(config_class: type, node: str, files: Iterable[str], values: 
     given = [one for file in files for one in given_in_file(file, node)]
     given += [Given(name, parse_value(value, f"{name}:="), f"{name}:={value}") for name, value in values.items()]
     config_from_given(config_class, [one for one in given if not one.name.startswith(OF_RCLPY)])
+
+
+def misspelt(given: Iterable[str], known: Iterable[str]) -> list[str]:
+    """A warning for each name among the launch arguments ``given``, which may be another launch file's, that is nearly a known one."""
+    known = set(known)
+    alike = {name: difflib.get_close_matches(name, known, n=1, cutoff=0.8) for name in given if name not in known}
+    return [f"unknown argument {name}:=, which is passed over; did you mean {near[0]}?" for name, near in alike.items() if near]
 
 
 def _argument(option: Any) -> LaunchArgument:

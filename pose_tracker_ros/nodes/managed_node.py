@@ -7,6 +7,7 @@ from typing import Any
 
 from lifecycle_msgs.srv import ChangeState
 from rclpy._rclpy_pybind11 import RCLError
+from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
 
@@ -56,7 +57,8 @@ class ManagedNode(OverridableQuality, LifecycleNode):
             if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
                 self.trigger_activate()
 
-        timer = self.create_timer(0.0, start)
+        # The node's own clock may stand still.
+        timer = self.create_timer(0.0, start, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def _release(self) -> None:
         raise NotImplementedError

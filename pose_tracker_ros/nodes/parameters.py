@@ -12,8 +12,8 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from pose_tracker_ros.configuration import Option, converted, make_config, options_of
-from pose_tracker_ros.configuration.given import Given, config_from_given
-from pose_tracker_ros.nodes.ros_arguments import OF_RCLPY, full_name, given_to, split_arguments
+from pose_tracker_ros.configuration.given import Given, config_from_given, overlooked_in_file
+from pose_tracker_ros.nodes.ros_arguments import FILES, OF_RCLPY, full_name, given_to, split_arguments
 
 Config = TypeVar("Config")
 
@@ -31,10 +31,13 @@ class NodeOptions(Generic[Config]):
         shared = split_arguments(sys.argv if arguments.get("use_global_arguments", True) else [])
         self.name = full_name(name, arguments.get("namespace"), [*own.remappings, *shared.remappings])
         overrides = arguments.get("parameter_overrides") or []
-        given = given_to(self.name, [*shared.parameters, *own.parameters])
+        parameters = [*shared.parameters, *own.parameters]
+        given = given_to(self.name, parameters)
         given += [Given(one.name, one.value, f"parameters of {self.name}") for one in overrides]
         foreign = [one for one in given if one.name.startswith(OF_RCLPY)]
-        self.options, self._warnings = config_from_given(config_class, [one for one in given if one not in foreign])
+        self.options, passed_over = config_from_given(config_class, [one for one in given if one not in foreign])
+        overlooked = [overlooked_in_file(text, self.name) for flag, text in parameters if flag in FILES]
+        self._warnings = [*filter(None, overlooked), *passed_over]
         self.arguments = {
             **arguments,
             "cli_args": own.rest or None,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
 from pose_tracker_ros.nodes.camera_subscriber import CameraSubscriber
@@ -65,7 +66,7 @@ class TrackerDiagnostics:
         self._frame_counts, self._times = frame_counts, times
         self._last_frames, self._last_report = 0, time.monotonic()
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        node.create_timer(PERIOD_S, self._publish)
+        node.create_timer(PERIOD_S, self._publish, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def _publish(self) -> None:
         now, counts = time.monotonic(), self._frame_counts()

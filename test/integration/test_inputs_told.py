@@ -12,7 +12,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 from tracking_scenes import CAMERA, START, frame_of
 
-from pose_tracker_ros.nodes import messages
+from pose_tracker_ros.nodes import camera_subscriber, messages
 from pose_tracker_ros.nodes.camera_node import CameraNode
 from pose_tracker_ros.nodes.single_process import NodeGroup
 from pose_tracker_ros.nodes.tracker_node import TrackerNode
@@ -30,7 +30,7 @@ class Camera(Node):
         self.depth = self.create_publisher(Image, "/tracker/depth/image", 5)
         self.info = self.create_publisher(CameraInfo, "/tracker/color/camera_info", 5)
         self.first_pose = self.create_publisher(PoseStamped, "/tracker/initial_pose", 1)
-        self.told = []
+        self.told, self.poses = [], []
         self.create_subscription(Log, "/rosout", lambda message: self.told.append(message.msg), 100)
 
     def tell_first_pose(self, frame, factor, words):
@@ -59,6 +59,20 @@ def test_the_tracker_tells_units_and_limits_that_take_the_objects_depth_away():
         assert "first pose of 'cube'" in told and "depth says 2." in told
         assert all(one.successful for one in tracker.set_parameters([Parameter("min_depth_m", value=0.8)]))
         assert camera.tell_first_pose(frame, 1.0, "is nearer than min_depth_m 0.8"), camera.told
+
+
+def test_a_clock_that_stands_still_is_told_and_keeps_nobody_from_tracking(monkeypatch):
+    """Of simulators that are not there, and bags that are played without it."""
+    monkeypatch.setattr(camera_subscriber, "WATCH_PERIOD_S", 0.3)
+    frame = frame_of(load_object("cube"), START)
+    with NodeGroup() as group:
+        camera = group.start(Camera)
+        camera.create_subscription(PoseStamped, "/object_pose", camera.poses.append, 5)
+        tracker = group.start(TrackerNode, parameters={"object": "cube", "network": "never", "use_sim_time": True})
+        publishers = (camera.color, camera.depth, camera.info, camera.first_pose)
+        assert wait_until(lambda: all(one.get_subscription_count() for one in publishers))
+        assert camera.tell_first_pose(frame, 1.0, "no time has come on /clock"), camera.told
+        assert wait_until(lambda: camera.poses) and tracker.get_clock().now().nanoseconds == 0
 
 
 @pytest.mark.parametrize("side", ["left", "right"])

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from pose_tracker_ros.nodes.launch_arguments import arguments_of, check_settings, given_settings
+from pose_tracker_ros.nodes.launch_arguments import arguments_of, check_settings, given_settings, misspelt
 from pose_tracker_ros.nodes.tracker_options import TrackerOptions
 
 
@@ -35,6 +35,12 @@ def test_what_would_not_start_is_refused(tmp_path, parameters, values, sentence)
     with pytest.raises(ValueError, match=sentence):
         check_settings(TrackerOptions, "/cell/tracker", [str(path)], values)
     check_settings(TrackerOptions, "/other/tracker", [str(path)], {})
+
+
+def test_names_that_are_nearly_those_of_arguments_are_told():
+    known = ["object", "objects", "map"]
+    assert misspelt(["object", "robot", "obejct"], known) == ["unknown argument obejct:=, which is passed over; did you mean object?"]
+    assert not misspelt(["map", "maps_server", "x"], known)
 
 
 def test_launch_files_need_nothing_that_only_the_nodes_have():
