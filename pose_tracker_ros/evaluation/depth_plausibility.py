@@ -110,7 +110,8 @@ def _spread(values: np.ndarray) -> float:
 def _unit_remark(measured_m: float, expected_m: float, who: str) -> str:
     return (
         f"depth says {measured_m:.2g} m where {who} {expected_m:.2g} m, a factor of {measured_m / expected_m:.2g}: "
-        "is the unit of depth (--depth-unit, or --reader depth_unit=UNIT) right, and that of the mesh?"
+        "is the unit of depth right (commands: --depth-unit, or --reader depth_unit=UNIT; messages: 16UC1 is millimetres, 32FC1 metres), "
+        "and that of the mesh?"
     )
 
 
