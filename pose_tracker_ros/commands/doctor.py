@@ -59,8 +59,12 @@ def doctor(
         from pose_tracker_ros.tracking import TrackerConfig
 
         overrides = parse_overrides(set_option)
+        topics = (color_topic, info_topic, depth_topic, depth_info_topic)
+        if source is not None and any(topics):
+            raise ValueError(f"expected topics of a recording as --reader color_topic=TOPIC, got --color-topic and the like with {source}")
+        if source is None and reader:
+            raise ValueError(f"expected --reader with a recording, got {', '.join(reader)} and none")
         if source is None:
-            topics = (color_topic, info_topic, depth_topic, depth_info_topic)
             seen, config = _watch(camera, topics, seconds, overrides)
         else:
             seen, config = _read(source, reader, seconds), load_config(TrackerConfig, None, overrides)

@@ -66,6 +66,7 @@ class CameraSubscriber:
         self._last_stamp = {"color": math.nan, "depth": math.nan}
         self._last_counts = dict(self.received)
         self.remarks: set[str] = set()
+        self._held: tuple[str, Image, Image | None] | None = None
         reliability = ReliabilityPolicy.RELIABLE if options.reliable else ReliabilityPolicy.BEST_EFFORT
         self._quality = QoSProfile(depth=5, reliability=reliability)
         self.topics = {"color": self._resolved(COLOR_TOPIC, options.color_transport)}
@@ -100,7 +101,7 @@ class CameraSubscriber:
         self.infos = CameraInfos(node, INFO_TOPIC, self._quality, self._on_info)
         self.depth_infos = None
         if depth != "none" and options.depth_camera != "registered":
-            self.depth_infos = CameraInfos(node, DEPTH_INFO_TOPIC, self._quality, lambda info: None)
+            self.depth_infos = CameraInfos(node, DEPTH_INFO_TOPIC, self._quality, lambda info: self._hand_on_held())
         self._extrinsics = _subscribe_extrinsics(node, self._on_extrinsics) if self.depth_infos else None
         # The node's own clock may stand still.
         self._timer = node.create_timer(WATCH_PERIOD_S, self._watch, clock=Clock(clock_type=ClockType.STEADY_TIME))
@@ -198,6 +199,7 @@ class CameraSubscriber:
 
     def _on_info(self, _: object) -> None:
         self.received["camera_info"] += 1
+        self._hand_on_held()
 
     def _wait_for_depth(self, color: Image) -> None:
         self._waiting.add(color, time.monotonic())
@@ -229,13 +231,20 @@ class CameraSubscriber:
         infos = self.depth_infos
         # Which camera depth is of must not be guessed in the first frames.
         is_awaited = depth is not None and infos is not None and infos.is_awaited()
-        if self.infos.latest is not None and not is_awaited:
-            self.received[kind] += 1
-            depth_info = None if infos is None else infos.latest
-            self._compare_frames("color", color, self.infos)
-            if depth is not None and infos is not None:
-                self._compare_frames("depth", depth, infos)
-            self._on_frame(RgbdMessages(color, depth, self.infos.latest, depth_info))
+        if self.infos.latest is None or is_awaited:
+            self._held = kind, color, depth
+            return
+        self._held = None
+        self.received[kind] += 1
+        self._compare_frames("color", color, self.infos)
+        if depth is not None and infos is not None:
+            self._compare_frames("depth", depth, infos)
+        self._on_frame(RgbdMessages(color, depth, self.infos.latest, None if infos is None else infos.latest))
+
+    def _hand_on_held(self) -> None:
+        """A camera may take one picture and tell its calibration after it."""
+        if self._held is not None:
+            self._hand_on(*self._held)
 
     def _compare_frames(self, name: str, image: Image | CompressedImage, infos: CameraInfos) -> None:
         """Whether a CameraInfo can be that of an image, by the frames that both name."""

@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from live_nodes import depth_message
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
@@ -81,6 +82,19 @@ def test_a_camera_that_is_not_there_is_bad():
     lines = lines_of(done.output)
     assert lines["colour"][0] == "bad" and "nobody publishes there" in lines["colour"][1]
     assert lines["CameraInfo"][0] == "bad"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nowhere.mcap", "--color-topic", "/rgb"], "--reader color_topic=TOPIC"),
+        (["--reader", "depth_unit=1mm"], "--reader with a recording"),
+        (["nowhere.mcap"], "nowhere.mcap"),
+    ],
+)
+def test_options_that_would_be_passed_over_are_refused(arguments, words):
+    done = CliRunner().invoke(app, ["doctor", *arguments])
+    assert done.exit_code == 1 and words in done.output
 
 
 def test_recordings_are_looked_at_too(eoat_video):

@@ -217,6 +217,24 @@ def test_faster_depth_of_images_without_frame_is_followed_and_kept_out_of_tf(cub
         assert sum("name no frame" in one for one in tracker.tracking.camera.remarks) == 1
 
 
+@pytest.mark.parametrize("info_qos", [5, LATCHED], ids=["volatile", "latched"])
+def test_a_single_picture_is_taken_though_its_calibration_comes_after_it(cube, info_qos):
+    with NodeGroup() as group:
+        group.start(TrackerNode, parameters={"object": "cube", "network": "never", "reliable": True})
+        camera = group.start(lambda **options: Camera(info_qos=info_qos, **options))
+        assert wait_until(camera.is_heard)
+        camera.first_pose.publish(messages.pose_stamped(START, Header(frame_id=COLOR_FRAME)))
+        header, frame = camera.header(COLOR_FRAME), frame_of(cube, START)
+        camera.depth.publish(messages.image_message(frame.depth, "32FC1", header))
+        camera.color.publish(messages.image_message(frame.color, "rgb8", header))
+        time.sleep(0.3)
+        assert not camera.received["/object_pose"]
+        camera.info.publish(messages.info_message(CAMERA, header))
+        assert wait_until(lambda: camera.received["/object_pose"])
+        translation, rotation = pose_errors(camera.last_pose(), START)
+        assert translation < 0.001 and np.degrees(rotation) < 0.5
+
+
 @pytest.mark.parametrize(("color_hz", "depth_hz"), [(30, 90), (60, 15), (90, 30)])
 def test_at_other_rates_an_image_goes_with_the_depth_of_its_own_stamp(cube, color_hz, depth_hz):
     """An object at 0.3 m/s; where there is depth of an image's stamp its pose is that of the image."""
