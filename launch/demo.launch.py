@@ -3,7 +3,14 @@
 import os
 
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction, SetEnvironmentVariable
+from launch.actions import (
+    DeclareLaunchArgument,
+    IncludeLaunchDescription,
+    OpaqueFunction,
+    RegisterEventHandler,
+    SetEnvironmentVariable,
+)
+from launch.event_handlers import OnProcessExit
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution, PythonExpression
 from launch_ros.actions import Node
@@ -92,17 +99,22 @@ def check_camera(context):
 
 
 def camera(context):
-    """The camera node."""
-    return [
-        Node(
-            package="pose_tracker_ros",
-            executable="camera_node",
-            name="camera",
-            namespace=namespace(context),
-            output="screen",
-            parameters=[
-                LaunchConfiguration("camera_params_file"),
-                {name: ParameterValue(value, value_type=str) for name, value in settings(context).items()},
-            ],
-        )
-    ]
+    """The camera node, whose fault ends everything; it may end when all is played."""
+    node = Node(
+        package="pose_tracker_ros",
+        executable="camera_node",
+        name="camera",
+        namespace=namespace(context),
+        output="screen",
+        parameters=[
+            LaunchConfiguration("camera_params_file"),
+            {name: ParameterValue(value, value_type=str) for name, value in settings(context).items()},
+        ],
+    )
+    return [node, RegisterEventHandler(OnProcessExit(target_action=node, on_exit=end_with_fault))]
+
+
+def end_with_fault(event, context):
+    """Nobody is to wait for a camera that is not there."""
+    if event.returncode and not context.is_shutdown:
+        raise RuntimeError(f"the camera ended by itself (exit code {event.returncode}), see what it says above")
