@@ -79,7 +79,7 @@ class CameraWatch(Node):
 def _of_publishers(infos: CameraInfos, stream: StreamSeen) -> Iterator[Finding]:
     """What may be wrong with who publishes CameraInfo of a stream's images."""
     what = f"{stream.name} CameraInfo"
-    if infos.is_awaited():
+    if infos.is_awaited() and stream.stamps:
         yield Finding(what, f"none on {infos.topic}, though there is a publisher", Verdict.BAD, "images wait for it: start it, or remap the topic")
     if mixed := infos.why_mixed():
         found, _, advice = mixed.partition(": ")
