@@ -25,13 +25,13 @@ MARGIN = 0.15
 LARGEST_WANDER_PX, LARGEST_WANDER_M = 1.0, 0.001
 # Even the worst annotated poses of a real video, those of ViSP's dragon, overlap by 0.72 in the median.
 LEAST_OVERLAP = 0.5
-CSV_COLUMNS = ("index", "overlap", "shift_dx", "shift_dy", "depth_mm", "absolute_depth_mm")
+CSV_COLUMNS = ("index", "overlap", "shift_dx", "shift_dy", "depth_mm", "absolute_depth_mm", "outline_depth_mm")
 
 
 def agreement_table(agreement: Agreement, title: str) -> Table:
     """Medians over the frames, as a rich table of one row."""
     table = Table(title=title)
-    for heading in ("frames", "missing", "overlap", "shift px", "dx px", "dy px", "depth mm", "absolute mm"):
+    for heading in ("frames", "missing", "overlap", "shift px", "dx px", "dy px", "depth mm", "absolute mm", "outline's depth mm"):
         table.add_column(heading, justify="right")
     table.add_row(
         str(len(agreement.frames)),
@@ -42,6 +42,7 @@ def agreement_table(agreement: Agreement, title: str) -> Table:
         _text(agreement.median("shift_dy"), 2),
         _text(1e3 * agreement.median("depth_m"), 2),
         _text(1e3 * agreement.median("absolute_depth_m"), 2),
+        _text(1e3 * agreement.median("outline_depth_m"), 1),
     )
     return table
 

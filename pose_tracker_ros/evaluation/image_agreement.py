@@ -29,6 +29,10 @@ BORDER_PX = 4
 # A difference beyond is no error of the pose but something else that is seen.
 LARGEST_DIFFERENCE_M = 0.06
 FEWEST_DEPTH_PIXELS = 50
+# The size of an outline is tried at distances that differ from the drawn one by up to so much, and found to this share of it.
+# What is scaled is moved by less, as every size has its own search.
+FARTHEST_SHARE, COARSEST_SHARE_STEP, FINEST_SHARE_STEP = 0.08, 0.04, 0.005
+SCALED_SEARCH_PX = 4.0
 
 
 class Outline(NamedTuple):
@@ -43,7 +47,8 @@ class FrameAgreement(NamedTuple):
 
     overlap: intersection over union of the drawn and the true mask, 0..1, where the latter is sure; shift_dx, shift_dy:
     pixels by which the drawn mask has to be moved to overlap best; depth_m, absolute_depth_m: medians of measured minus
-    drawn depth and of its magnitude, metres, NaN where too little depth was measured.
+    drawn depth and of its magnitude, metres, NaN where too little depth was measured; outline_depth_m: how much farther than
+    drawn the size of the outline puts the object, metres, NaN for an object that is not in the image.
     """
 
     index: int
@@ -52,6 +57,7 @@ class FrameAgreement(NamedTuple):
     shift_dy: float
     depth_m: float
     absolute_depth_m: float
+    outline_depth_m: float
 
     @property
     def shift_px(self) -> float:
@@ -116,7 +122,8 @@ class OutlineJudge:
         depth = (float("nan"), float("nan"))
         if frame.registered:
             depth = depth_difference(stated_depth(frame.depth, estimate), rendering, outline.inside)
-        return FrameAgreement(frame.index, overlap(drawn[window], near), *shift, *depth)
+        farther = distance_of_outline(drawn[window], near) * mean_depth(rendering)
+        return FrameAgreement(frame.index, overlap(drawn[window], near), *shift, *depth, farther)
 
 
 def judge_track(judge: OutlineJudge, estimates: Iterable[PoseEstimate], sequence: FrameSequence) -> Agreement:
@@ -203,18 +210,50 @@ def moved_mask(mask: np.ndarray, dx: float, dy: float) -> np.ndarray:
     return cv2.warpAffine(mask.astype(np.float32), matrix, mask.shape[::-1]) > 0.5
 
 
-def best_shift(drawn: np.ndarray, outline: Outline) -> tuple[float, float]:
+def best_shift(drawn: np.ndarray, outline: Outline, reach: float = SEARCH_PX) -> tuple[float, float]:
     """The move (dx, dy) pixels after which a drawn mask (H, W) bool overlaps best, searched from coarse to fine.
 
     Of moves that overlap equally well it is the one farthest to the right, of those the lowest.
     """
-    center, reach, step = (0.0, 0.0), SEARCH_PX, COARSEST_STEP_PX
+    center, step = (0.0, 0.0), COARSEST_STEP_PX
     while step >= FINEST_STEP_PX:
         moves = np.arange(-reach, reach + step / 2, step)
         candidates = [(center[0] + dx, center[1] + dy) for dx in moves for dy in moves]
         center = max(candidates, key=lambda move: (overlap(moved_mask(drawn, *move), outline), *move))
         reach, step = step, step / 2
     return float(center[0]), float(center[1])
+
+
+def distance_of_outline(drawn: np.ndarray, outline: Outline) -> float:
+    """How much farther an object would have to be to overlap best, wherever it is moved to, as a share of its distance.
+
+    Farther by a share e is smaller by 1 / (1 + e) about the middle of the drawn mask (H, W) bool; searched from coarse to fine.
+    Of distances that overlap equally well it is the one nearest to the drawn one; NaN for an empty mask.
+    """
+    rows, columns = np.nonzero(drawn)
+    if not len(rows):
+        return float("nan")
+    x, y = columns.mean(), rows.mean()
+
+    def fit(share: float) -> tuple[float, float]:
+        scaled = _scaled_mask(drawn, 1 / (1 + share), x, y)
+        return overlap(moved_mask(scaled, *best_shift(scaled, outline, SCALED_SEARCH_PX)), outline), -abs(share)
+
+    center, reach, step = 0.0, FARTHEST_SHARE, COARSEST_SHARE_STEP
+    while step >= FINEST_SHARE_STEP:
+        center = max(np.arange(center - reach, center + reach + step / 2, step), key=fit)
+        reach, step = step, step / 2
+    return float(center)
+
+
+def _scaled_mask(mask: np.ndarray, scale: float, x: float, y: float) -> np.ndarray:
+    matrix = np.array([[scale, 0, (1 - scale) * x], [0, scale, (1 - scale) * y]])
+    return cv2.warpAffine(mask.astype(np.float32), matrix, mask.shape[::-1]) > 0.5
+
+
+def mean_depth(rendering: Rendering) -> float:
+    """Mean depth of what is drawn, metres; NaN where nothing is."""
+    return float(rendering.depth[rendering.mask].mean()) if rendering.mask.any() else float("nan")
 
 
 def depth_difference(measured: np.ndarray, rendering: Rendering, inside: np.ndarray) -> tuple[float, float]:

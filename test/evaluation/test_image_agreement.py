@@ -83,6 +83,22 @@ def test_half_pixels_are_told(tmp_path):
     assert (said.shift_dx, said.shift_dy) == (-0.5, -0.5)
 
 
+@pytest.mark.parametrize("farther", [-0.04, 0.0, 0.05])
+def test_the_size_of_an_outline_tells_its_distance(tmp_path, farther):
+    """Outline and drawing are those of two distances; the square stands askew, so that its edges cross all parts of pixels."""
+    camera = PinholeCamera(200, 200, 400.0, 400.0, 99.5, 99.5)
+    renderer = create_renderer("raycast", square(0.25))
+    pose = np.eye(4)
+    pose[:3, :3] = cv2.Rodrigues(np.array([0.0, 0.0, 0.4]))[0]
+    pose[2, 3] = 1.0
+    true = pose.copy()
+    true[2, 3] *= 1 + farther
+    cv2.imwrite(str(tmp_path / "000000.png"), renderer.render(camera, true).mask.astype(np.uint8) * 255)
+    frame = Frame(np.zeros((200, 200, 3), np.uint8), np.zeros((200, 200), np.float32), camera, 0.0)
+    said = OutlineJudge(find_outlines(tmp_path), renderer).judge(frame, PoseEstimate(0, 0, pose))
+    assert said.outline_depth_m == pytest.approx(farther, abs=0.006)
+
+
 def test_what_is_not_judged_does_not_count(tmp_path, judged):
     write_outline(tmp_path, 0, dx=3, not_judged=np.s_[:, [30, 31, 32, 50, 51, 52]])
     assert judged(PoseEstimate(0, 0, POSE), frame_of()).overlap == 1.0
