@@ -105,7 +105,9 @@ def run(
             group.start(CameraNode, command_line(parameter_files=files, namespace=camera), source)
         console.print("running; Ctrl-C stops")
         try:
-            while True:
+            while group.fault is None:
                 time.sleep(0.5)
         except KeyboardInterrupt:
             console.print("stopped")
+        else:
+            raise group.fault

@@ -8,7 +8,7 @@ import numpy as np
 
 from pose_tracker_ros.datasets.bag import Bag
 from pose_tracker_ros.datasets.recorded_transforms import TF_TYPES, matrix_of_transform
-from pose_tracker_ros.geometry import invert, make_pose
+from pose_tracker_ros.geometry import invert, is_pose, make_pose
 
 EXTRINSICS_TYPE = "realsense2_camera_msgs/msg/Extrinsics"
 DEPTH_TO_COLOR = "depth_to_color"
@@ -47,7 +47,9 @@ def published_extrinsics(bag: Bag, depth_topic: str) -> np.ndarray | None:
             entry = bag.first(name)
             if entry is not None:
                 rotation = np.asarray(entry.message.rotation, np.float64).reshape(3, 3).T
-                return make_pose(rotation, np.asarray(entry.message.translation, np.float64))
+                color_T_depth = make_pose(rotation, np.asarray(entry.message.translation, np.float64))
+                # Drivers may publish them before they are filled in.
+                return color_T_depth if is_pose(color_T_depth) else None
     return None
 
 

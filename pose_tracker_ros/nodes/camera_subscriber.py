@@ -165,7 +165,10 @@ class CameraSubscriber:
             return self._published_place
 
     def _on_extrinsics(self, message: Any) -> None:
-        self._published_place = transform_from_extrinsics(message)
+        try:
+            self._published_place = transform_from_extrinsics(message)
+        except ValueError as error:
+            self._remark(f"{self._node.resolve_topic_name(EXTRINSICS_TOPIC)}: {error}; they are passed over")
 
     def _take_in(self, name: str, message: Image | CompressedImage) -> None:
         self.received[name] += 1

@@ -90,8 +90,7 @@ class InitializerNode(ManagedNode):
             self._options = config_from_parameters(self, InitializerOptions)
             self._objects = self._loaded_objects()
         except (ValueError, OSError) as error:
-            self.get_logger().error(f"cannot configure: {error}")
-            return TransitionCallbackReturn.FAILURE
+            return self._not_configured(error)
         self._pose_publisher = self.create_lifecycle_publisher(PoseStamped, "~/initial_pose", LATCHED)
         self._poses_publisher = self.create_lifecycle_publisher(Detection3DArray, "~/initial_poses", LATCHED)
         self._result_publisher = self.create_lifecycle_publisher(DiagnosticStatus, "~/result", LATCHED_OF_EACH)

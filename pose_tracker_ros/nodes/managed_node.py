@@ -14,6 +14,10 @@ from rclpy.node import Node
 from pose_tracker_ros.nodes.overridable_quality import OverridableQuality
 
 
+class NotStartedError(ValueError):
+    """A node that is to start by itself cannot."""
+
+
 class ManagedNode(OverridableQuality, LifecycleNode):
     """A lifecycle node that answers a transition which its state does not have with a refusal; rclpy would end it.
 
@@ -22,6 +26,7 @@ class ManagedNode(OverridableQuality, LifecycleNode):
 
     def __init__(self, name: str, **arguments: Any) -> None:
         super().__init__(name, **arguments)
+        self._fault: Exception | None = None
         change_state = self._service_change_state.callback
 
         def guarded(request: ChangeState.Request, response: ChangeState.Response) -> ChangeState.Response:
@@ -50,15 +55,22 @@ class ManagedNode(OverridableQuality, LifecycleNode):
         return TransitionCallbackReturn.SUCCESS
 
     def start_when_spun(self) -> None:
-        """Have the node configure and activate itself as soon as it runs; what keeps it from that it says itself."""
+        """Have the node configure and activate itself as soon as it runs; who runs it gets NotStartedError where it cannot."""
 
         def start() -> None:
             timer.cancel()
-            if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
-                self.trigger_activate()
+            done = TransitionCallbackReturn.SUCCESS
+            if self.trigger_configure() != done or self.trigger_activate() != done:
+                raise NotStartedError(f"the {self.get_name()} cannot start: {self._fault or 'see above'}") from self._fault
 
         # The node's own clock may stand still.
         timer = self.create_timer(0.0, start, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def _not_configured(self, error: Exception) -> TransitionCallbackReturn:
+        """Say why, and stay unconfigured."""
+        self._fault = error
+        self.get_logger().error(f"cannot configure: {error}")
+        return TransitionCallbackReturn.FAILURE
 
     def _release(self) -> None:
         raise NotImplementedError

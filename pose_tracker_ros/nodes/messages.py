@@ -13,7 +13,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from pose_tracker_ros.camera import PinholeCamera
-from pose_tracker_ros.geometry import make_pose, matrix_from_quaternion, quaternion_from_matrix
+from pose_tracker_ros.geometry import is_pose, make_pose, matrix_from_quaternion, quaternion_from_matrix
 
 
 def seconds(stamp: Time) -> float:
@@ -123,9 +123,12 @@ def transform_stamped(parent_T_child: np.ndarray, header: Header, child_frame: s
 def transform_from_extrinsics(message: Any) -> np.ndarray:
     """``color_T_depth`` (4, 4) of a realsense2_camera_msgs/Extrinsics from depth to colour.
 
-    Its rotation is stored column by column (librealsense, rs2_extrinsics).
+    Its rotation is stored column by column (librealsense, rs2_extrinsics). Raises ValueError for one that was never filled in.
     """
-    return make_pose(np.array(message.rotation).reshape(3, 3).T, np.array(message.translation))
+    color_T_depth = make_pose(np.array(message.rotation).reshape(3, 3).T, np.array(message.translation))
+    if not is_pose(color_T_depth):
+        raise ValueError(f"expected extrinsics with a rotation, got {[round(float(value), 3) for value in message.rotation]}")
+    return color_T_depth
 
 
 def transform_matrix(message: TransformStamped) -> np.ndarray:

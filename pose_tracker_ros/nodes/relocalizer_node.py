@@ -81,8 +81,7 @@ class RelocalizerNode(ManagedNode):
                 self._relocalizer = load_relocalizer(options.map, options.relocalizer)
                 self.get_logger().info(f"map {options.map} has {len(self._relocalizer.room)} keyframes")
         except (ValueError, OSError) as error:
-            self.get_logger().error(f"cannot configure: {error}")
-            return TransitionCallbackReturn.FAILURE
+            return self._not_configured(error)
         self._resting = RestingObjects(options.rest_s)
         self._poses = self.create_lifecycle_publisher(PoseWithCovarianceStamped, "~/pose", 10)
         self._results = self.create_lifecycle_publisher(DiagnosticStatus, "~/result", 10)

@@ -12,6 +12,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from pose_tracker_ros.nodes.managed_node import NotStartedError
 from pose_tracker_ros.nodes.running import start_ros
 
 # The names that realsense-ros gives its topics below the camera's namespace.
@@ -57,12 +58,14 @@ def command_line(
 class NodeGroup:
     """Runs nodes until it is left; use it with ``with``.
 
-    A node's callbacks run one after the other in the node's own thread, as in a process of its own.
+    A node's callbacks run one after the other in the node's own thread, as in a process of its own. fault: why a node did not start
+    by itself.
     """
 
     def __init__(self) -> None:
         self.context = Context()
         self.nodes: list[Node] = []
+        self.fault: NotStartedError | None = None
         self._executors: list[SingleThreadedExecutor] = []
         self._threads: list[threading.Thread] = []
 
@@ -92,12 +95,20 @@ class NodeGroup:
         )
         executor = SingleThreadedExecutor(context=self.context)
         executor.add_node(node)
-        thread = threading.Thread(target=_spin, args=(executor,), name=node.get_name(), daemon=True)
+        thread = threading.Thread(target=self._spin, args=(executor,), name=node.get_name(), daemon=True)
         self.nodes.append(node)
         self._executors.append(executor)
         self._threads.append(thread)
         thread.start()
         return node
+
+    def _spin(self, executor: SingleThreadedExecutor) -> None:
+        try:
+            executor.spin()
+        except ExternalShutdownException:
+            pass
+        except NotStartedError as error:
+            self.fault = error
 
 
 def _parameter(name: str, value: object) -> Parameter:
@@ -105,10 +116,3 @@ def _parameter(name: str, value: object) -> Parameter:
     if isinstance(value, (list, tuple)) and any(isinstance(one, float) for one in value):
         value = [float(one) for one in value]
     return Parameter(name, value=value)
-
-
-def _spin(executor: SingleThreadedExecutor) -> None:
-    try:
-        executor.spin()
-    except ExternalShutdownException:
-        pass

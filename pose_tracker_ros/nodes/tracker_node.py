@@ -34,7 +34,6 @@ class TrackerNode(ManagedNode):
         """
         self.tracking: ObjectTracking | None = None
         self._loaded: Entities | None = None
-        self._fault: Exception | None = None
         self._starting = False
         given = NodeOptions("tracker", TrackerOptions, arguments)
         # Before there is a node that others wait for.

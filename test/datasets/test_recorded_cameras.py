@@ -108,6 +108,9 @@ def test_extrinsics_of_the_driver_tell_the_place_where_tf_does_not(tmp_path):
     other = STORE.types[kind](np.eye(3).ravel(), np.ones(3))
     extra = [("/other/extrinsics/depth_to_color", other), ("/camera/camera/extrinsics/depth_to_color", message)]
     np.testing.assert_allclose(own_camera(tmp_path / "bag", extra).color_T_depth, MOVED, atol=1e-9)
+    unfilled = STORE.types[kind](np.zeros(9), np.zeros(3))
+    with pytest.raises(DatasetError, match="'camera_depth_optical_frame'"):
+        own_camera(tmp_path / "unfilled", [("/camera/camera/extrinsics/depth_to_color", unfilled)])
 
 
 def test_depth_of_another_frame_without_its_place_is_refused_or_told_by_option(tmp_path):

@@ -246,6 +246,14 @@ def test_a_bad_configuration_stays_unconfigured_with_a_reason():
         assert partner.state() == State.PRIMARY_STATE_UNCONFIGURED
 
 
+def test_where_it_is_to_start_by_itself_and_cannot_who_runs_it_is_told():
+    with NodeGroup() as nodes:
+        parameters = {**QUICK, "object": "cube", "method": "dense_fusion", "weights_path": "no/such.safetensors"}
+        nodes.start(InitializerNode, command_line(namespace="/other"), parameters)
+        assert wait_until(lambda: nodes.fault)
+        assert "the initializer cannot start: " in str(nodes.fault) and "no/such.safetensors" in str(nodes.fault)
+
+
 def test_transitions_leave_nothing_behind():
     with NodeGroup() as nodes:
         partner = nodes.start(OtherPartner)

@@ -123,6 +123,15 @@ def test_an_uncalibrated_camera_is_refused():
         frame_from(color_message(), None, CameraInfo(width=8, height=6))
 
 
+def test_extrinsics_are_stored_by_columns_and_have_a_rotation():
+    moved = make_pose(so3_exp(np.array([0.1, -0.2, 0.3])), np.array([0.05, 0.0, 0.01]))
+    message = SimpleNamespace(rotation=moved[:3, :3].T.ravel(), translation=moved[:3, 3])
+    assert np.allclose(messages.transform_from_extrinsics(message), moved)
+    for rotation in (np.zeros(9), np.full(9, np.nan), np.diag([1.0, 1.0, -1.0]).ravel()):
+        with pytest.raises(ValueError, match="extrinsics with a rotation"):
+            messages.transform_from_extrinsics(SimpleNamespace(rotation=rotation, translation=np.zeros(3)))
+
+
 def test_a_pose_without_orientation_is_refused():
     message = messages.pose_message(np.eye(4))
     message.orientation.w = 0.0
