@@ -235,7 +235,7 @@ def test_a_single_picture_is_taken_though_its_calibration_comes_after_it(cube, i
         assert translation < 0.001 and np.degrees(rotation) < 0.5
 
 
-@pytest.mark.parametrize(("color_hz", "depth_hz"), [(30, 90), (60, 15), (90, 30)])
+@pytest.mark.parametrize(("color_hz", "depth_hz"), [(30, 90), (60, 15)])
 def test_at_other_rates_an_image_goes_with_the_depth_of_its_own_stamp(cube, color_hz, depth_hz):
     """An object at 0.3 m/s; where there is depth of an image's stamp its pose is that of the image."""
     fast = [apply_residual(START, np.array([0.3 * n / 180 - 0.03, 0, 0]), np.zeros(3), cube.center_m) for n in range(61)]
@@ -295,11 +295,11 @@ def test_images_without_times_are_followed_and_what_may_be_wrong_is_said_once(cu
             camera.color.publish(messages.image_message(frame.color, "rgb8", header))
 
         assert camera.start(path(cube, 0), COLOR_FRAME, lambda: send(0))
-        for step in range(1, 9):
+        for step in range(1, 6):
             count = len(camera.received["/object_pose"])
             send(step)
             assert wait_until(lambda count=count: len(camera.received["/object_pose"]) > count)
-        translation, rotation = pose_errors(camera.last_pose(), path(cube, 8))
+        translation, rotation = pose_errors(camera.last_pose(), path(cube, 5))
         assert translation < 0.001 and np.degrees(rotation) < 0.5
         remarks = tracker.tracking.camera.remarks
         assert sum("stamp of the image before, 0.000 s" in one for one in remarks) == 2
