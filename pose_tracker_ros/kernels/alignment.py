@@ -28,6 +28,8 @@ NEAREST_M = 1e-3
 BLOCK = 64
 # Neighbours in whose errors something may be common: points of a patch, both ways, and lines.
 PATCH, RUN = 7, 12
+# A motion is fitted to the residuals, which makes them smaller.
+DETERMINED = 6
 # Types of a factor's arrays, and of where it is added up.
 PRIOR = "float64[:, ::1], float64[::1]"
 DEPTH = "float32[:, ::1], float32[:, ::1], float32[:, ::1], float64[::1], float64[:, ::1], float64[::1], float32[::1]"
@@ -315,6 +317,24 @@ def spread_flow(factor, center, state, spread):
             spread[a, b] += part[max(a, b), min(a, b)]
 
 
+@kernel(
+    f"float64[:, ::1](float64[:, ::1], float64[:, ::1], Tuple(({DEPTH})), Tuple(({CONTOUR})), Tuple(({FLOW})), float64[::1], float64[::1])"
+)
+def covariance(posterior, prior, depth, contour, flow, center, state):
+    """(10, 10) of the state, honest where the factors' noise is not: the "sandwich" of White (Econometrica 1982).
+
+    What factors weigh decides the estimate; how far that may be off, the spread that residuals of neighbours show.
+    ``posterior`` (10, 10): the information's inverse; ``prior`` (10, 10): spread of its gradient; the rest is :func:`solve`'s.
+    """
+    spread, of_depth, of_contour = prior.copy(), np.zeros((STATE, STATE)), np.zeros((STATE, STATE))
+    spread_flow(flow, center, state, spread)
+    groups = spread_depth(depth, center, state, of_depth)
+    spread += of_depth * (groups / max(groups - DETERMINED, 1))
+    groups = spread_contour(contour, center, state, of_contour)
+    spread += of_contour * (groups / max(groups - DETERMINED, 1))
+    return posterior @ spread @ posterior
+
+
 @kernel("boolean(float64[:, ::1], float64[::1], float64[::1])")
 def solve_step(hessian, gradient, step):
     """Fill ``step`` (10,) with minus the solution of ``hessian`` and ``gradient``, by Cholesky, whose factor replaces the
@@ -343,6 +363,25 @@ def solve_step(hessian, gradient, step):
     return True
 
 
+@kernel("boolean(float64[:, ::1], float64, float64)")
+def is_known(information, in_translation, in_turn):
+    """Whether a state's information (10, 10) about each motion is more than so much, the squares of 1/m and of 1/rad."""
+    rest, unused = information.copy(), np.zeros(STATE)
+    for a in range(SHIFT):
+        rest[a, a] -= in_translation if a < TURN else in_turn
+    return solve_step(rest, unused, unused)
+
+
+@helper
+def _vector_of(matrix, vector):
+    """Fill the rotation vector (3,), less than half a turn, of a matrix (3, 3)."""
+    x, y, z = matrix[2, 1] - matrix[1, 2], matrix[0, 2] - matrix[2, 0], matrix[1, 0] - matrix[0, 1]
+    sine = sqrt(x * x + y * y + z * z) / 2
+    cosine = (matrix[0, 0] + matrix[1, 1] + matrix[2, 2] - 1) / 2
+    factor = 0.5 if sine < 1e-9 else atan2(sine, cosine) / (2 * sine)
+    vector[0], vector[1], vector[2] = factor * x, factor * y, factor * z
+
+
 @kernel("void(float64[::1], float64[::1], float64[::1])")
 def move_state(state, step, moved):
     """Fill ``moved`` (10,) with the state after a step: sums, but for turns, of which the step's comes second."""
@@ -354,11 +393,21 @@ def move_state(state, step, moved):
             product[a, b] = other[a, 0] * one[0, b] + other[a, 1] * one[1, b] + other[a, 2] * one[2, b]
     for a in range(STATE):
         moved[a] = state[a] + step[a]
-    x, y, z = product[2, 1] - product[1, 2], product[0, 2] - product[2, 0], product[1, 0] - product[0, 1]
-    sine = sqrt(x * x + y * y + z * z) / 2
-    cosine = (product[0, 0] + product[1, 1] + product[2, 2] - 1) / 2
-    factor = 0.5 if sine < 1e-9 else atan2(sine, cosine) / (2 * sine)
-    moved[3], moved[4], moved[5] = factor * x, factor * y, factor * z
+    _vector_of(product, moved[TURN:SHIFT])
+
+
+@kernel("float64[::1](Array(float64, 2, 'A', True), Array(float64, 2, 'A', True), Array(float64, 1, 'A', True))")
+def twist_between(one, other, center_m):
+    """The twist (6,) by which :func:`moved_pose` takes one pose (4, 4) to another, less than half a turn away."""
+    turn, twist = np.zeros((3, 3)), np.empty(SHIFT)
+    for a in range(3):
+        twist[a] = other[a, 3] - one[a, 3]
+        for b in range(3):
+            twist[a] += (other[a, b] - one[a, b]) * center_m[b]
+            for c in range(3):
+                turn[a, b] += other[a, c] * one[b, c]
+    _vector_of(turn, twist[TURN:])
+    return twist
 
 
 @kernel("float64[:, ::1](Array(float64, 2, 'A', True), Array(float64, 1, 'A', True), Array(float64, 1, 'A', True))")

@@ -188,26 +188,35 @@ def _bin(color, row, column):
     return ((red >> BIN_SHIFT) * BINS + (green >> BIN_SHIFT)) * BINS + (blue >> BIN_SHIFT)
 
 
+@helper
+def _is_inside(mask, row, column):
+    for near_row in range(max(row - INSIDE_PX, 0), min(row + INSIDE_PX + 1, mask.shape[0])):
+        for near_column in range(max(column - INSIDE_PX, 0), min(column + INSIDE_PX + 1, mask.shape[1])):
+            if not mask[near_row, near_column]:
+                return False
+    return True
+
+
 @kernel("void(uint8[:, :, ::1], boolean[:, ::1], float32[:, ::1], int64, int64, int64, float32[::1], float32[::1])")
 def count_colors(color, mask, around, left, top, scale, inside, outside):
-    """Add the colours of an image (H, W, 3) to histograms (BINS^3,), inside a mask (h, w) and outside of it.
+    """Fill histograms (BINS^3,), shares, of the colours of an image (H, W, 3) inside a mask (h, w) and outside of it.
 
     ``around`` (h, w): how far pixels are from the mask. Pixel (row, column) of both is the image's (top + scale row, left + scale column).
     """
     rows, columns = mask.shape
+    inside[:], outside[:] = 0, 0
+    within, without = 0, 0
     for row in range(max(0, -(top // scale)), min(rows, (color.shape[0] - 1 - top) // scale + 1)):
-        above, below = max(row - INSIDE_PX, 0), min(row + INSIDE_PX + 1, rows)
         for column in range(max(0, -(left // scale)), min(columns, (color.shape[1] - 1 - left) // scale + 1)):
-            if OUTSIDE_FROM_PX < around[row, column] <= OUTSIDE_TO_PX:
-                outside[_bin(color, top + scale * row, left + scale * column)] += 1
-            elif mask[row, column]:
-                before, after = max(column - INSIDE_PX, 0), min(column + INSIDE_PX + 1, columns)
-                is_inside = True
-                for near_row in range(above, below):
-                    for near_column in range(before, after):
-                        is_inside &= mask[near_row, near_column]
-                if is_inside:
-                    inside[_bin(color, top + scale * row, left + scale * column)] += 1
+            if mask[row, column]:
+                if _is_inside(mask, row, column):
+                    inside[_bin(color, np.uint64(top + scale * row), np.uint64(left + scale * column))] += 1
+                    within += 1
+            elif OUTSIDE_FROM_PX < around[row, column] <= OUTSIDE_TO_PX:
+                outside[_bin(color, np.uint64(top + scale * row), np.uint64(left + scale * column))] += 1
+                without += 1
+    inside /= np.float32(max(within, 1))
+    outside /= np.float32(max(without, 1))
 
 
 @kernel("void(uint8[:, :, ::1], float32[::1], float64[:, ::1], float64, float64[:, ::1])")

@@ -26,6 +26,8 @@ EDGE_SLACK = 1e-12
 LEAST_DETERMINANT = 1e-11
 # Edges that change less along a row, relative to their terms, are taken to be parallel to it.
 LEAST_SLOPE = 1e-14
+# Each pixel of so few is asked; of more, rows are cut by the edges, which takes three divisions.
+FEW_PIXELS = 9
 # Farther than any image reaches.
 FAR_PX = 1e30
 # cv2.remap knows 32 places between two texels.
@@ -90,6 +92,11 @@ def _slack(edge, right, bottom):
 
 
 @helper
+def _value(edge, row, column):
+    return edge[0] * column + edge[1] * row + edge[2]
+
+
+@helper
 def _border(edge, slack, right, bottom):
     """Between which columns an edge's function is positive in a row: from slope * row + start to another slope * row + start.
 
@@ -130,13 +137,27 @@ def rasterize(points, pixels, faces, left, top, inverse_depth, face_ids):
         edge_0, edge_1, edge_2, drawable = _edges(points, one, two, three)
         if not drawable:
             continue
-        border_0 = _border(edge_0, _slack(edge_0, right, bottom), right, bottom)
-        border_1 = _border(edge_1, _slack(edge_1, right, bottom), right, bottom)
-        border_2 = _border(edge_2, _slack(edge_2, right, bottom), right, bottom)
+        slack_0, slack_1, slack_2 = _slack(edge_0, right, bottom), _slack(edge_1, right, bottom), _slack(edge_2, right, bottom)
         slope = edge_0[0] + edge_1[0] + edge_2[0]
         descent = edge_0[1] + edge_1[1] + edge_2[1]
         constant = edge_0[2] + edge_1[2] + edge_2[2]
-        for row in range(int(ceil(low_row)), int(floor(high_row)) + 1):
+        first_row, end_row = int(ceil(low_row)), int(floor(high_row)) + 1
+        first_column, end_column = int(ceil(low_column)), int(floor(high_column)) + 1
+        if (end_row - first_row) * (end_column - first_column) <= FEW_PIXELS:
+            for row in range(first_row, end_row):
+                start, window_row = descent * row + constant, np.uint64(row - top)
+                for column in range(first_column, end_column):
+                    window_column, nearness = np.uint64(column - left), start + slope * column
+                    within = (_value(edge_0, row, column) + slack_0 >= 0.0) & (_value(edge_1, row, column) + slack_1 >= 0.0)
+                    within &= _value(edge_2, row, column) + slack_2 >= 0.0
+                    if within and nearness > inverse_depth[window_row, window_column]:
+                        inverse_depth[window_row, window_column] = nearness
+                        face_ids[window_row, window_column] = face
+            continue
+        border_0 = _border(edge_0, slack_0, right, bottom)
+        border_1 = _border(edge_1, slack_1, right, bottom)
+        border_2 = _border(edge_2, slack_2, right, bottom)
+        for row in range(first_row, end_row):
             low = max(low_column, border_0[0] * row + border_0[1], border_1[0] * row + border_1[1], border_2[0] * row + border_2[1])
             high = min(high_column, border_0[2] * row + border_0[3], border_1[2] * row + border_1[3], border_2[2] * row + border_2[3])
             if low > high:
@@ -187,9 +208,9 @@ def resolve(points, faces, normals, rotation, intrinsics, left, top, face_ids, b
                 edge_0, edge_1, edge_2, _ = _edges(points, one, two, three)
                 last = face
             # Within the slack of an edge they may be a little negative.
-            value_0 = max(edge_0[0] * column + edge_0[1] * row + edge_0[2], 0.0)
-            value_1 = max(edge_1[0] * column + edge_1[1] * row + edge_1[2], 0.0)
-            value_2 = max(edge_2[0] * column + edge_2[1] * row + edge_2[2], 0.0)
+            value_0 = max(_value(edge_0, row, column), 0.0)
+            value_1 = max(_value(edge_1, row, column), 0.0)
+            value_2 = max(_value(edge_2, row, column), 0.0)
             distance = 1.0 / (value_0 + value_1 + value_2)
             share_0, share_1, share_2 = value_0 * distance, value_1 * distance, value_2 * distance
             in_object_x = share_0 * normals[one, 0] + share_1 * normals[two, 0] + share_2 * normals[three, 0]
@@ -208,6 +229,51 @@ def resolve(points, faces, normals, rotation, intrinsics, left, top, face_ids, b
             total += distance
             count += 1
     return total / max(count, 1)
+
+
+@helper
+def _window(bounds, rows, columns):
+    """First column and row of the part of an image in which a mesh of these bounds, of :func:`project`, can be seen, and how many there are."""
+    low_column, high_column, low_row, high_row, low_depth, high_depth = bounds
+    if high_depth <= 0:
+        return 0, 0, 0, 0
+    if low_depth <= NEAR_M:
+        return 0, 0, columns, rows
+    left, top = int(max(floor(low_column), 0.0)), int(max(floor(low_row), 0.0))
+    right, bottom = int(min(ceil(high_column), columns - 1.0)), int(min(ceil(high_row), rows - 1.0))
+    if right < left or bottom < top:
+        return 0, 0, 0, 0
+    return left, top, right - left + 1, bottom - top + 1
+
+
+@kernel(
+    "Tuple((int64, int64, int64, int64, float64))(float32[:, ::1], float32[:, ::1], uint32[:, ::1], float64[:, ::1], float64[::1], "
+    "float64[:, ::1], float64[:, ::1], float32[::1], int32[::1], float32[::1], float32[:, ::1], float32[:, :, ::1], boolean[:, ::1])"
+)
+def draw(
+    vertices, normals, faces, camera_T_object, intrinsics, points, pixels, inverse_depth, face_ids, barycentric, depth, normal, mask
+):
+    """Draw a mesh at a pose (4, 4): :func:`project`, :func:`rasterize` and :func:`resolve` in the part of an image where it is seen.
+
+    Fills that part of ``depth`` (H, W), ``normal`` (H, W, 3) and ``mask`` (H, W), of an image with ``intrinsics`` (4,), and as many of ``face_ids`` and
+    ``barycentric`` (2 each), whose size is at least the image's, as it has pixels. Returns its first column and row, how many of them there are, none
+    where the mesh is out of sight, and the mean depth in metres.
+    """
+    projection = np.empty((3, 4))
+    for column in range(4):
+        for row in range(2):
+            centered = intrinsics[2 + row] * camera_T_object[2, column]
+            projection[row, column] = intrinsics[row] * camera_T_object[row, column] + centered
+        projection[2, column] = camera_T_object[2, column]
+    left, top, columns, rows = _window(project(vertices, projection, points, pixels), mask.shape[0], mask.shape[1])
+    size, shape = rows * columns, (rows, columns)
+    if size == 0:
+        return left, top, columns, rows, 0.0
+    ids = face_ids[:size].reshape(shape)
+    rasterize(points, pixels, faces, left, top, inverse_depth[:size].reshape(shape), ids)
+    shares, rotation = barycentric[: 2 * size].reshape((rows, columns, 2)), np.ascontiguousarray(camera_T_object[:3, :3])
+    mean = resolve(points, faces, normals, rotation, intrinsics, left, top, ids, shares, depth, normal, mask)
+    return left, top, columns, rows, mean
 
 
 @kernel(

@@ -17,9 +17,9 @@ from pose_tracker_ros.kernels.alignment import (
     STATE,
     TURN,
     inverse,
+    is_known,
     move_state,
     moved_pose,
-    solve_step,
 )
 from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.rendering import Renderer
@@ -69,9 +69,7 @@ class CommonErrors(NamedTuple):
     @classmethod
     def unknown(cls, noise: NoiseModel) -> CommonErrors:
         """As before any image."""
-        deviations = [noise.color_shift_px] * 2 + [noise.outline_offset_px, noise.depth_bias]
-        # A deviation of zero is a value that is known, not one that divides by zero.
-        return cls(np.array([0, 0, noise.outline_offset_mean_px, 0]), np.diag(np.maximum(deviations, 1e-6) ** 2))
+        return cls(noise.mean_of_common.copy(), np.diag(noise.variance_of_common))
 
     def predicted(self, noise: NoiseModel) -> CommonErrors:
         """A frame later: the shift has moved a little, the blur is much the same, and the bias is what any frame's is.
@@ -79,11 +77,10 @@ class CommonErrors(NamedTuple):
         Carried on, the evidence of frames whose errors are the same would count as many times as there are frames: the offset
         stays as uncertain as it was.
         """
-        fresh = CommonErrors.unknown(noise)
-        mean, covariance = fresh.mean.copy(), fresh.covariance.copy()
+        mean, covariance = CommonErrors.unknown(noise)
         kept = noise.shift_kept
         mean[:3] += kept * (self.mean[:3] - mean[:3])
-        covariance[:2, :2] = kept**2 * self.covariance[:2, :2] + (1 - kept**2) * fresh.covariance[:2, :2]
+        covariance[:2, :2] += kept**2 * (self.covariance[:2, :2] - covariance[:2, :2])
         return CommonErrors(mean, covariance)
 
 
@@ -134,7 +131,7 @@ def align(
     """
     pose, object_colors, followed = expected.camera_T_object, None, FollowedPoints.none()
     # The motion since the expectation, and the common errors.
-    state, found = np.concatenate([np.zeros(SHIFT), expected.errors.mean]), None
+    state = np.concatenate([np.zeros(SHIFT), expected.errors.mean])
     prior = Gaussian.of(state, _information(expected))
     keyframes = expected.keyframes if "surface_flow" in factors else ()
     for level in levels:
@@ -153,7 +150,7 @@ def align(
             followed = FollowedPoints.from_earlier(keyframe_for(keyframes, view.camera_T_object), view)
         move_state(state, solution.state, moved := np.empty(STATE))
         moved[COMMON] = solution.state[COMMON]
-        state, found = moved, (view, solution)
+        state = moved
         pose = moved_pose(expected.camera_T_object, state, model.center_m)
         if level == levels[-1] and _moved_px(view, solution.state) < SETTLED_PX:
             break
@@ -161,7 +158,7 @@ def align(
     covariance = solution.covariance(posterior, view.center, _spread(prior.information, expected.fresh, noise))
     errors = CommonErrors(state[COMMON], posterior[COMMON, COMMON])
     information = inverse(posterior[:SHIFT, :SHIFT])
-    return Alignment(pose, information, covariance[:SHIFT, :SHIFT], errors, *found)
+    return Alignment(pose, information, covariance[:SHIFT, :SHIFT], errors, view, solution)
 
 
 def _spread(information: np.ndarray, fresh: float, noise: NoiseModel) -> np.ndarray:
@@ -194,12 +191,9 @@ def _moved_px(view: View, state: np.ndarray) -> float:
 
 def _is_open(view: View, information: np.ndarray, limit_px: float) -> bool:
     """Whether some motion of the surface in a view is known with a larger deviation than a limit, pixels of the image, by the state's
-    information (10, 10): with what that deviation would tell of motions taken off, it is not positive definite."""
-    scale = view.frame.camera.fx / view.center[2]
-    rest, unused = limit_px**2 * information, np.zeros(STATE)
-    rest[range(TURN), range(TURN)] -= scale**2
-    rest[range(TURN, SHIFT), range(TURN, SHIFT)] -= (scale * view.diameter_m / 2) ** 2
-    return not solve_step(rest, unused, unused)
+    information (10, 10)."""
+    scale = view.frame.camera.fx / view.center[2] / limit_px
+    return not is_known(information, scale**2, (scale * view.diameter_m / 2) ** 2)
 
 
 def _at_rest(state: np.ndarray) -> np.ndarray:

@@ -158,8 +158,10 @@ class Appearance:
         if self.density is None:
             return replace(self, density=seen, frames=1)
         # At first a plain mean, so that the first frame does not stay for long.
-        share = np.float32(max(RENEWAL, 1 / (self.frames + 1)))
-        return replace(self, density=(1 - share) * self.density + share * seen, frames=self.frames + 1)
+        seen -= self.density
+        seen *= np.float32(max(RENEWAL, 1 / (self.frames + 1)))
+        seen += self.density
+        return Appearance(self.is_painted, seen, self.frames + 1)
 
 
 def weigh(

@@ -49,7 +49,7 @@ class Keyframe(NamedTuple):
     def seen_in(cls, view: View, surface: np.ndarray) -> Keyframe:
         """Of a view whose rendering is where the object is; ``surface`` (R, R): how probable pixels show it, which nothing tells
         of plain ones without depth."""
-        shown = surface >= SURFACE if view.frame.depth.any() else view.rendering.mask
+        shown = surface >= SURFACE if view.frame.has_depth else view.rendering.mask
         depth = np.where(shown, view.rendering.depth, np.float32(0))
         camera = intrinsics(view.camera)
         camera[2:] -= grey_shift_px(view.scale) / view.scale
@@ -108,13 +108,16 @@ def follow(before: np.ndarray, after: np.ndarray, points: np.ndarray) -> tuple[n
 
 def keyframe_for(keyframes: tuple[Keyframe, ...], camera_T_object: np.ndarray) -> Keyframe | None:
     """That of the side most like the one that is seen at a pose (4, 4)."""
-    side = seen_side(camera_T_object)
-    return max(keyframes, key=lambda one: one.side @ side, default=None)
+    return keyframes[int(_cosines(keyframes, camera_T_object).argmax())] if keyframes else None
 
 
 def with_view(keyframes: tuple[Keyframe, ...], view: View, surface: np.ndarray) -> tuple[Keyframe, ...]:
     """Those and a view as in :meth:`Keyframe.seen_in`, if none was of that side; the oldest goes where they are too many."""
-    side = seen_side(view.camera_T_object)
-    if any(one.side @ side > math.cos(APART_RAD) for one in keyframes):
+    if (_cosines(keyframes, view.camera_T_object) > math.cos(APART_RAD)).any():
         return keyframes
     return (*keyframes[-(KEPT - 1) :], Keyframe.seen_in(view, surface))
+
+
+def _cosines(keyframes: tuple[Keyframe, ...], camera_T_object: np.ndarray) -> np.ndarray:
+    """Of the angles (K,) between the sides of views and the one that is seen at a pose (4, 4)."""
+    return np.array([one.side for one in keyframes]).reshape(-1, 3) @ seen_side(camera_T_object)

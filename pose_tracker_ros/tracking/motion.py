@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from pose_tracker_ros.kernels.alignment import inverse
+from pose_tracker_ros.kernels import motion as kernels
 
 # How unsteady hands and robots are: variances of the velocity's random walk, by deviations of metres or radians a second per square
 # root of a second.
@@ -36,9 +36,7 @@ class Motion:
 
     def predicted(self, seconds: float) -> Motion:
         """The motion ``seconds`` later."""
-        pose = self.pose + seconds * (self.both + self.both.T) + seconds**2 * self.rate + seconds**3 / 3 * ACCELERATION
-        both = self.both + seconds * self.rate + seconds**2 / 2 * ACCELERATION
-        return replace(self, pose=pose, both=both, rate=self.rate + seconds * ACCELERATION)
+        return Motion(self.velocity, *kernels.predict(self.pose, self.both, self.rate, ACCELERATION, seconds))
 
     def turned(self, rotation: np.ndarray) -> Motion:
         """The same in axes that are turned: ``rotation`` (3, 3) takes vectors to them."""
@@ -50,11 +48,4 @@ class Motion:
 
         Most likely is what image and prediction say together, so that it is zero where the image says nothing.
         """
-        known = inverse(self.pose)
-        gain, posterior = (known @ self.both).T, inverse(known + information)
-        return Motion(
-            self.velocity + gain @ correction,
-            posterior,
-            posterior @ gain.T,
-            self.rate - gain @ (self.pose - posterior) @ gain.T,
-        )
+        return Motion(*kernels.correct(self.velocity, self.pose, self.both, self.rate, correction, information))

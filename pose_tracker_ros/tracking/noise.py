@@ -77,6 +77,16 @@ class NoiseModel:
         return self.depth_shared * max(1.0, camera.fx / SENSOR_FX) ** 2
 
     @cached_property
+    def mean_of_common(self) -> np.ndarray:
+        """Of the errors (4,) that many pixels share, see :class:`pose_tracker_ros.tracking.alignment.CommonErrors`."""
+        return np.array([0.0, 0.0, self.outline_offset_mean_px, 0.0])
+
+    @cached_property
+    def variance_of_common(self) -> np.ndarray:
+        """Of the same (4,); a deviation of zero is a value that is known, not one that divides by zero."""
+        return np.maximum([self.color_shift_px, self.color_shift_px, self.outline_offset_px, self.depth_bias], 1e-6) ** 2
+
+    @cached_property
     def of_pixels(self) -> np.ndarray:
         """The numbers (9,) of :mod:`pose_tracker_ros.kernels.evidence`."""
         depth, colors = (self.depth_at_metre, self.surface, self.depth_bias), (self.independent_depths, self.independent_colors)

@@ -47,8 +47,8 @@ def painted_statistics(paint: np.ndarray, frame: Frame) -> ColorStatistics:
 
 def _histogram(color: np.ndarray, step: int) -> np.ndarray:
     """Shares (BINS^3,) float32 of the colours of an image (H, W, 3)."""
-    counts, unused = np.zeros((2, contour.BINS**3), np.float32)
+    shares, unused = np.empty((2, contour.BINS**3), np.float32)
     size = [-(-side // step) for side in color.shape[:2]]
     everywhere = np.ones(size, bool), np.zeros(size, np.float32)
-    contour.count_colors(np.ascontiguousarray(color), *everywhere, 0, 0, step, counts, unused)
-    return counts / counts.sum()
+    contour.count_colors(np.ascontiguousarray(color), *everywhere, 0, 0, step, shares, unused)
+    return shares

@@ -77,7 +77,7 @@ class Searcher:
         """
         if not self._estimator.config.search or not names:
             return {}
-        if not frame.depth.any():
+        if not frame.has_depth:
             return {name: self._turned_only(frame, name, tracks[name], found[name]) for name in names if tracks[name].is_new}
         share = len(names)
         searches: dict[str, SearchState] = {}

@@ -12,9 +12,6 @@ from pose_tracker_ros.tracking.factors.depth import DepthFactor
 from pose_tracker_ros.tracking.factors.gaussian import Gaussian
 from pose_tracker_ros.tracking.factors.surface_flow import SurfaceFlowFactor
 
-# A motion is fitted to the residuals, which makes them smaller.
-DETERMINED = 6
-
 
 class Solution(NamedTuple):
     """The most likely state (10,), its information (10, 10), the cost there up to a constant, and what was compared."""
@@ -27,17 +24,12 @@ class Solution(NamedTuple):
     flow: SurfaceFlowFactor
 
     def covariance(self, posterior: np.ndarray, center: np.ndarray, spread: np.ndarray) -> np.ndarray:
-        """(10, 10) of the state, honest where the factors' noise is not: the "sandwich" of White (Econometrica 1982).
+        """(10, 10) of the state, see :func:`pose_tracker_ros.kernels.alignment.covariance`.
 
-        What factors weigh decides the estimate; how far that may be off, the spread that residuals of neighbours show.
         ``posterior`` (10, 10): the information's inverse; ``center`` (3,): of the object; ``spread`` (10, 10): of the prior's gradient.
         """
-        shown = spread.copy()
-        alignment.spread_flow(tuple(self.flow), center, self.state, shown)
-        for spread_of, factor in ((alignment.spread_depth, self.depth), (alignment.spread_contour, self.contour)):
-            groups = spread_of(tuple(factor), center, self.state, part := np.zeros_like(spread))
-            shown += part * groups / max(groups - DETERMINED, 1)
-        return posterior @ shown @ posterior
+        factors = tuple(self.depth), tuple(self.contour), tuple(self.flow)
+        return alignment.covariance(posterior, spread, *factors, center, self.state)
 
 
 def solve(

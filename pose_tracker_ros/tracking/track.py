@@ -10,7 +10,7 @@ import numpy as np
 
 from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.geometry import invert, is_pose, residual_between
-from pose_tracker_ros.kernels.alignment import inverse, moved_pose
+from pose_tracker_ros.kernels.alignment import inverse, moved_pose, twist_between
 from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.tracking.alignment import LEAST_LIMIT_M, Alignment, CommonErrors
 from pose_tracker_ros.tracking.evidence import Appearance, Evidence
@@ -193,6 +193,8 @@ class Track:
         Velocities are then those in the world, in the camera's axes.
         """
         before = self.world_T_camera
+        if world_T_camera is before:
+            return self
         if world_T_camera is None or before is None or np.array_equal(world_T_camera, before):
             return replace(self, world_T_camera=world_T_camera)
         now_T_before = invert(world_T_camera) @ before
@@ -208,7 +210,7 @@ class Track:
     def expected_in(self, frame: Frame, model: ObjectModel, noise: NoiseModel, moving: bool) -> Expectation:
         """Where the object is in a frame, if it moves on, or, not ``moving``, stays about where it was."""
         gap = 0.0 if self.stamp is None else frame.stamp - self.stamp
-        if self.is_new and self.search.candidate is not None and not frame.depth.any():
+        if self.is_new and self.search.candidate is not None and not frame.has_depth:
             return Expectation.near(self.search.candidate)
         # A stamp that was seen before tells no time.
         repeated = gap == 0 and self.seen is not None
@@ -223,9 +225,9 @@ class Track:
     def supported_by(self, found: Hypothesis, frame: Frame, model: ObjectModel, rivals_tried: int = 0) -> Track:
         """After a frame that shows the object where a hypothesis says; learns from it."""
         alignment, expected = found.alignment, found.expected
-        motion = Motion()
-        correction = np.concatenate(residual_between(expected.camera_T_object, alignment.camera_T_object, model.center_m))
+        motion = None
         if expected.motion is not None:
+            correction = twist_between(expected.camera_T_object, alignment.camera_T_object, model.center_m)
             of_image = expected.fresh * alignment.information - expected.information
             motion = expected.motion.corrected(correction, (of_image + of_image.T) / 2)
         seen = ColorStatistics.seen_in(found.view)
@@ -240,7 +242,7 @@ class Track:
             colors=seen if self.colors is None else self.colors.renewed(seen, RENEWAL),
             # Nobody can say how an object that looks the same from all around is turned.
             keyframes=() if model.continuous_symmetries else with_view(self.keyframes, found.view, found.evidence.surface),
-            motion=motion,
+            motion=motion or Motion(),
             seen=found,
             stamp=frame.stamp,
             score=found.evidence.probability,
@@ -287,7 +289,7 @@ def _doubt(evidence: Evidence | None, frame: Frame) -> tuple[TrackState, str]:
     if evidence.is_hidden:
         return TrackState.OCCLUDED, "hidden by something nearer"
     if evidence.is_undecided:
-        if not frame.depth.any():
+        if not frame.has_depth:
             return TrackState.OCCLUDED, "no depth, and colours alone do not tell"
         return TrackState.OCCLUDED, "cannot be told from what is around"
     by_color = evidence.color_ratio < evidence.depth_ratio

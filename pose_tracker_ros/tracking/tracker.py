@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -21,7 +22,7 @@ from pose_tracker_ros.tracking.evidence import PRESENT_LOG_ODDS
 from pose_tracker_ros.tracking.network_factor import NetworkFactor
 from pose_tracker_ros.tracking.searcher import NEEDED_LOG_ODDS, RIVALS, Searcher, surprise
 from pose_tracker_ros.tracking.states import TrackResult, TrackState
-from pose_tracker_ros.tracking.track import Hypothesis, Track
+from pose_tracker_ros.tracking.track import Expectation, Hypothesis, Track
 
 # An image that tells less of a pose, natural logarithm, shows nothing: blank ones tell up to 0.3, followed objects 3 and more without depth.
 LEAST_GAIN = 1.0
@@ -206,21 +207,19 @@ class Tracker:
             name: track.expected_in(frame, self.models[name], self.config.noise, self.config.motion) for name, track in self._tracks.items()
         }
         informed = self._networks.informed(frame, expected) if self._networks.is_asked_always else {}
-        found = {
-            name: self._estimator.hypothesis(frame, name, track, expected[name], informed.get(name))
-            for name, track in self._tracks.items()
-        }
-        self._networks.ask_where_needed(frame, self._tracks, expected, found)
+        found = self._near(frame, expected, informed)
+        tracks = {name: self._tracks[name] for name in found}
+        self._networks.ask_where_needed(frame, tracks, expected, found)
         held = {
             name: self._estimator.evidence(frame, name, track, expected[name].camera_T_object, track.errors)
-            for name, track in self._tracks.items()
+            for name, track in tracks.items()
             if not self._is_believed(frame, name, found[name], track.search.turns)
         }
         hidden = {name for name, evidence in held.items() if evidence is not None and evidence.is_hidden}
-        elsewhere = [name for name in held if self._tracks[name].is_new or not (found[name] and found[name].evidence.is_hidden)]
+        elsewhere = [name for name in held if tracks[name].is_new or not (found[name] and found[name].evidence.is_hidden)]
         searches = self._searcher.search_for(frame, self._tracks, elsewhere, hidden, found)
         is_compared = False
-        for name, track in self._tracks.items():
+        for name, track in tracks.items():
             search = searches.get(name, track.search)
             best = search.found or found[name]
             # Of what is doubted only a new track can have been settled by the search that found nothing else.
@@ -233,6 +232,21 @@ class Tracker:
                 self._tracks[name] = track.unsupported_by(held[name], frame, self.config.lost_frames, search)
         seconds = {"total": time.perf_counter() - begin}
         return {name: track.result(seconds) for name, track in self._tracks.items()}
+
+    def _near(
+        self, frame: Frame, expected: Mapping[str, Expectation], informed: Mapping[str, Expectation]
+    ) -> dict[str, Hypothesis | None]:
+        """The most likely poses near where objects are expected.
+
+        First poses but one wait for the next frame where there is no time for them; those that wait longest come first.
+        """
+        stamps = {name: -math.inf if track.stamp is None else track.stamp for name, track in self._tracks.items() if track.is_new}
+        new = sorted(stamps, key=stamps.__getitem__)
+        found: dict[str, Hypothesis | None] = {}
+        for name in [name for name in self._tracks if name not in new] + new:
+            if name not in new[1:] or self._estimator.budget.fits("hypothesis"):
+                found[name] = self._estimator.hypothesis(frame, name, self._tracks[name], expected[name], informed.get(name))
+        return found
 
     def _is_believed(self, frame: Frame, name: str, found: Hypothesis | None, turns_tried: int) -> bool:
         """Whether an image shows the object there; a first pose has to be clear, or compared with its rivals.
@@ -250,7 +264,7 @@ class Tracker:
         # Colours alone say little in one frame, and turns cannot be compared: what was told is rather there than not, and what was just seen
         # until they say as surely that it is not as it took to see it.
         was_seen = track.state is TrackState.TRACKING
-        if (was_seen or track.is_new) and found.evidence.speaking_share == 0 and not frame.depth.any() and self.config.depth != "required":
+        if (was_seen or track.is_new) and found.evidence.speaking_share == 0 and not frame.has_depth and self.config.depth != "required":
             return log_odds >= (-PRESENT_LOG_ODDS if was_seen else 0.0) and found.information_gain > LEAST_GAIN
         if log_odds < PRESENT_LOG_ODDS:
             return False

@@ -56,7 +56,8 @@ class View:
 
     def painted(self, renderer: Renderer) -> View:
         """This with colours of the object."""
-        return replace(self, rendering=renderer.render(self.camera, self.camera_T_object))
+        rendering = renderer.render(self.camera, self.camera_T_object)
+        return self if rendering is self.rendering else replace(self, rendering=rendering)
 
     def back_project(self, pixels: np.ndarray, depth: np.ndarray) -> np.ndarray:
         """Points (N, 3) in the colour camera of pixels (N, 2) of the window with depths (N,) metres."""

@@ -309,6 +309,37 @@ def test_the_spread_of_gradients_is_that_of_groups_of_neighbours():
         assert found == pytest.approx(expected, rel=1e-9)
 
 
+def test_the_covariance_is_what_the_spread_of_gradients_makes_of_the_state():
+    _, *factors = scene_of_solve()
+    generator, state = np.random.default_rng(2), np.full(STATE, 1e-3)
+    roots = generator.normal(size=(2, STATE, STATE))
+    posterior, prior = roots @ roots.transpose(0, 2, 1)
+    spread = prior.copy()
+    alignment.spread_flow(factors[2], CENTER, state, spread)
+    for spread_of, factor in zip((alignment.spread_depth, alignment.spread_contour), factors):
+        groups = spread_of(factor, CENTER, state, part := np.zeros((STATE, STATE)))
+        spread += part * groups / max(groups - alignment.DETERMINED, 1)
+    found = alignment.covariance(posterior, prior, *factors, CENTER, state)
+    assert found == pytest.approx(posterior @ spread @ posterior, rel=1e-9)
+
+
+def test_motions_are_known_whose_information_is_more_in_every_direction():
+    root = np.random.default_rng(3).normal(size=(STATE, STATE))
+    information, limit = root @ root.T + np.eye(STATE), np.zeros((STATE, STATE))
+    limit[:6, :6] = np.diag([1.0] * 3 + [0.25] * 3)
+    most = np.linalg.eigvals(np.linalg.solve(information, limit)).real.max()
+    for share, known in ((0.99, True), (1.01, False)):
+        assert alignment.is_known(information, share / most, 0.25 * share / most) is known
+
+
+@pytest.mark.parametrize("size", [0.0, 1e-5, 1.0])
+def test_the_twist_between_poses_is_that_which_moves_one_to_the_other(size):
+    generator = np.random.default_rng(4)
+    pose, twist = make_pose(so3_exp(generator.normal(size=3)), generator.normal(size=3)), size * generator.normal(size=6)
+    moved = alignment.moved_pose(pose, twist, CENTER)
+    assert alignment.twist_between(pose, moved, CENTER) == pytest.approx(twist, abs=1e-12)
+
+
 @pytest.mark.parametrize("step", [1, 3])
 def test_points_are_every_few_pixels_of_the_surface(step):
     generator = np.random.default_rng(0)

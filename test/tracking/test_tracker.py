@@ -345,6 +345,21 @@ def test_a_first_pose_is_compared_within_the_frames_time(request, name, monkeypa
     assert pose_errors(result.camera_T_object, frame.truth[name])[0] < 0.01
 
 
+def test_first_poses_wait_where_a_frame_has_no_time_for_all(cube, jug, drill):
+    """None waits for ever: one is looked at in each frame, however late it is."""
+    models = [cube, jug, drill]
+    frame = frame_of(cube, START)
+    tracker = Tracker(models, dataclasses.replace(GEOMETRY, frame_budget_ms=1e-6))
+    for model in models:
+        tracker.start(model.name, START)
+    for number in range(len(models)):
+        waiting = [name for name, track in tracker._tracks.items() if track.stamp is None]
+        assert waiting == [model.name for model in models[number:]]
+        tracker.step(dataclasses.replace(frame, stamp=number / 30))
+    assert tracker.state("cube") is TrackState.TRACKING
+    assert all(track.stamp is not None for track in tracker._tracks.values())
+
+
 def test_objects_come_and_go_while_others_are_followed(cube, jug):
     tracker = Tracker([cube], GEOMETRY)
     frames = list(moving(cube, 6))

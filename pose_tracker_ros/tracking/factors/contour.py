@@ -34,10 +34,10 @@ class ColorStatistics(NamedTuple):
     ) -> ColorStatistics:
         """Those of a mask (R, R) bool whose pixel (row, column) is that of an image ``color`` (H, W, 3) at (top + scale row,
         left + scale column); ``around_px`` (R, R): how far each is from the mask."""
-        counts = np.zeros((2, contour.BINS**3), np.float32)
+        seen = cls(np.empty(contour.BINS**3, np.float32), np.empty(contour.BINS**3, np.float32))
         shown = np.ascontiguousarray(color), np.ascontiguousarray(mask), np.ascontiguousarray(around_px)
-        contour.count_colors(*shown, left, top, scale, counts[0], counts[1])
-        return cls(*(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)))
+        contour.count_colors(*shown, left, top, scale, *seen)
+        return seen
 
     def renewed(self, other: ColorStatistics, share: float) -> ColorStatistics:
         """Mean of these and others, whose part is ``share``."""

@@ -1,0 +1,26 @@
+"""The Kalman filter of an object's motion; see :class:`pose_tracker_ros.tracking.motion.Motion`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pose_tracker_ros.kernels.compilation import kernel
+
+MATRIX = "float64[:, ::1]"
+
+
+@kernel(f"UniTuple({MATRIX}, 3)({MATRIX}, {MATRIX}, {MATRIX}, {MATRIX}, float64)")
+def predict(pose, both, rate, acceleration, seconds):
+    """Covariances (6, 6) of pose, pose with velocity, and velocity ``seconds`` later, with white noise ``acceleration`` (6, 6)."""
+    pose = pose + seconds * (both + both.T) + seconds**2 * rate + seconds**3 / 3 * acceleration
+    both = both + seconds * rate + seconds**2 / 2 * acceleration
+    return pose, both, rate + seconds * acceleration
+
+
+@kernel(f"Tuple((float64[::1], {MATRIX}, {MATRIX}, {MATRIX}))(float64[::1], {MATRIX}, {MATRIX}, {MATRIX}, float64[::1], {MATRIX})")
+def correct(velocity, pose, both, rate, correction, information):
+    """Velocity (6,) and covariances after an image of ``information`` (6, 6), by which the pose is ``correction`` (6,) beyond the prediction."""
+    known = np.linalg.inv(pose)
+    gain, posterior = np.ascontiguousarray((known @ both).T), np.ascontiguousarray(np.linalg.inv(known + information))
+    learnt = np.ascontiguousarray(gain.T)
+    return velocity + gain @ correction, posterior, posterior @ learnt, rate - gain @ (pose - posterior) @ learnt
