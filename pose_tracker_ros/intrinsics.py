@@ -130,7 +130,7 @@ def image_geometry(
     do where there are coefficients: ``auto``, go by the name; ``undistort``, the image is raw; ``rectified``, it is not;
     ``refuse``, raw images are an error.
     Raises ValueError, in one sentence, for a size that is not the calibration's, a model that is not known, numbers that no
-    camera has, or a raw image that is to be refused.
+    camera has, a matrix that is missing, or a raw image that is to be refused.
     """
     if distortion not in DISTORTION:
         raise ValueError(f"expected distortion as one of {', '.join(DISTORTION)}, got {distortion!r}")
@@ -141,8 +141,20 @@ def image_geometry(
             f"expected rectified images, got {calibration.model} coefficients {_numbers(calibration.d)}; subscribe to the "
             "image of image_proc (image_rect), or set distortion to undistort, or to rectified if they are"
         )
+    if distortion != "rectified":
+        _require_matrix_of_image(calibration, raw)
     camera = _part_of(calibration, _matrix(calibration, raw or ("raw" in _words(name) and not rectified)), size)
     return ImageGeometry(camera, Undistortion(camera, calibration.d, calibration.model) if raw else None)
+
+
+def _require_matrix_of_image(calibration: Calibration, raw: bool) -> None:
+    """Of a lens that distorts the rectified image has another matrix than the raw one: neither stands for the other."""
+    if raw and not calibration.k[0] > 0:
+        raise ValueError("expected the matrix K of raw images with distortion, got none; is the camera calibrated, or are they rectified?")
+    if calibration.is_distorted and not raw and not calibration.has_projection:
+        raise ValueError(
+            "expected the matrix P of rectified images, got none; publish it, or set distortion to rectified if K is that of these images"
+        )
 
 
 def _matrix(calibration: Calibration, is_raw: bool) -> np.ndarray:

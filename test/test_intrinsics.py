@@ -109,6 +109,22 @@ def test_a_matrix_that_is_empty_is_replaced_by_the_other(k, p):
 
 
 @pytest.mark.parametrize(
+    ("name", "k", "p", "words"),
+    [
+        ("image_raw", (0.0,) * 9, P, "matrix K of raw images"),
+        ("image_rect", K, (0.0,) * 12, "matrix P of rectified images"),
+        ("image_rect", K, (), "matrix P of rectified images"),
+    ],
+)
+def test_of_a_lens_that_distorts_no_matrix_stands_for_the_other_unless_a_user_says_so(name, k, p, words):
+    calibration = Calibration(*SIZE, k, PLUMB_BOB, "plumb_bob", p)
+    with pytest.raises(ValueError, match=words):
+        image_geometry(calibration, SIZE, name)
+    expected = np.reshape(K if k == K else P, (3, -1))[:, :3]
+    assert np.allclose(image_geometry(calibration, SIZE, name, "rectified").camera.matrix, expected)
+
+
+@pytest.mark.parametrize(
     ("binning", "roi", "size"),
     [
         ((2, 2), (0, 0, 0, 0), (320, 240)),

@@ -267,6 +267,8 @@ class CameraSubscriber:
             self._remark(why_mixed(self._node, topic, type_name(self._kinds[name])))
         for infos in filter(None, (self.infos, self.depth_infos)):
             self._remark(infos.why_mixed())
+        if self.received["depth"] == self._last_counts["depth"]:
+            self.maker.forget_depth()
         missing = self.missing()
         if missing:
             self._node.get_logger().warning(missing)

@@ -65,6 +65,10 @@ class FrameMaker:
         self._refusal_of_depth = None
         return Frame(**fields)
 
+    def forget_depth(self) -> None:
+        """Depth comes no more: why it was refused concerns colour no longer."""
+        self._refusal_of_depth = None
+
     def mask(self, mask: np.ndarray) -> np.ndarray:
         """A mask (H, W) that was made of the colour image as it came, in the pixels of the last frame.
 

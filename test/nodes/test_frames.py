@@ -230,6 +230,10 @@ def test_colour_alone_is_refused_as_its_depth_is_until_one_can_be_taken(cube):
                 frames.frame(message)
         assert frames.frame(pair).depth.any()
         assert not frames.frame(alone).depth.any()
+    with pytest.raises(ValueError, match="got 320x100"):
+        frames.frame(cut)
+    frames.forget_depth()
+    assert not frames.frame(alone).depth.any()
 
 
 def test_masks_and_boxes_of_raw_images_are_taken_to_the_frame(cube):

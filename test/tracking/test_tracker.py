@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from tracking_scenes import START, blank_frame, frame_of
 
+from pose_tracker_ros.configuration import make_config
 from pose_tracker_ros.evaluation.benchmark_objects import benchmark_objects
 from pose_tracker_ros.evaluation.frozen_sets import frozen_cases
 from pose_tracker_ros.evaluation.track import perturbed
-from pose_tracker_ros.geometry import apply_residual, pose_errors
+from pose_tracker_ros.geometry import apply_residual, make_pose, pose_errors
 from pose_tracker_ros.networks.motion_network import MotionNetwork
 from pose_tracker_ros.networks.weights import load_weights, save_weights
 from pose_tracker_ros.objects import generic_weights_path, load_object
@@ -197,6 +198,25 @@ def test_the_right_place_with_a_wrong_turn_is_tracked_for_a_few_frames_only(jug)
         last = follow(jug, frames, START, config)[-1]
         assert last.state is TrackState.TRACKING
         assert (np.degrees(pose_errors(last.camera_T_object, turned)[1]) < 1) == is_right
+
+
+@pytest.mark.parametrize(
+    ("factor", "limits"), [(0.14, {"min_depth_m": 0.04}), (0.5, {}), (4.0, {"max_depth_m": 6}), (8.0, {"max_depth_m": 12})]
+)
+def test_what_is_beyond_the_usual_limits_is_followed_with_others(cube, factor, limits):
+    """The same scene at another scale: an object of 2 cm in 8 cm, one of 1.2 m in 5 m."""
+    mesh = dataclasses.replace(cube.mesh, vertices=(cube.mesh.vertices * factor).astype(np.float32))
+    model = dataclasses.replace(cube, mesh=mesh, diameter_m=cube.diameter_m * factor)
+    frames = [dataclasses.replace(frame, depth=frame.depth * np.float32(factor)) for frame in moving(cube, 8)]
+    first, last = (scaled(frame.truth["cube"], factor) for frame in (frames[0], frames[-1]))
+    result = follow(model, frames, first, make_config(TrackerConfig, {"network": "never", **OFFLINE, **limits}))[-1]
+    translation, rotation = pose_errors(result.camera_T_object, last)
+    assert result.state is TrackState.TRACKING
+    assert translation < 0.01 * model.diameter_m and np.degrees(rotation) < 1
+
+
+def scaled(pose, factor):
+    return make_pose(pose[:3, :3], factor * pose[:3, 3])
 
 
 def test_what_was_never_there_is_not_believed_and_given_up(drill):
