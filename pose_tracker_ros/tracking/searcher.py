@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,8 +16,9 @@ from pose_tracker_ros.symmetries import nearest_equivalent, symmetry_transforms
 from pose_tracker_ros.tracking.estimator import Estimator
 from pose_tracker_ros.tracking.evidence import PRESENT_LOG_ODDS
 from pose_tracker_ros.tracking.factors.contour import ColorStatistics
+from pose_tracker_ros.tracking.keyframes import seen_side
 from pose_tracker_ros.tracking.paint import paint_histogram, painted_statistics
-from pose_tracker_ros.tracking.rivals import alike_turns
+from pose_tracker_ros.tracking.rivals import Rivalry, alike_turns, turn_log_odds
 from pose_tracker_ros.tracking.search import BASIN_RAD, pose_log_density, search, turns
 from pose_tracker_ros.tracking.states import TrackState
 from pose_tracker_ros.tracking.track import Expectation, Hypothesis, SearchState, Track
@@ -38,15 +40,27 @@ def surprise(found: Hypothesis, model: ObjectModel) -> float:
     return -math.log((found.expected_share(model) + 1 / RIVALS) / (1 + 1 / RIVALS))
 
 
+class Standing(NamedTuple):
+    """A tracked pose beside its rivals: it, or the one that took its place, how it stands, how many other turns were tried, and whether
+    something was compared."""
+
+    best: Hypothesis
+    rivalry: Rivalry
+    others_tried: int
+    has_compared: bool = False
+
+
 class Searcher:
     """Looks for objects elsewhere, each from where its last search ended."""
 
     def __init__(self, estimator: Estimator) -> None:
         """For the objects of an estimator; turns each in all ways that its shape may hardly tell apart."""
         self._estimator = estimator
-        self._symmetries = {name: symmetry_transforms(model) for name, model in estimator.models.items()}
-        self._alike = {name: _with_itself(alike_turns(model)) for name, model in estimator.models.items()}
         noise = estimator.config.noise
+        alike = {name: alike_turns(model, noise) for name, model in estimator.models.items()}
+        self._alike = {name: one.told for name, one in alike.items()}
+        # Of poses that nothing tells apart the nearest to the last is taken, as of those that are declared to be the same.
+        self._symmetries = {name: np.concatenate([symmetry_transforms(model), alike[name].untold]) for name, model in estimator.models.items()}
         self._paint = {name: paint_histogram(model, estimator.renderers[name], noise) for name, model in estimator.models.items()}
 
     def adopt(self, other: Searcher) -> None:
@@ -175,35 +189,73 @@ class Searcher:
         equivalent = nearest_equivalent(pose, other, self._symmetries[name])
         return rotation_angle(equivalent[:3, :3] @ pose[:3, :3].T) < BASIN_RAD
 
-    def likelier(self, frame: Frame, name: str, track: Track, found: Hypothesis, count: int = 1) -> tuple[Hypothesis, int]:
-        """The pose of a track, or a rival that is surely likelier, and how many of its rivals were tried so far.
+    def likelier(self, frame: Frame, name: str, track: Track, found: Hypothesis, may_compare: bool) -> Standing:
+        """The pose of a track, or a rival that is surely likelier, and how it stands; one rival is compared if it ``may``.
 
-        Where the odds are less than a pose needs against all of its rivals, ``count`` of these are tried, each once as long as the
-        object is tracked: odds about there would have them tried again and again.
+        From every new side those at other turns of about the same shape that are not told yet; what is seen from all sides adds up.
+        Then, where the odds are less than a pose needs against all of its rivals, other turns, each once as long as the object is
+        tracked: odds about there would have them tried again and again.
         """
-        first = track.search.rivals_tried if track.search.candidate is None else 0
-        if not self._estimator.config.search or found.evidence.log_odds >= NEEDED_LOG_ODDS + PRESENT_LOG_ODDS:
-            return found, first
+        standing = Standing(found, track.rivalry or self._rivalry(name, track, found), track.search.rivals_tried - track.search.compared)
+        if not self._estimator.config.search or not may_compare:
+            return standing
+        rivalry = standing.rivalry.seen_from(seen_side(found.camera_T_object))
+        number = rivalry.next_untold
+        if number is not None:
+            return self._told(frame, name, track, standing._replace(rivalry=rivalry), number)
+        if standing.others_tried == RIVALS or found.evidence.log_odds >= NEEDED_LOG_ODDS + PRESENT_LOG_ODDS:
+            return standing
         # Nine times as likely by what is seen of both, for the one of which more is seen has the higher likelihood of all.
         needed = found.evidence.log_odds + PRESENT_LOG_ODDS
-        return self._compared(frame, name, track, found, first, count, needed)
+        best, tried = self._compared(frame, name, track, found, standing.others_tried, 1, needed)
+        return Standing(best, self._rivalry(name, track, best) if best is not found else rivalry, tried, True)
+
+    def _told(self, frame: Frame, name: str, track: Track, standing: Standing, number: int) -> Standing:
+        """With the pose at a told turn of a number compared, which takes the place where it is surely likelier."""
+        found = standing.best
+        rival = self._near(frame, name, track, found.camera_T_object @ self._alike[name][number])
+        if rival is None:
+            return standing._replace(rivalry=standing.rivalry.compared(number, 0.0), has_compared=True)
+        rivalry = standing.rivalry.compared(number, rival.merit - found.merit)
+        if rival.evidence.is_present and rivalry.log_odds[number] > PRESENT_LOG_ODDS:
+            # What was aligned with little known beforehand fits a little better than what was expected: compared with the same.
+            again = self._near(frame, name, track, found.camera_T_object)
+            rivalry = standing.rivalry.compared(number, rival.merit - max(found.merit, again.merit if again else found.merit))
+            if rivalry.log_odds[number] > PRESENT_LOG_ODDS:
+                return standing._replace(best=rival, rivalry=rivalry.taken(number), has_compared=True)
+        return standing._replace(rivalry=rivalry, has_compared=True)
+
+    def _near(self, frame: Frame, name: str, track: Track, camera_T_object: np.ndarray) -> Hypothesis | None:
+        return self._estimator.hypothesis(frame, name, track, Expectation.near(camera_T_object))
+
+    def _rivalry(self, name: str, track: Track, found: Hypothesis) -> Rivalry:
+        """Of a pose that is believed anew: as likely as its turn is after the last pose."""
+        center_m, pose = self._estimator.models[name].center_m, found.camera_T_object
+        densities = [pose_log_density(pose @ turn, track.camera_T_object, center_m) for turn in self._alike[name]]
+        return Rivalry(self._alike[name][:, :3, :3], np.array(densities) - densities[:1])
 
     def _compared(
         self, frame: Frame, name: str, track: Track, found: Hypothesis, first: int, count: float = math.inf, needed: float = -math.inf
     ) -> tuple[Hypothesis, int]:
         """The best of a pose and so many of its rivals from the ``first`` on, as time allows, and how many of all were tried so far.
 
-        Rivals are other turns, then those that the shape hardly tells apart; they need the log odds that are ``needed``.
+        Rivals are other turns, then those that the shape hardly tells apart; they need the log odds that are ``needed``. Of poses that
+        nothing tells from the best the one nearest to the last is aligned in its place.
         """
         best = found
         last = min(first + count, RIVALS + len(self._alike[name]))
         for number in range(first, last):
             if number > first and not self._estimator.budget.fits("hypothesis"):
-                return best, number
-            rival = self._estimator.hypothesis(frame, name, track, Expectation.near(self._rival(name, found.camera_T_object, number)))
+                last = number
+                break
+            rival = self._near(frame, name, track, self._rival(name, found.camera_T_object, number))
             if rival is None or not rival.evidence.is_present or rival.evidence.log_odds < needed:
                 continue
-            best = max(best, rival, key=lambda one: self._merit(name, track, one))
+            if turn_log_odds(rival.merit - best.merit) + self._log_density(name, track, rival) > self._log_density(name, track, best):
+                best = rival
+        nearest = nearest_equivalent(track.camera_T_object, best.camera_T_object, self._symmetries[name])
+        if rotation_angle(nearest[:3, :3].T @ best.camera_T_object[:3, :3]) > BASIN_RAD:
+            best = self._near(frame, name, track, nearest) or best
         return best, last
 
     def _rival(self, name: str, camera_T_object: np.ndarray, number: int) -> np.ndarray:
@@ -246,13 +298,10 @@ class Searcher:
 
     def _merit(self, name: str, track: Track, found: Hypothesis) -> float:
         """How likely a pose is by what is seen and by where it was last, natural logarithm, up to a constant."""
-        poses = found.camera_T_object, track.camera_T_object
-        return found.merit + pose_log_density(*poses, self._estimator.models[name].center_m)
+        return found.merit + self._log_density(name, track, found)
 
-
-def _with_itself(alike: np.ndarray) -> np.ndarray:
-    """Turns (K, 4, 4) and before them none, for a pose that others were aligned from is not as well aligned as they are."""
-    return np.concatenate([np.eye(4)[None], alike]) if len(alike) else alike
+    def _log_density(self, name: str, track: Track, found: Hypothesis) -> float:
+        return pose_log_density(found.camera_T_object, track.camera_T_object, self._estimator.models[name].center_m)
 
 
 def _turned(camera_T_object: np.ndarray, turns: np.ndarray, center_m: np.ndarray) -> list[np.ndarray]:

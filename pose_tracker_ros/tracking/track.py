@@ -19,6 +19,7 @@ from pose_tracker_ros.tracking.keyframes import Keyframe, with_view
 from pose_tracker_ros.tracking.motion import Motion
 from pose_tracker_ros.tracking.noise import NoiseModel
 from pose_tracker_ros.tracking.observation import Observation, changed_since
+from pose_tracker_ros.tracking.rivals import Rivalry
 from pose_tracker_ros.tracking.states import TrackResult, TrackState
 from pose_tracker_ros.tracking.view import View
 
@@ -134,7 +135,7 @@ class Track:
     one to start from; errors: of the camera; appearance: the object's colours; colors: those across the outline, None before
     the first supported frame; keyframes: views of its sides; motion: how the object goes on; seen: what the last frame showed,
     None unless it supported it; stamp: of the last frame, s; unsupported: frames in a row that contradicted the pose; search:
-    how far it is; world_T_camera: (4, 4) in the last frame, None where it is not known.
+    how far it is; rivalry: how the pose stands to others, None while it is not tracked; world_T_camera: (4, 4) in the last frame, None where it is not known.
     """
 
     state: TrackState
@@ -151,6 +152,7 @@ class Track:
     score: float = 0.0
     unsupported: int = 0
     search: SearchState = SearchState()
+    rivalry: Rivalry | None = None
     world_T_camera: np.ndarray | None = None
 
     @classmethod
@@ -222,32 +224,39 @@ class Track:
         fresh = 1.0 if self.seen is None else self.seen.fresh_share(frame, noise)
         return Expectation(pose, inverse(motion.pose), motion, fresh)
 
-    def supported_by(self, found: Hypothesis, frame: Frame, model: ObjectModel, rivals_tried: int = 0) -> Track:
-        """After a frame that shows the object where a hypothesis says; learns from it."""
+    def supported_by(
+        self, found: Hypothesis, frame: Frame, model: ObjectModel, rivalry: Rivalry | None = None, rivals_tried: int = 0
+    ) -> Track:
+        """After a frame that shows the object where a hypothesis says, which stands to its rivals so; learns from it."""
         alignment, expected = found.alignment, found.expected
-        motion = None
+        of_image = expected.fresh * alignment.information - expected.information
+        correction = np.zeros(6)
         if expected.motion is not None:
             correction = twist_between(expected.camera_T_object, alignment.camera_T_object, model.center_m)
-            of_image = expected.fresh * alignment.information - expected.information
-            motion = expected.motion.corrected(correction, (of_image + of_image.T) / 2)
+        # Of what was not expected the image tells the pose, but not the velocity.
+        motion = (expected.motion or Motion()).corrected(correction, (of_image + of_image.T) / 2)
         seen = ColorStatistics.seen_in(found.view)
+        is_told, covariance = rivalry is None or rivalry.is_told, alignment.covariance.copy()
+        if not is_told:
+            covariance[3:, 3:] += rivalry.spread(alignment.camera_T_object[:3, :3])
         return replace(
             self,
             state=TrackState.TRACKING,
-            reason="seen",
+            reason="seen" if is_told else "seen, but its turn is not told yet",
             camera_T_object=alignment.camera_T_object,
-            covariance=alignment.covariance,
+            covariance=covariance,
             errors=alignment.errors,
             appearance=self.appearance.learnt(found.observation, found.evidence),
             colors=seen if self.colors is None else self.colors.renewed(seen, RENEWAL),
             # Nobody can say how an object that looks the same from all around is turned.
             keyframes=() if model.continuous_symmetries else with_view(self.keyframes, found.view, found.evidence.surface),
-            motion=motion or Motion(),
+            motion=motion,
             seen=found,
             stamp=frame.stamp,
             score=found.evidence.probability,
             unsupported=0,
             search=SearchState(rivals_tried=rivals_tried),
+            rivalry=rivalry,
         )
 
     def unsupported_by(
@@ -274,6 +283,7 @@ class Track:
             score=0.0 if evidence is None else evidence.probability,
             unsupported=unsupported,
             search=search._replace(rivals_tried=search.compared),
+            rivalry=None,
         )
 
     def result(self, seconds: dict[str, float]) -> TrackResult:

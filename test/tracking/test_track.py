@@ -12,6 +12,7 @@ from pose_tracker_ros.tracking import Tracker, TrackerConfig, TrackState
 from pose_tracker_ros.tracking.config import OFFLINE
 from pose_tracker_ros.tracking.estimator import Estimator
 from pose_tracker_ros.tracking.evidence import Evidence
+from pose_tracker_ros.tracking.motion import Motion
 from pose_tracker_ros.tracking.noise import NoiseModel
 from pose_tracker_ros.tracking.track import SearchState, Track
 
@@ -155,3 +156,11 @@ def test_a_start_is_no_statement_about_the_image(cube):
     track = Track.starting(given, cube, NoiseModel())
     given[:] = 0
     assert np.array_equal(track.camera_T_object, START)
+
+
+def test_a_pose_that_was_not_expected_is_known_as_the_image_tells_it_and_its_velocity_is_not(seen):
+    """The next frame is expected near it, not anywhere."""
+    motion = seen[1].motion
+    assert seen[1].seen.expected.motion is None
+    assert np.all(np.sqrt(np.diag(motion.pose)) < [0.01] * 3 + [0.05] * 3)
+    assert np.array_equal(motion.rate, Motion().rate) and not motion.velocity.any()

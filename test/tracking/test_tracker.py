@@ -7,16 +7,17 @@ import sys
 
 import numpy as np
 import pytest
+import trimesh
 from tracking_scenes import START, blank_frame, frame_of
 
 from pose_tracker_ros.configuration import make_config
 from pose_tracker_ros.evaluation.benchmark_objects import benchmark_objects
 from pose_tracker_ros.evaluation.frozen_sets import frozen_cases
 from pose_tracker_ros.evaluation.track import perturbed
-from pose_tracker_ros.geometry import apply_residual, make_pose, pose_errors
+from pose_tracker_ros.geometry import apply_residual, make_pose, pose_errors, so3_exp
 from pose_tracker_ros.networks.motion_network import MotionNetwork
 from pose_tracker_ros.networks.weights import load_weights, save_weights
-from pose_tracker_ros.objects import generic_weights_path, load_object
+from pose_tracker_ros.objects import ObjectModel, generic_weights_path, load_object, painted_mesh
 from pose_tracker_ros.simulation.config import BoardConfig, CameraConfig, ObjectConfig, RoomConfig, SceneConfig
 from pose_tracker_ros.simulation.scene import SceneSequence
 from pose_tracker_ros.tracking import Tracker, TrackerConfig, TrackState
@@ -443,7 +444,8 @@ def test_velocities_keep_their_direction_in_the_world(cube):
         tracker.step(dataclasses.replace(frame, world_T_camera=np.eye(4)))
     track = tracker._tracks["cube"].seen_from(turn)
     expected = track.expected_in(frames[4], cube, tracker.config.noise, moving=True).camera_T_object
-    assert np.allclose(turn @ expected, frames[4].truth["cube"], atol=1e-3)
+    # The object turns by 0.03 rad a frame.
+    assert np.allclose(turn @ expected, frames[4].truth["cube"], atol=5e-3)
 
 
 def test_two_of_a_kind_are_never_one(jug):
@@ -476,3 +478,32 @@ def frame_of_two(model, pose, other):
     color, depth = first.color.copy(), first.depth.copy()
     color[shown], depth[shown] = second.color[shown], second.depth[shown]
     return dataclasses.replace(first, color=color, depth=depth)
+
+
+def turning_box():
+    """A red box with a blue label on one half of its far side, which turns towards the camera after a while."""
+    parts = (((0, 0, 0), (0.16, 0.10, 0.06), (190, 60, 40)), ((0.04, 0, 0.03), (0.06, 0.08, 0.001), (30, 60, 200)))
+    solids = [(trimesh.creation.box(size).apply_translation(middle), color) for middle, size, color in parts]
+    model = ObjectModel.from_mesh("box", painted_mesh(solids))
+    angles = np.radians(np.concatenate([np.zeros(35), np.arange(0, 190, 5)]))
+    poses = [make_pose(so3_exp(np.array([0.3, 0, 0])) @ so3_exp(np.array([0, angle, 0])), np.array([0.03, -0.02, 0.6])) for angle in angles]
+    return model, [frame_of(model, pose, number / 30, index=number) for number, pose in enumerate(poses)]
+
+
+def test_a_turn_that_the_first_sides_do_not_tell_is_told_by_others():
+    """Half a turn about the hidden side looks the same until that side is seen."""
+    model, frames = turning_box()
+    half_turn = np.diag([-1.0, -1.0, 1.0, 1.0])
+    results = follow(model, frames, frames[0].truth["box"] @ half_turn)
+    errors = np.degrees([pose_errors(result.camera_T_object, frame.truth["box"])[1] for result, frame in zip(results, frames)])
+    assert all(result.state is TrackState.TRACKING for result in results)
+    assert errors[30] > 170 and errors[-1] < 2
+
+
+def test_of_poses_that_nothing_tells_apart_the_nearest_is_followed(cube):
+    """A plain cube, told 55 degrees off about one of its sides: a quarter turn on it is 35 degrees away."""
+    frame = frame_of(cube, START)
+    told = START @ make_pose(so3_exp(np.radians([0, 0, 55])), np.zeros(3))
+    results = follow(cube, [dataclasses.replace(frame, stamp=number / 30) for number in range(40)], told)
+    turned = np.degrees([pose_errors(result.camera_T_object, told)[1] for result in results if result.state is TrackState.TRACKING])
+    assert len(turned) > 30 and np.all(np.abs(turned - 35) < 2)
