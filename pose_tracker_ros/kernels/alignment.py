@@ -56,12 +56,6 @@ def rotate(vector, matrix):
     matrix[2, 0], matrix[2, 1], matrix[2, 2] = b * x * z - a * y, b * y * z + a * x, 1 - b * (x * x + y * y)
 
 
-@kernel("float64[:, ::1](float64[:, :])")
-def inverse(matrix):
-    """Of a matrix (N, N); raises LinAlgError for a singular one. NumPy takes ten times as long for small ones."""
-    return np.ascontiguousarray(np.linalg.inv(matrix))
-
-
 @helper
 def _turned(matrix, x, y, z):
     return (

@@ -109,6 +109,23 @@ def _border(edge, slack, right, bottom):
     return slope if is_left else 0.0, start if is_left else -FAR_PX, 0.0 if is_left else slope, FAR_PX if is_left else start
 
 
+@helper
+def _is_away(pixels, one, two, three):
+    """Whether a face's corners follow each other clockwise, or it is seen edge-on."""
+    across, along = pixels[one, 0], pixels[one, 1]
+    return (pixels[two, 0] - across) * (pixels[three, 1] - along) >= (pixels[three, 0] - across) * (pixels[two, 1] - along)
+
+
+@helper
+def _is_all_nearer(inverse_depth, first_row, end_row, first_column, end_column, nearest):
+    """Whether all pixels of a box see something nearer than a depth, beyond rounding."""
+    for row in range(first_row, end_row):
+        for column in range(first_column, end_column):
+            if inverse_depth[np.uint64(row), np.uint64(column)] * nearest < 1.0 + EDGE_SLACK:
+                return False
+    return True
+
+
 @kernel("void(float64[:, ::1], float64[:, ::1], uint32[:, ::1], int64, int64, float32[:, ::1], int32[:, ::1])")
 def rasterize(points, pixels, faces, left, top, inverse_depth, face_ids):
     """Find the nearest of the faces (F, 3) in every pixel of a window.
@@ -121,55 +138,63 @@ def rasterize(points, pixels, faces, left, top, inverse_depth, face_ids):
     face_ids[:] = -1
     last_column, last_row = left + columns - 1, top + rows - 1
     right, bottom = float(max(abs(left), abs(last_column), 1)), float(max(abs(top), abs(last_row), 1))
-    for face in range(faces.shape[0]):
-        one, two, three = faces[face, 0], faces[face, 1], faces[face, 2]
-        nearest = min(points[one, 2], points[two, 2], points[three, 2])
-        low_column, high_column, low_row, high_row = float(left), float(last_column), float(top), float(last_row)
-        if nearest > NEAR_M:
-            low_column = max(low_column, min(pixels[one, 0], pixels[two, 0], pixels[three, 0]) - EDGE_SLACK * right)
-            high_column = min(high_column, max(pixels[one, 0], pixels[two, 0], pixels[three, 0]) + EDGE_SLACK * right)
-            low_row = max(low_row, min(pixels[one, 1], pixels[two, 1], pixels[three, 1]) - EDGE_SLACK * bottom)
-            high_row = min(high_row, max(pixels[one, 1], pixels[two, 1], pixels[three, 1]) + EDGE_SLACK * bottom)
-            if ceil(low_column) > floor(high_column) or ceil(low_row) > floor(high_row):
+    # What faces away comes last, when most of it is soon found to be hidden.
+    for away in (False, True):
+        for face in range(faces.shape[0]):
+            one, two, three = faces[face, 0], faces[face, 1], faces[face, 2]
+            nearest = min(points[one, 2], points[two, 2], points[three, 2])
+            if (nearest > NEAR_M and _is_away(pixels, one, two, three)) != away:
                 continue
-        elif max(points[one, 2], points[two, 2], points[three, 2]) <= 0.0:
-            continue
-        edge_0, edge_1, edge_2, drawable = _edges(points, one, two, three)
-        if not drawable:
-            continue
-        slack_0, slack_1, slack_2 = _slack(edge_0, right, bottom), _slack(edge_1, right, bottom), _slack(edge_2, right, bottom)
-        slope = edge_0[0] + edge_1[0] + edge_2[0]
-        descent = edge_0[1] + edge_1[1] + edge_2[1]
-        constant = edge_0[2] + edge_1[2] + edge_2[2]
-        first_row, end_row = int(ceil(low_row)), int(floor(high_row)) + 1
-        first_column, end_column = int(ceil(low_column)), int(floor(high_column)) + 1
-        if (end_row - first_row) * (end_column - first_column) <= FEW_PIXELS:
+            low_column, high_column, low_row, high_row = float(left), float(last_column), float(top), float(last_row)
+            if nearest > NEAR_M:
+                low_column = max(low_column, min(pixels[one, 0], pixels[two, 0], pixels[three, 0]) - EDGE_SLACK * right)
+                high_column = min(high_column, max(pixels[one, 0], pixels[two, 0], pixels[three, 0]) + EDGE_SLACK * right)
+                low_row = max(low_row, min(pixels[one, 1], pixels[two, 1], pixels[three, 1]) - EDGE_SLACK * bottom)
+                high_row = min(high_row, max(pixels[one, 1], pixels[two, 1], pixels[three, 1]) + EDGE_SLACK * bottom)
+                if ceil(low_column) > floor(high_column) or ceil(low_row) > floor(high_row):
+                    continue
+            elif max(points[one, 2], points[two, 2], points[three, 2]) <= 0.0:
+                continue
+            first_row, end_row = int(ceil(low_row)), int(floor(high_row)) + 1
+            first_column, end_column = int(ceil(low_column)), int(floor(high_column)) + 1
+            are_few = (end_row - first_row) * (end_column - first_column) <= FEW_PIXELS
+            box = first_row - top, end_row - top, first_column - left, end_column - left
+            if are_few and _is_all_nearer(inverse_depth, *box, nearest):
+                continue
+            edge_0, edge_1, edge_2, drawable = _edges(points, one, two, three)
+            if not drawable:
+                continue
+            slack_0, slack_1, slack_2 = _slack(edge_0, right, bottom), _slack(edge_1, right, bottom), _slack(edge_2, right, bottom)
+            slope = edge_0[0] + edge_1[0] + edge_2[0]
+            descent = edge_0[1] + edge_1[1] + edge_2[1]
+            constant = edge_0[2] + edge_1[2] + edge_2[2]
+            if are_few:
+                for row in range(first_row, end_row):
+                    start, window_row = descent * row + constant, np.uint64(row - top)
+                    for column in range(first_column, end_column):
+                        window_column, nearness = np.uint64(column - left), start + slope * column
+                        within = (_value(edge_0, row, column) + slack_0 >= 0.0) & (_value(edge_1, row, column) + slack_1 >= 0.0)
+                        within &= _value(edge_2, row, column) + slack_2 >= 0.0
+                        if within and nearness > inverse_depth[window_row, window_column]:
+                            inverse_depth[window_row, window_column] = nearness
+                            face_ids[window_row, window_column] = face
+                continue
+            border_0 = _border(edge_0, slack_0, right, bottom)
+            border_1 = _border(edge_1, slack_1, right, bottom)
+            border_2 = _border(edge_2, slack_2, right, bottom)
             for row in range(first_row, end_row):
-                start, window_row = descent * row + constant, np.uint64(row - top)
-                for column in range(first_column, end_column):
-                    window_column, nearness = np.uint64(column - left), start + slope * column
-                    within = (_value(edge_0, row, column) + slack_0 >= 0.0) & (_value(edge_1, row, column) + slack_1 >= 0.0)
-                    within &= _value(edge_2, row, column) + slack_2 >= 0.0
-                    if within and nearness > inverse_depth[window_row, window_column]:
+                low = max(low_column, border_0[0] * row + border_0[1], border_1[0] * row + border_1[1], border_2[0] * row + border_2[1])
+                high = min(high_column, border_0[2] * row + border_0[3], border_1[2] * row + border_1[3], border_2[2] * row + border_2[3])
+                if low > high:
+                    continue
+                start = descent * row + constant
+                window_row = np.uint64(row - top)
+                for column in range(int(ceil(low)), int(floor(high)) + 1):
+                    window_column = np.uint64(column - left)
+                    nearness = start + slope * column
+                    if nearness > inverse_depth[window_row, window_column]:
                         inverse_depth[window_row, window_column] = nearness
                         face_ids[window_row, window_column] = face
-            continue
-        border_0 = _border(edge_0, slack_0, right, bottom)
-        border_1 = _border(edge_1, slack_1, right, bottom)
-        border_2 = _border(edge_2, slack_2, right, bottom)
-        for row in range(first_row, end_row):
-            low = max(low_column, border_0[0] * row + border_0[1], border_1[0] * row + border_1[1], border_2[0] * row + border_2[1])
-            high = min(high_column, border_0[2] * row + border_0[3], border_1[2] * row + border_1[3], border_2[2] * row + border_2[3])
-            if low > high:
-                continue
-            start = descent * row + constant
-            window_row = np.uint64(row - top)
-            for column in range(int(ceil(low)), int(floor(high)) + 1):
-                window_column = np.uint64(column - left)
-                nearness = start + slope * column
-                if nearness > inverse_depth[window_row, window_column]:
-                    inverse_depth[window_row, window_column] = nearness
-                    face_ids[window_row, window_column] = face
 
 
 @kernel(

@@ -16,11 +16,11 @@ from pose_tracker_ros.kernels.alignment import (
     SHIFT,
     STATE,
     TURN,
-    inverse,
     is_known,
     move_state,
     moved_pose,
 )
+from pose_tracker_ros.kernels.filtering import inverse
 from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.rendering import Renderer
 from pose_tracker_ros.tracking.factors.contour import ColorStatistics, ContourFactor
@@ -185,7 +185,8 @@ def _since(prior: Gaussian, state: np.ndarray) -> Gaussian:
 
 def _moved_px(view: View, state: np.ndarray) -> float:
     """How far at most the surface moved in a view by the motion of a state (10,)."""
-    moved_m = math.hypot(*state[:TURN]) + view.diameter_m / 2 * math.hypot(*state[TURN:SHIFT])
+    motion = state.tolist()
+    moved_m = math.hypot(*motion[:TURN]) + view.diameter_m / 2 * math.hypot(*motion[TURN:SHIFT])
     return moved_m * view.camera.fx / view.center[2]
 
 

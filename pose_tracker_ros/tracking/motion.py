@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pose_tracker_ros.kernels import motion as kernels
+from pose_tracker_ros.kernels import filtering as kernels
 
 # How unsteady hands and robots are: variances of the velocity's random walk, by deviations of metres or radians a second per square
 # root of a second.

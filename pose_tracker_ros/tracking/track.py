@@ -10,7 +10,8 @@ import numpy as np
 
 from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.geometry import invert, is_pose, residual_between
-from pose_tracker_ros.kernels.alignment import inverse, moved_pose, twist_between
+from pose_tracker_ros.kernels.alignment import moved_pose, twist_between
+from pose_tracker_ros.kernels.filtering import inverse
 from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.tracking.alignment import LEAST_LIMIT_M, Alignment, CommonErrors
 from pose_tracker_ros.tracking.evidence import Appearance, Evidence
