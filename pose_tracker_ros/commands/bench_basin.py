@@ -34,14 +34,15 @@ def bench_basin(
     models: Sequence[ObjectModel], variants: Sequence[Variant], speed: float, seeds: Sequence[int], output: Path
 ) -> None:
     """Tables of simulated objects, of which each seed is a scene with one start a cell."""
-    cases = [(model, benchmark_sequence(model, seed, FRAMES, speed=speed), seed) for model in models for seed in seeds]
     for variant in variants:
         trackers = _trackers(variant, models)
-        able = [case for case in cases if case[0].name in trackers]
+        cases = [(model, seed) for model in models if model.name in trackers for seed in seeds]
         starts = [
             start
-            for model, sequence, seed in progress(able, variant.name, console=console, transient=True)
-            for start in basin_starts(trackers[model.name], model, list(sequence), model.name, seed)
+            for model, seed in progress(cases, variant.name, console=console, transient=True)
+            for start in basin_starts(
+                trackers[model.name], model, list(benchmark_sequence(model, seed, FRAMES, speed=speed)), model.name, seed
+            )
         ]
         _report(variant.name, starts, output)
 
