@@ -42,12 +42,15 @@ READY = {
 OF_A_NODE = re.compile(r"\[\w+-\d+\] ")
 PHASES = 5
 LONGEST_START_S, LONGEST_END_S = 120.0, 20.0
+# What holds the pipe of a killed program open is an orphan.
+KILLED_S = 2.0
+SHOWN_LINES = 40
 MARK = "POSE_TRACKER_START"
 
 
 class Ended(NamedTuple):
-    """What became of an interrupted start; ``seconds`` from Ctrl-C to the end, None where it had to be killed; ``launched``:
-    by ros2 launch."""
+    """What became of an interrupted start; ``seconds`` from Ctrl-C to the end, None where it had to be killed; ``output``: what
+    it said up to then; ``launched``: by ros2 launch."""
 
     phase: int
     seconds: float | None
@@ -85,7 +88,9 @@ def interrupt_starts(
         print_table(_table(ended, f"{way}: {count} starts of {start_s:.1f} s, seed {seed}"))
         for one in ended:
             if one.has_traceback or one.orphans or one.seconds is None:
-                Console(markup=False, highlight=False).print(f"--- phase {one.phase}\n{one.output}")
+                what = "killed" if one.seconds is None else "ended"
+                said = "\n".join(one.output.splitlines()[-SHOWN_LINES:])
+                Console(markup=False, highlight=False).print(f"--- phase {one.phase}, {what}, said last:\n{said}")
         if any(one.has_traceback or one.orphans or one.seconds is None for one in ended):
             raise typer.Exit(1)
 
@@ -117,12 +122,12 @@ def _interrupted(way: str, delay: float, start_s: float) -> Ended:
         begin = time.monotonic()
         # To the group, as a terminal does.
         os.killpg(process.pid, signal.SIGINT)
-        output = _ended(process)
-        seconds = None if output is None else time.monotonic() - begin
+        output, heard = _ended(process)
+        seconds = time.monotonic() - begin if heard else None
     orphans = _marked(mark)
     for orphan in orphans:
         os.kill(orphan, signal.SIGKILL)
-    return Ended(int(delay / start_s * (PHASES - 1)), seconds, len(orphans), output or "", way == "launch")
+    return Ended(int(delay / start_s * (PHASES - 1)), seconds, len(orphans), output, way == "launch")
 
 
 def _started(way: str, mark: str) -> subprocess.Popen[str]:
@@ -139,13 +144,16 @@ def _started(way: str, mark: str) -> subprocess.Popen[str]:
     )
 
 
-def _ended(process: subprocess.Popen[str]) -> str | None:
-    """What it said; None where it had to be killed."""
+def _ended(process: subprocess.Popen[str]) -> tuple[str, bool]:
+    """What it said, and whether it ended by itself; else it is killed."""
     try:
-        return process.communicate(timeout=LONGEST_END_S)[0]
+        return process.communicate(timeout=LONGEST_END_S)[0], True
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
-        return None
+    try:
+        return process.communicate(timeout=KILLED_S)[0], False
+    except subprocess.TimeoutExpired as error:
+        return (error.stdout or b"").decode(errors="replace"), False
 
 
 def _marked(mark: str) -> list[int]:

@@ -26,6 +26,18 @@ def test_what_is_left_is_found(monkeypatch):
     assert ended.phase == 1
 
 
+def test_what_a_start_said_that_does_not_hear_is_kept(monkeypatch):
+    """Also where a program that it leaves behind holds its output open."""
+    child = "subprocess.Popen(['sleep', '30'], start_new_session=True)"
+    program = f"import signal, subprocess, time; signal.signal(signal.SIGINT, signal.SIG_IGN); {child}; print('deaf'); time.sleep(30)"
+    monkeypatch.setitem(interrupt_starts.WAYS, "tracker", [*interrupt_starts.PYTHON[:1], "-c", program])
+    monkeypatch.setattr(interrupt_starts, "LONGEST_END_S", 1.0)
+    ended = _interrupted("tracker", 1.0, start_s=3.0)
+    assert ended.seconds is None
+    assert ended.output == "deaf\n"
+    assert ended.orphans == 1
+
+
 def test_an_unknown_way_is_refused():
     app = interrupt_starts.typer.Typer()
     app.command()(interrupt_starts.interrupt_starts)
