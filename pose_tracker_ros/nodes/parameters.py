@@ -57,9 +57,13 @@ class NodeOptions(Generic[Config]):
 
 
 def apply_changes(node: Node, config_class: type[Config], apply: Callable[[Config], None]) -> None:
-    """Have parameter changes checked and applied; a change that is refused gets the reason as answer."""
+    """Have changes of options checked and applied; a change that is refused gets the reason as answer."""
+    names = {option.name for option in options_of(config_class)}
 
     def on_change(changed: list[Parameter]) -> SetParametersResult:
+        # Every topic that is made declares parameters of its quality.
+        if names.isdisjoint(one.name for one in changed):
+            return SetParametersResult(successful=True)
         try:
             apply(config_from_parameters(node, config_class, changed))
         except (OSError, ValueError) as error:

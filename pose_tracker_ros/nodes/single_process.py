@@ -8,12 +8,12 @@ from pathlib import Path
 
 import rclpy
 from rclpy.context import Context
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from pose_tracker_ros.nodes.managed_node import NotStartedError
 from pose_tracker_ros.nodes.running import start_ros
+from pose_tracker_ros.nodes.spinning import Spinner
 
 # The names that realsense-ros gives its topics below the camera's namespace.
 COLOR, INFO = "color/image_raw", "color/camera_info"
@@ -66,7 +66,7 @@ class NodeGroup:
         self.context = Context()
         self.nodes: list[Node] = []
         self.fault: NotStartedError | None = None
-        self._executors: list[SingleThreadedExecutor] = []
+        self._spinners: list[Spinner] = []
         self._threads: list[threading.Thread] = []
 
     def __enter__(self) -> NodeGroup:
@@ -74,8 +74,8 @@ class NodeGroup:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for executor in self._executors:
-            executor.shutdown(timeout_sec=5.0)
+        for spinner in self._spinners:
+            spinner.stop()
         for thread in self._threads:
             thread.join(timeout=5.0)
         for node in self.nodes:
@@ -93,20 +93,17 @@ class NodeGroup:
             use_global_arguments=False,
             parameter_overrides=overrides,
         )
-        executor = SingleThreadedExecutor(context=self.context)
-        executor.add_node(node)
-        thread = threading.Thread(target=self._spin, args=(executor,), name=node.get_name(), daemon=True)
+        spinner = Spinner(node, self.context)
+        thread = threading.Thread(target=self._spin, args=(spinner,), name=node.get_name(), daemon=True)
         self.nodes.append(node)
-        self._executors.append(executor)
+        self._spinners.append(spinner)
         self._threads.append(thread)
         thread.start()
         return node
 
-    def _spin(self, executor: SingleThreadedExecutor) -> None:
+    def _spin(self, spinner: Spinner) -> None:
         try:
-            executor.spin()
-        except ExternalShutdownException:
-            pass
+            spinner.spin()
         except NotStartedError as error:
             self.fault = error
 
