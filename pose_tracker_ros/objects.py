@@ -95,6 +95,11 @@ class ObjectModel:
         return (self.mesh.vertices.min(axis=0) + self.mesh.vertices.max(axis=0)).astype(np.float64) / 2
 
     @cached_property
+    def extents_m(self) -> np.ndarray:
+        """Sides (3,) of that box."""
+        return np.ptp(self.mesh.vertices, axis=0).astype(np.float64)
+
+    @cached_property
     def silhouette_share(self) -> float:
         """Mean area of the silhouette from all sides, as a share of a ball's of the same diameter; of hollow objects at most.
 

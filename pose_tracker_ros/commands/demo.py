@@ -16,9 +16,10 @@ from rich.table import Table
 
 from pose_tracker_ros.commands.demo_several import run_several
 from pose_tracker_ros.commands.errors import reported_errors
+from pose_tracker_ros.commands.missed_frames import Missed, missed_frames, missed_table
 from pose_tracker_ros.commands.output_folders import check_writable
 from pose_tracker_ros.commands.overrides import parse_overrides
-from pose_tracker_ros.commands.processes import camera_process, median_and_95, use_shared_memory, watch
+from pose_tracker_ros.commands.processes import camera_process, stages_of, use_shared_memory, watch
 from pose_tracker_ros.commands.tables import print_table
 from pose_tracker_ros.configuration import load_config
 from pose_tracker_ros.evaluation import report
@@ -84,6 +85,8 @@ def show_several(names: Sequence[str], added: str, seconds: float, output: Path,
     print_table(report.summary_table(summarize_by_object(live.errors), "demo, live, over ROS 2"))
     print_table(counts_table(live.counts))
     print_table(stages_table(live.stages))
+    if live.missed:
+        print_table(missed_table(live.missed))
     report.write_errors_csv(output / "errors.csv", live.errors)
 
 
@@ -100,7 +103,7 @@ def show_one(
     config = SimulationConfig()
     frames = round(seconds * config.rate_hz)
     config = replace(config, frames=frames, blank_frames=blank_frames, blank_first_frame=round(0.85 * frames))
-    estimates, counts, stages = run_live(object_name, config, output, parameters)
+    estimates, counts, stages, missed = run_live(object_name, config, output, parameters)
 
     sequence = simulate(model, config)
     # Frames that were overtaken are counted as dropped; without a pose for a processed one nothing is left out.
@@ -110,6 +113,8 @@ def show_one(
     print_table(report.summary_table([summarize([live], "live, over ROS 2")], "demo"))
     print_table(counts_table(counts))
     print_table(stages_table(stages))
+    if missed:
+        print_table(missed_table(missed))
     if compared is not None:
         compare_parts(model, simulate(model, replace(config, speed_mm=FAST_MM, speed_deg=FAST_DEG)), compared)
     write_trajectory(output / "trajectory.csv", estimates)
@@ -122,11 +127,13 @@ def show_one(
 
 
 class Live(NamedTuple):
-    """What a subscriber of /object_pose received, numbers of frames, and times of stages as median / 95 % in ms."""
+    """What a subscriber of /object_pose received, numbers of frames, times of stages as median / 95 % in ms, and frames that were
+    overtaken."""
 
     estimates: list[PoseEstimate]
     counts: dict[str, int]
     stages: dict[str, str]
+    missed: list[Missed]
 
 
 def run_live(object_name: str, config: SimulationConfig, folder: Path, parameters: Mapping[str, Any]) -> Live:
@@ -146,12 +153,9 @@ def run_live(object_name: str, config: SimulationConfig, folder: Path, parameter
         listener = group.start(partial(DemoListener, CAMERA))
         with camera_process(_camera_parameters(object_name, config), folder, CAMERA) as camera:
             watch(camera, listener, config.frames, console)
-        stages = {
-            "camera (stamp to images out)": median_and_95(listener.camera_ms),
-            **listener.stages,
-            "stamp to listener": median_and_95(listener.latency_ms.values()),
-        }
+        stages = stages_of(listener)
         counts = {"published": len(listener.published), **tracker.frame_counts(), "poses received": len(listener.poses)}
+        overtaken = tracker.overtaken_frames()
     estimates = [
         PoseEstimate(
             number / config.rate_hz,
@@ -161,7 +165,8 @@ def run_live(object_name: str, config: SimulationConfig, folder: Path, parameter
         )
         for number, stamp in enumerate(listener.published)
     ]
-    return Live(estimates, counts, stages)
+    others = set(listener.published) - {one.stamp for one in overtaken}
+    return Live(estimates, counts, stages, missed_frames(listener.published, others, overtaken, []))
 
 
 def _camera_parameters(object_name: str, config: SimulationConfig) -> dict[str, Any]:

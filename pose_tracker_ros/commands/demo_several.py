@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.console import Console
 
-from pose_tracker_ros.commands.processes import camera_process, ended, median_and_95, watch
+from pose_tracker_ros.commands.missed_frames import Meanwhile, Missed, missed_frames
+from pose_tracker_ros.commands.processes import camera_process, ended, stages_of, watch
 from pose_tracker_ros.evaluation.benchmark_objects import benchmark_objects
 from pose_tracker_ros.evaluation.frozen_sets import ANGLE_DEG, OFFSET_M
 from pose_tracker_ros.evaluation.named_scenes import open_scene_config
@@ -40,11 +41,13 @@ ADDED_AFTER = 0.4
 
 
 class LiveObjects(NamedTuple):
-    """What came of a run: errors of each object from its first pose on, numbers of frames, and times as median / 95 % in ms."""
+    """What came of a run: errors of each object from its first pose on, numbers of frames, times as median / 95 % in ms, and
+    frames that were not processed."""
 
     errors: list[TrackErrors]
     counts: dict[str, int]
     stages: dict[str, str]
+    missed: list[Missed]
 
 
 def scene_of(names: Sequence[str], frames: int, rate_hz: float) -> SceneConfig:
@@ -83,11 +86,13 @@ def run_several(
             _initializer(added, folders.get(added, ""), listener),
             camera_process(_camera_parameters(folder, names[0], frames), folder, CAMERA) as camera,
         ):
-            adding = partial(_add_at, listener, [folders[name] for name in everything], round(ADDED_AFTER * frames))
+            adding = partial(_added, listener, added, [folders[name] for name in everything], round(ADDED_AFTER * frames))
             watch(camera, listener, frames, console, adding if added else None)
         counts = {"published": len(listener.published), **tracker.frame_counts()}
-        stages = {**listener.stages, "stamp to listener": median_and_95(listener.latency_ms.values())}
-    return LiveObjects([_errors(name, sequence, listener) for name in everything], counts, stages)
+        stages = stages_of(listener)
+        overtaken = tracker.overtaken_frames()
+    missed = missed_frames(listener.published, listener.latency_ms, overtaken, _happenings(listener, names, added))
+    return LiveObjects([_errors(name, sequence, listener) for name in everything], counts, stages, missed)
 
 
 def _folder_of(name: str, made: Path) -> Path:
@@ -129,12 +134,30 @@ def _initializer(name: str, folder: str, listener: SeveralListener) -> Iterator[
         yield
 
 
-def _add_at(listener: SeveralListener, folders: Sequence[str], number: int) -> bool:
-    """Have the tracker follow these objects, and the initializer find the last by its mask, once a frame was played."""
+def _added(listener: SeveralListener, name: str, folders: Sequence[str], number: int) -> bool:
+    """Have the tracker follow these objects, and the initializer find the last by its mask, once a frame was played; whether it was found.
+
+    Then the initializer rests: while it is active it takes in every image.
+    """
     if len(listener.published) < number:
         return False
-    listener.add(folders)
+    if listener.added_at is None:
+        listener.add(folders)
+    if not listener.poses_of.get(name):
+        return False
+    listener.rest_initializer()
     return True
+
+
+def _happenings(listener: SeveralListener, names: Sequence[str], added: str) -> list[Meanwhile]:
+    """Each object from when the tracker was asked to follow it to its first pose."""
+    asked = dict.fromkeys(names, 0) | ({added: listener.added_at or 0} if added else {})
+    last = len(listener.published) - 1
+    numbers = {stamp: number for number, stamp in enumerate(listener.published)}
+    return [
+        Meanwhile(f"{name} is added", first, min((numbers.get(stamp, last) for stamp in listener.poses_of[name]), default=last))
+        for name, first in asked.items()
+    ]
 
 
 def _errors(name: str, sequence: SceneSequence, listener: SeveralListener) -> TrackErrors:

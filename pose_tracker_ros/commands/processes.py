@@ -83,6 +83,15 @@ def watch(
     time.sleep(SETTLE_S)
 
 
+def stages_of(listener: DemoListener) -> dict[str, str]:
+    """Times from the camera to the listener, as median / 95 % in ms."""
+    return {
+        "camera (stamp to images out)": median_and_95(listener.camera_ms),
+        **listener.stages,
+        "stamp to listener": median_and_95(listener.latency_ms.values()),
+    }
+
+
 def median_and_95(times_ms: Collection[float]) -> str:
     """Median and 95 % of times."""
     if not times_ms:

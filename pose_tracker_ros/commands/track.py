@@ -74,7 +74,7 @@ def track(
         name_object(frames, name, certain=mesh is not None or truth_name is not None)
         first = _first_pose(frames, name, initial_pose)
         first = perturbed(model, first, offset_m, angle_deg)
-        remark = remark_on_frame(next(iter(frames)), model, first, tracker_config)
+        remark = remark_on_frame(next(iter(frames)), tracker, model.name, first)
         if remark:
             print_warning(remark)
         check_writable(output)

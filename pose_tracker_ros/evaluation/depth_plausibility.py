@@ -9,8 +9,7 @@ from pose_tracker_ros.camera import PinholeCamera
 from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.geometry import invert
 from pose_tracker_ros.objects import ObjectModel
-from pose_tracker_ros.rendering import create_renderer
-from pose_tracker_ros.tracking import TrackerConfig
+from pose_tracker_ros.tracking import Tracker
 
 FEWEST_PIXELS = 30
 # Of the object's place, the share of depth outside the limits that is worth a word.
@@ -28,14 +27,15 @@ UNEXPLAINED = 0.5
 FACTOR_OF_OUTLINE = 2.2
 
 
-def remark_on_frame(frame: Frame, model: ObjectModel, camera_T_object: np.ndarray, config: TrackerConfig) -> str | None:
-    """:func:`remark_at_pose` of a frame, with what the tracker's options do to its depth, for a first pose (4, 4)."""
+def remark_on_frame(frame: Frame, tracker: Tracker, name: str, camera_T_object: np.ndarray) -> str | None:
+    """:func:`remark_at_pose` of a frame, with what the tracker's options do to its depth, for the first pose (4, 4) of an object."""
+    config = tracker.config
     if config.depth == "none":
         return None
     registered = frame.registered
     camera = frame.camera if registered else frame.depth_camera
     pose = camera_T_object if registered else invert(frame.color_T_depth) @ camera_T_object
-    expected = create_renderer("raster", model.mesh).render(camera, pose).depth
+    expected = tracker.render(name, camera, pose).depth
     return remark_at_pose(frame.depth, expected, (config.min_depth_m, config.max_depth_m), "first pose")
 
 

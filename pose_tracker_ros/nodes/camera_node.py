@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from geometry_msgs.msg import Pose
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Bool, Float32MultiArray, Header, UInt32
@@ -211,12 +212,13 @@ class CameraNode(OverridableQuality, Node):
         self._depth.publish(depth)
         self._color.publish(color)
         self._publishing_s.append(time.perf_counter() - begin)
+        truth = dict(zip(frame.truth, messages.pose_messages(np.array([*frame.truth.values()]).reshape(-1, 4, 4))))
         for name, topics in self._topics.items():
             for one in topics:
                 one.publish_mask(frame.masks.get(name), number, header)
-                if name in frame.truth:
-                    one.publish_truth(frame.truth[name], header)
-        self._publish_transforms(frame, header)
+                if name in truth:
+                    one.publish_truth(truth[name], header)
+        self._publish_transforms(frame, truth, header)
 
     def _publish_first_poses(self, frame: ReadyFrame, header: Header) -> None:
         """Once for every object, with the first frame in which its pose is known."""
@@ -234,10 +236,8 @@ class CameraNode(OverridableQuality, Node):
         if detections:
             self._first_poses.publish(Detection3DArray(header=header, detections=detections))
 
-    def _publish_transforms(self, frame: ReadyFrame, header: Header) -> None:
-        transforms = [
-            messages.transform_stamped(truth, header, f"{self._names[name]}_truth") for name, truth in frame.truth.items()
-        ]
+    def _publish_transforms(self, frame: ReadyFrame, truth: Mapping[str, Pose], header: Header) -> None:
+        transforms = [messages.transform_stamped(pose, header, f"{self._names[name]}_truth") for name, pose in truth.items()]
         if self._options.world_frame and frame.world_T_camera is not None:
             in_world = Header(stamp=header.stamp, frame_id=self._options.world_frame)
             transforms.append(messages.transform_stamped(frame.world_T_camera, in_world, self._options.frame_id))

@@ -19,7 +19,7 @@ from rclpy.parameter import Parameter
 from std_msgs.msg import Bool, Float32MultiArray, UInt32
 from vision_msgs.msg import Detection3DArray
 
-from pose_tracker_ros.nodes.messages import pose_from_message
+from pose_tracker_ros.nodes.messages import nanoseconds, pose_from_message
 from pose_tracker_ros.nodes.object_topics import LATCHED, LATCHED_OF_EACH
 
 ANSWER_S = 60.0
@@ -54,12 +54,12 @@ class DemoListener(Node):
         self.create_subscription(Bool, f"{camera}/camera/finished", lambda _: self.finished.set(), LATCHED)
 
     def _on_pose(self, message: PoseStamped) -> None:
-        stamp = _nanoseconds(message)
+        stamp = nanoseconds(message.header.stamp)
         self.latency_ms[stamp] = (self.get_clock().now().nanoseconds - stamp) * 1e-6
         self.poses[stamp] = pose_from_message(message.pose)
 
     def _on_truth(self, message: PoseStamped) -> None:
-        self.published.append(_nanoseconds(message))
+        self.published.append(nanoseconds(message.header.stamp))
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         values = {one.key: one.value for status in message.status for one in status.values}
@@ -75,13 +75,15 @@ class DemoListener(Node):
 class SeveralListener(DemoListener):
     """Also tells a tracker of several objects what it has to know, and keeps the poses (4, 4) of all of them.
 
-    poses_of: by name, then by stamp; latency_ms: of every frame that the tracker has processed.
+    poses_of: by name, then by stamp; latency_ms: of every frame that the tracker has processed; added_at: number of the frame
+    before which one more object was asked for, None before that.
     """
 
     def __init__(self, camera: str, told: Collection[str], **options: object) -> None:
         """``camera``: namespace of the camera node; ``told``: objects whose first poses the tracker is told."""
         super().__init__(camera, **options)
         self.poses_of: dict[str, dict[int, np.ndarray]] = defaultdict(dict)
+        self.added_at: int | None = None
         self._told = frozenset(told)
         self._first_poses = self.create_publisher(Detection3DArray, "tracker/initial_poses", LATCHED_OF_EACH)
         self._parameter_client = self.create_client(SetParameters, "tracker/set_parameters")
@@ -98,12 +100,17 @@ class SeveralListener(DemoListener):
 
     def add(self, objects: Sequence[str]) -> None:
         """Have the tracker follow these objects, and the initializer find its own; raises OSError without an answer."""
+        self.added_at = len(self.published)
         request = SetParameters.Request(parameters=[Parameter("objects", value=list(objects)).to_parameter_msg()])
         answer = _called(self._parameter_client, request).results[0]
         if not answer.successful:
             raise OSError(f"the tracker does not follow these objects: {answer.reason}")
         if not self._change(Transition.TRANSITION_ACTIVATE):
             raise OSError("the initializer cannot be activated; see its message above")
+
+    def rest_initializer(self) -> None:
+        """Have the initializer listen no more; raises OSError when it does not answer."""
+        self._change(Transition.TRANSITION_DEACTIVATE)
 
     def _change(self, transition: int) -> bool:
         return _called(self._lifecycle, ChangeState.Request(transition=Transition(id=transition))).success
@@ -113,7 +120,7 @@ class SeveralListener(DemoListener):
         self._first_poses.publish(Detection3DArray(header=message.header, detections=detections))
 
     def _on_detections(self, message: Detection3DArray) -> None:
-        stamp = _nanoseconds(message)
+        stamp = nanoseconds(message.header.stamp)
         self.latency_ms[stamp] = (self.get_clock().now().nanoseconds - stamp) * 1e-6
         for one in message.detections:
             self.poses_of[one.id][stamp] = pose_from_message(one.results[0].pose.pose)
@@ -128,7 +135,3 @@ def _called(client: Client, request: Any) -> Any:
         if answered.wait(ANSWER_S):
             return answer.result()
     raise OSError(f"expected an answer of {client.srv_name} within {ANSWER_S:.0f} s, got none")
-
-
-def _nanoseconds(message: PoseStamped | Detection3DArray) -> int:
-    return message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec

@@ -6,11 +6,11 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 from builtin_interfaces.msg import Time
-from geometry_msgs.msg import PoseStamped
+from geometry_msgs.msg import Pose, PoseStamped
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection3D, Detection3DArray, ObjectHypothesisWithPose
 
-from pose_tracker_ros.geometry import make_pose
+from pose_tracker_ros.geometry import transform_points
 from pose_tracker_ros.nodes import messages
 from pose_tracker_ros.objects import ObjectModel, kind_of
 
@@ -22,22 +22,25 @@ def detection(
     header: Header,
     score: float,
     covariance: np.ndarray | None = None,
+    pose: Pose | None = None,
 ) -> Detection3D:
     """An object at a pose (4, 4): id its name, class its kind, and the box of its mesh, which stands in the object's axes.
 
-    Without a model there is no box. score: 0..1; covariance: (6, 6), see ``messages.pose_with_covariance``.
+    Without a model there is no box. score: 0..1; covariance: (6, 6), see ``messages.pose_with_covariance``; pose: the message of
+    camera_T_object, where it is made already.
     """
     result = ObjectHypothesisWithPose()
     result.hypothesis.class_id, result.hypothesis.score = kind_of(name), float(score)
-    result.pose.pose = messages.pose_message(camera_T_object)
+    result.pose.pose = messages.pose_message(camera_T_object) if pose is None else pose
     if covariance is not None:
-        result.pose.covariance = covariance.ravel().tolist()
+        result.pose.covariance = covariance.ravel()
     found = Detection3D(header=header, results=[result], id=name)
     if model is None:
         return found
-    found.bbox.center = messages.pose_message(camera_T_object @ make_pose(np.eye(3), model.center_m))
-    size = found.bbox.size
-    size.x, size.y, size.z = map(float, np.ptp(model.mesh.vertices, axis=0))
+    box, middle = found.bbox, transform_points(camera_T_object, model.center_m[None])[0]
+    box.center.position.x, box.center.position.y, box.center.position.z = middle.tolist()
+    box.center.orientation = result.pose.pose.orientation
+    box.size.x, box.size.y, box.size.z = model.extents_m.tolist()
     return found
 
 

@@ -39,6 +39,8 @@ from pose_tracker_ros.nodes.searched_objects import MaskSource, SearchedObject, 
 IDENTITIES = ("objects", "mask_labels", "detection_classes")
 # Images come sooner than that after a mask that was made of them.
 LONGEST_AHEAD_S = 1.0
+# A search takes both cores of a small computer for half a second, in which what is tracked must not be lost.
+NICENESS = 10
 # A latched mask of long ago has no images any more, so that only new ones are asked for.
 MASKS = QoSProfile(depth=1)
 
@@ -103,7 +105,7 @@ class InitializerNode(ManagedNode):
         """Listen to camera and masks."""
         self._requested = not self._options.on_request
         self._listening = Entities(self)
-        self._worker = NewestFirstWorker(self._answer, "initializing")
+        self._worker = NewestFirstWorker(self._answer, "initializing", NICENESS)
         self._frames = CameraSubscriber(self, self._options.images, self._on_images, "required").maker
         self.create_subscription(Image, "~/mask", self._on_mask, MASKS)
         self.create_subscription(Detection2DArray, "~/detections", self._on_mask, MASKS)

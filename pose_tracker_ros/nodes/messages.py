@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from builtin_interfaces.msg import Time
 from cv_bridge import CvBridge
-from geometry_msgs.msg import Pose, PoseStamped, PoseWithCovarianceStamped, TransformStamped
+from geometry_msgs.msg import Point, Pose, PoseStamped, PoseWithCovarianceStamped, Quaternion, TransformStamped
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
@@ -19,6 +19,11 @@ from pose_tracker_ros.geometry import is_pose, make_pose, matrix_from_quaternion
 def seconds(stamp: Time) -> float:
     """A stamp in seconds."""
     return stamp.sec + stamp.nanosec * 1e-9
+
+
+def nanoseconds(stamp: Time) -> int:
+    """A stamp in nanoseconds."""
+    return stamp.sec * 1_000_000_000 + stamp.nanosec
 
 
 def image_message(pixels: np.ndarray, encoding: str, header: Header) -> Image:
@@ -75,14 +80,18 @@ def comparable(score: float) -> float:
     return -math.inf if math.isnan(score) else score
 
 
-def pose_message(a_T_b: np.ndarray) -> Pose:
-    """Pose of a transform (4, 4)."""
-    message = Pose()
-    message.position.x, message.position.y, message.position.z = (float(value) for value in a_T_b[:3, 3])
-    quaternion = quaternion_from_matrix(a_T_b[:3, :3])
-    orientation = message.orientation
-    orientation.x, orientation.y, orientation.z, orientation.w = (float(value) for value in quaternion)
-    return message
+def pose_messages(a_T_b: np.ndarray) -> list[Pose]:
+    """Poses of transforms (N, 4, 4); of all together it takes as long as of one."""
+    quaternions = quaternion_from_matrix(a_T_b[:, :3, :3]).tolist() if len(a_T_b) else []
+    return [
+        Pose(position=Point(x=x, y=y, z=z), orientation=Quaternion(x=qx, y=qy, z=qz, w=qw))
+        for (x, y, z), (qx, qy, qz, qw) in zip(a_T_b[:, :3, 3].tolist(), quaternions)
+    ]
+
+
+def pose_message(a_T_b: np.ndarray | Pose) -> Pose:
+    """Pose of a transform (4, 4), itself where it is one."""
+    return a_T_b if isinstance(a_T_b, Pose) else pose_messages(np.asarray(a_T_b, np.float64)[None])[0]
 
 
 def pose_from_message(message: Pose) -> np.ndarray:
@@ -95,23 +104,23 @@ def pose_from_message(message: Pose) -> np.ndarray:
     return make_pose(matrix_from_quaternion(quaternion), position)
 
 
-def pose_stamped(camera_T_object: np.ndarray, header: Header) -> PoseStamped:
-    """PoseStamped with the header of the image the pose was computed from."""
+def pose_stamped(camera_T_object: np.ndarray | Pose, header: Header) -> PoseStamped:
+    """PoseStamped of a transform (4, 4) or of its pose, with the header of the image the pose was computed from."""
     return PoseStamped(header=header, pose=pose_message(camera_T_object))
 
 
 def pose_with_covariance(
-    camera_T_object: np.ndarray, covariance: np.ndarray, header: Header
+    camera_T_object: np.ndarray | Pose, covariance: np.ndarray, header: Header
 ) -> PoseWithCovarianceStamped:
     """The pose with its covariance (6, 6): x, y, z, rotation about x, y, z, in camera axes."""
     message = PoseWithCovarianceStamped(header=header)
     message.pose.pose = pose_message(camera_T_object)
-    message.pose.covariance = covariance.ravel().tolist()
+    message.pose.covariance = covariance.ravel()
     return message
 
 
-def transform_stamped(parent_T_child: np.ndarray, header: Header, child_frame: str) -> TransformStamped:
-    """Transform from the header's frame to a child frame."""
+def transform_stamped(parent_T_child: np.ndarray | Pose, header: Header, child_frame: str) -> TransformStamped:
+    """Transform (4, 4), or its pose, from the header's frame to a child frame."""
     pose = pose_message(parent_T_child)
     message = TransformStamped(header=header, child_frame_id=child_frame)
     message.transform.rotation = pose.orientation

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -10,8 +12,10 @@ from typing import Any
 class NewestFirstWorker:
     """Calls ``work`` in its own thread with the newest item; items that are overtaken are dropped and counted."""
 
-    def __init__(self, work: Callable[[Any], None], name: str) -> None:
+    def __init__(self, work: Callable[[Any], None], name: str, niceness: int = 0) -> None:
+        """``niceness``: by how much its thread, and those that it starts, go after others; on Linux."""
         self.dropped = 0
+        self._niceness = niceness
         self._work = work
         self._item: Any = None
         self._condition = threading.Condition()
@@ -19,13 +23,19 @@ class NewestFirstWorker:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    def put(self, item: Any) -> None:
-        """Offer an item; returns at once."""
+    @property
+    def is_behind(self) -> bool:
+        """Whether an item waits."""
+        return self._item is not None
+
+    def put(self, item: Any) -> Any:
+        """Offer an item; returns at once, with the item that it overtakes, or None."""
         with self._condition:
-            if self._item is not None:
+            overtaken, self._item = self._item, item
+            if overtaken is not None:
                 self.dropped += 1
-            self._item = item
             self._condition.notify()
+        return overtaken
 
     def clear(self) -> None:
         """Forget the item that waits."""
@@ -40,6 +50,9 @@ class NewestFirstWorker:
         self._thread.join(timeout=5.0)
 
     def _run(self) -> None:
+        if self._niceness and sys.platform == "linux":
+            own = threading.get_native_id()
+            os.setpriority(os.PRIO_PROCESS, own, os.getpriority(os.PRIO_PROCESS, own) + self._niceness)
         while True:
             with self._condition:
                 self._condition.wait_for(lambda: self._item is not None or not self._running)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
+from geometry_msgs.msg import Pose, PoseStamped, PoseWithCovarianceStamped
 from rclpy.node import Node
 from std_msgs.msg import Header, String
 from visualization_msgs.msg import Marker
@@ -32,15 +32,15 @@ class PoseTopics:
         self._markers = node.create_publisher(Marker, f"{prefix}marker", LATCHED)
         self._states = node.create_publisher(String, f"{prefix}state", LATCHED)
 
-    def publish_pose(self, camera_T_object: np.ndarray, covariance: np.ndarray, header: Header) -> None:
-        """A pose (4, 4) and its covariance (6, 6) under the header of its image."""
+    def publish_pose(self, camera_T_object: Pose, covariance: np.ndarray, header: Header) -> None:
+        """A pose and its covariance (6, 6) under the header of its image."""
         if self._poses.get_subscription_count():
             self._poses.publish(messages.pose_stamped(camera_T_object, header))
         if self._covariances.get_subscription_count():
             self._covariances.publish(messages.pose_with_covariance(camera_T_object, covariance, header))
 
-    def publish_fixed_pose(self, fixed_T_object: np.ndarray, header: Header) -> None:
-        """A pose (4, 4) in the frame of a header."""
+    def publish_fixed_pose(self, fixed_T_object: Pose, header: Header) -> None:
+        """A pose in the frame of a header."""
         if self._fixed_poses.get_subscription_count():
             self._fixed_poses.publish(messages.pose_stamped(fixed_T_object, header))
 
@@ -61,7 +61,7 @@ class PoseTopics:
 class ObjectPublisher:
     """Publishes results of one object on its topics; its state, latched, when that or the reason changes.
 
-    frame: TF frame of the object; state, reason, result: what was published last.
+    frame: TF frame of the object; state, reason, result, pose: what was published last.
     """
 
     def __init__(self, frame: str, marker: Marker | None, topics: PoseTopics) -> None:
@@ -69,6 +69,7 @@ class ObjectPublisher:
         self.frame, self.marker = frame, marker
         self.state, self.reason = TrackState.UNINITIALISED, ""
         self.result: TrackResult | None = None
+        self.pose: Pose | None = None
         self._own = topics
         self._topics = [topics]
 
@@ -77,16 +78,16 @@ class ObjectPublisher:
         """Whether there is a pose to act on."""
         return self.result is not None and self.state in STATES_WITH_POSE
 
-    def publish(self, result: TrackResult, header: Header) -> None:
-        """One frame's result, under the header of its image."""
-        self.result = result
+    def publish(self, result: TrackResult, pose: Pose, header: Header) -> None:
+        """One frame's result and the message of its pose, under the header of its image."""
+        self.result, self.pose = result, pose
         self._publish_state(result.state, result.reason)
         if self.has_pose:
             for topics in self._topics:
-                topics.publish_pose(result.camera_T_object, result.covariance, header)
+                topics.publish_pose(pose, result.covariance, header)
 
-    def publish_fixed(self, fixed_T_object: np.ndarray, header: Header) -> None:
-        """The pose (4, 4) in the fixed frame of a header."""
+    def publish_fixed(self, fixed_T_object: Pose, header: Header) -> None:
+        """The pose in the fixed frame of a header."""
         for topics in self._topics:
             topics.publish_fixed_pose(fixed_T_object, header)
 

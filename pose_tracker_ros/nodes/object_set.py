@@ -71,7 +71,7 @@ class ObjectSet:
         self.tracker = Tracker.load(models, config, weights)
         self._first_topics = PoseTopics(node, "object_pose", "~/")
         for one, model in zip(wanted, models):
-            self._add(one, model)
+            self._add(one, model, self._topics_of(one))
         self._loader = NewestFirstWorker(self._load_missing, "loading")
 
     def __getitem__(self, name: str) -> FollowedObject:
@@ -118,11 +118,13 @@ class ObjectSet:
                 self.failures[one.name] = text
                 self._node.get_logger().error(f"{one.name!r} is not followed: {text}")
                 continue
+            topics = self._topics_of(one)
             with self._lock:
                 if one not in self._wanted:
+                    topics.close()
                     continue
                 self.tracker.adopt(loaded)
-                self._add(one, model)
+                self._add(one, model, topics)
             self._node.get_logger().info(f"{one.name!r} is followed, too, as soon as there is a first pose")
 
     def _load_model(self, named: NamedObject) -> ObjectModel:
@@ -132,15 +134,17 @@ class ObjectSet:
             self._node.get_logger().warning(f"the mesh of {named.name!r}: {note}")
         return model
 
-    def _add(self, named: NamedObject, model: ObjectModel) -> None:
+    def _topics_of(self, named: NamedObject) -> PoseTopics:
+        """Made before the lock is taken, since that takes longer than a frame."""
+        return PoseTopics(self._node, f"~/{named.topic}/pose", f"~/{named.topic}/")
+
+    def _add(self, named: NamedObject, model: ObjectModel, topics: PoseTopics) -> None:
         is_first = named.name == self._first_name
         frame = (self._first.frame if is_first else "") or named.name
         mesh = (self._first.mesh_path, self._first.mesh_unit) if is_first else ()
-        prefix = f"~/{named.topic}/"
-        topics = PoseTopics(self._node, f"{prefix}pose", prefix)
         publisher = ObjectPublisher(frame, mesh_marker(model, frame, *mesh), topics)
         self._objects[named.name] = FollowedObject(named, model, publisher)
-        self._resets[named.name] = self._node.create_service(Trigger, f"{prefix}reset", self._reset_of(named.name))
+        self._resets[named.name] = self._node.create_service(Trigger, f"~/{named.topic}/reset", self._reset_of(named.name))
         self._connect_first()
         publisher.publish_forgotten("waiting for a first pose")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import numpy as np
-from geometry_msgs.msg import PoseStamped
+from geometry_msgs.msg import Pose, PoseStamped
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import Image
@@ -37,9 +37,10 @@ class ObjectTopics:
         """The pose (4, 4) from which to start."""
         self._first_pose.publish(messages.pose_stamped(camera_T_object, header))
 
-    def publish_truth(self, camera_T_object: np.ndarray, header: Header) -> None:
-        """The true pose (4, 4)."""
-        self._truth.publish(messages.pose_stamped(camera_T_object, header))
+    def publish_truth(self, camera_T_object: Pose, header: Header) -> None:
+        """The true pose, where anybody listens."""
+        if self._truth.get_subscription_count():
+            self._truth.publish(messages.pose_stamped(camera_T_object, header))
 
     def publish_mask(self, mask: np.ndarray | None, number: int, header: Header) -> None:
         """The visible mask (H, W) bool of the ``number``-th frame, where one is due and shows anything."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from dataclasses import replace
 from typing import NamedTuple
 
+import numpy as np
 from geometry_msgs.msg import PoseStamped
 from rclpy.clock import JumpHandle, JumpThreshold, TimeJump
 from rclpy.duration import Duration
@@ -16,7 +18,6 @@ from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 from vision_msgs.msg import Detection3DArray
 
-from pose_tracker_ros.evaluation.depth_plausibility import remark_on_frame
 from pose_tracker_ros.evaluation.overlay import draw_overlay
 from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.nodes import messages
@@ -31,7 +32,9 @@ from pose_tracker_ros.nodes.object_names import named_objects
 from pose_tracker_ros.nodes.object_publisher import STATES_WITH_POSE
 from pose_tracker_ros.nodes.object_set import FirstObject, FollowedObject, ObjectSet
 from pose_tracker_ros.nodes.object_transforms import ObjectTransforms
+from pose_tracker_ros.nodes.overtaken_frames import OvertakenFrames
 from pose_tracker_ros.nodes.recent_frames import FrameBuffer
+from pose_tracker_ros.nodes.starts import Starts
 from pose_tracker_ros.nodes.tracker_diagnostics import StageTimes, TrackerDiagnostics
 from pose_tracker_ros.nodes.tracker_options import TrackerOptions
 from pose_tracker_ros.nodes.transforms import Transforms
@@ -65,6 +68,7 @@ class ObjectTracking:
         first = FirstObject(options.mesh_path, options.mesh_unit, options.weights_path, options.object_frame)
         self.objects = ObjectSet(node, named, first, config, self._lock, self._reset)
         self.times = StageTimes()
+        self.overtaken = OvertakenFrames()
         self._recent = FrameBuffer(config.catch_up_s)
         self._failures = 0
         self._frames = 0
@@ -73,6 +77,7 @@ class ObjectTracking:
         self._jump_handle: JumpHandle | None = None
         self.tracker.warm_up()
         self._transforms = Transforms(node)
+        self._starts = Starts(node.get_logger(), self.objects, self._recent, self._placed)
         self._target_frame = options.target_frame
         self._placing = ObjectTransforms(
             node, self._transforms, self._target_frame, options.tf_wait_s, options.publish_tf
@@ -95,7 +100,7 @@ class ObjectTracking:
         self.camera = CameraSubscriber(
             node, options.images, self._on_frame, self.tracker.config.depth, self._transforms
         )
-        self._diagnostics = TrackerDiagnostics(node, self.objects, self.camera, self.frame_counts, self.times)
+        self._diagnostics = TrackerDiagnostics(node, self.objects, self.camera, self.frame_counts, self.times, self.overtaken)
         node.create_service(Trigger, "~/reset", self._on_reset)
         threshold = JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True)
         self._jump_handle = node.get_clock().create_jump_callback(threshold, post_callback=self._on_time_jump)
@@ -116,6 +121,7 @@ class ObjectTracking:
         self._worker.clear()
         with self._lock:
             self._recent.clear()
+            self._starts.clear()
         self._forget(self.objects.names, "deactivated")
 
     @property
@@ -169,6 +175,7 @@ class ObjectTracking:
             for name in filter(self.objects.__contains__, names):
                 if self._first_poses is not None:
                     self._first_poses.forget(name)
+                self._starts.forget(name)
                 self.tracker.stop(name)
                 self.objects[name].publisher.publish_forgotten(reason)
             self._markers.publish(self.objects.all())
@@ -178,10 +185,13 @@ class ObjectTracking:
         self._worker.clear()
         with self._lock:
             self._recent.clear()
+            self._starts.clear()
         self._forget(self.objects.names, "time jumped back; waiting for a first pose")
 
     def _on_frame(self, received: RgbdMessages) -> None:
-        self._worker.put(Arrival(received, time.perf_counter(), self._age_s(received.color.header)))
+        overtaken = self._worker.put(Arrival(received, time.perf_counter(), self._age_s(received.color.header)))
+        if overtaken is not None:
+            self.overtaken.add(messages.nanoseconds(overtaken.messages.color.header.stamp))
 
     def _age_s(self, header: Header) -> float:
         """How long ago an image was taken, by the clock that its stamp is of."""
@@ -197,14 +207,15 @@ class ObjectTracking:
             converted = time.perf_counter()
             # Published under the lock, or a reset would be followed by the state before it.
             with self._lock:
-                results = self._step(frame, header)
+                results = self._step(frame, header, begin + (self.tracker.config.frame_budget_ms * 1e-3 or math.inf))
                 stepped = time.perf_counter()
                 self._publish(results, frame, header)
             self._frames += 1
+            work = {"conversion": converted - begin, "step": stepped - converted, "publishing": time.perf_counter() - stepped}
+            self.overtaken.explain(work)
             if results:
                 stages = {"pairing": arrival.age, "image to pose": self._age_s(header)} if header.stamp.sec else {}
-                stages |= {"waiting": begin - arrival.at, "conversion": converted - begin, "step": stepped - converted}
-                self.times.add({**stages, "publishing": time.perf_counter() - stepped})
+                self.times.add({**stages, "waiting": begin - arrival.at, **work})
             if self._overlays.get_subscription_count():
                 self._drawer.put((frame, results, header))
         except Exception as error:
@@ -215,21 +226,21 @@ class ObjectTracking:
                 text = str(error) if known else f"a fault of the tracker, please report it: {error!r}"
                 self._node.get_logger().error(f"frame dropped: {text}", throttle_duration_sec=ERROR_PERIOD_S)
 
-    def _step(self, frame: Frame, header: Header) -> dict[str, TrackResult]:
+    def _step(self, frame: Frame, header: Header, until: float) -> dict[str, TrackResult]:
         """What is known of the objects after a frame; nothing of those for which no first pose was taken yet."""
+        self._starts.ask(self._first_poses.take())
         self._keep(frame)
         results = self.tracker.step(frame)
-        for name, pose in self._first_poses.take().items():
-            # It may have been given up since the pose came.
-            started = self._start(self.objects[name], pose, frame, header) if name in self.objects else None
-            if started is not None:
-                results[name] = started
-        return results
+        return results | self._starts.go_on(frame, header, until, self._worker.is_behind)
+
+    def _placed(self, pose: PoseStamped, frame: Frame, header: Header) -> np.ndarray:
+        return in_camera_frame(pose, frame, header, self._transforms, self._target_frame)
 
     def _publish(self, results: dict[str, TrackResult], frame: Frame, header: Header) -> None:
         objects = [self.objects[name] for name in self.objects.names if name in results]
-        for one in objects:
-            one.publisher.publish(results[one.named.name], header)
+        poses = messages.pose_messages(np.array([results[one.named.name].camera_T_object for one in objects]).reshape(-1, 4, 4))
+        for one, pose in zip(objects, poses):
+            one.publisher.publish(results[one.named.name], pose, header)
         self._placing.publish([one.publisher for one in objects], header, frame.world_T_camera)
         self._markers.publish(objects)
         if self._detections.get_subscription_count():
@@ -238,41 +249,10 @@ class ObjectTracking:
 
     def _keep(self, frame: Frame) -> None:
         """Frames are needed again only by first poses, so none are kept while all objects are tracked."""
-        if len(self._tracked()) == len(self.objects.names):
+        if not self._starts and len(self._tracked()) == len(self.objects.names):
             self._recent.clear()
         elif self.tracker.config.catch_up_s > 0:
             self._recent.add(frame)
-
-    def _start(self, one: FollowedObject, pending: PoseStamped, frame: Frame, header: Header) -> TrackResult | None:
-        """Start from a first pose; the result in this frame, None when it was refused."""
-        stamp = messages.seconds(pending.header.stamp)
-        frames = self._recent.since(stamp, self.tracker.config.catch_up_frames) if stamp else None
-        frames = frames or [frame]
-        age = f"{frame.stamp - stamp:.2f} s old, followed over {len(frames)} frames" if stamp else "without a stamp"
-        try:
-            pose = in_camera_frame(pending, frames[0], header, self._transforms, self._target_frame)
-            remark = remark_on_frame(frames[0], one.model, pose, self.tracker.config)
-            if remark:
-                self._node.get_logger().warning(f"first pose of {one.named.name!r}: {remark}")
-            result = self.tracker.start_checked(one.named.name, pose, frames)
-        except ValueError as error:
-            self._refuse(one, f"{error} ({age})")
-            return None
-        if result.state is not TrackState.TRACKING:
-            self._refuse(one, f"{result.reason} ({age}, score {result.score:.2f})")
-            return None
-        one.last_start = f"taken: {age}, score {result.score:.2f}"
-        self._node.get_logger().info(f"first pose of {one.named.name!r} {one.last_start}")
-        return result
-
-    def _refuse(self, one: FollowedObject, why: str) -> None:
-        """Say why a first pose was not taken; an object that is tracked stays so."""
-        one.last_start = f"refused: {why}"
-        self._node.get_logger().warning(
-            f"first pose of {one.named.name!r} {one.last_start}; is it in sight there, and are the pose's frame and stamp right?"
-        )
-        if one.publisher.state is TrackState.UNINITIALISED:
-            one.publisher.publish_forgotten(f"first pose {one.last_start}")
 
     def _draw(self, item: tuple[Frame, dict[str, TrackResult], Header]) -> None:
         frame, results, header = item
@@ -294,4 +274,5 @@ class ObjectTracking:
 
 def _detection(one: FollowedObject, header: Header) -> object:
     result = one.publisher.result
-    return detection(one.named.name, one.model, result.camera_T_object, header, result.score, result.covariance)
+    name, pose = one.named.name, one.publisher.pose
+    return detection(name, one.model, result.camera_T_object, header, result.score, result.covariance, pose)

@@ -46,16 +46,17 @@ class ObjectTransforms:
     def publish(self, objects: Sequence[ObjectPublisher], header: Header, target_T_camera: np.ndarray | None) -> None:
         """The objects of one image that have a pose."""
         seen = [one for one in objects if one.has_pose]
-        parent, parent_T_camera = header, np.eye(4)
+        parent, poses = header, [one.pose for one in seen]
         if self._target_frame:
             if target_T_camera is None:
                 return
-            parent, parent_T_camera = Header(stamp=header.stamp, frame_id=self._target_frame), target_T_camera
-            for one in seen:
-                one.publish_fixed(target_T_camera @ one.result.camera_T_object, parent)
+            parent = Header(stamp=header.stamp, frame_id=self._target_frame)
+            poses = [messages.pose_message(target_T_camera @ one.result.camera_T_object) for one in seen]
+            for one, pose in zip(seen, poses):
+                one.publish_fixed(pose, parent)
         # TF has no nameless frames; the camera's driver is warned of them where images come in.
         if self._broadcaster and seen and parent.frame_id:
-            below = [one for one in seen if one.frame != parent.frame_id]
+            below = [(one, pose) for one, pose in zip(seen, poses) if one.frame != parent.frame_id]
             if len(below) < len(seen):
                 self._node.get_logger().warning(
                     f"an object has the frame {parent.frame_id!r}, below which objects are published: it is left out of TF; give "
@@ -65,5 +66,5 @@ class ObjectTransforms:
             if not below:
                 return
             self._broadcaster.sendTransform(
-                [messages.transform_stamped(parent_T_camera @ one.result.camera_T_object, parent, one.frame) for one in below]
+                [messages.transform_stamped(pose, parent, one.frame) for one, pose in below]
             )

@@ -13,6 +13,7 @@ from rclpy.node import Node
 
 from pose_tracker_ros.nodes.camera_subscriber import CameraSubscriber
 from pose_tracker_ros.nodes.object_set import FollowedObject, ObjectSet
+from pose_tracker_ros.nodes.overtaken_frames import OvertakenFrames
 from pose_tracker_ros.tracking import TrackResult, TrackState
 
 KEPT_FRAMES = 300
@@ -61,9 +62,10 @@ class TrackerDiagnostics:
         camera: CameraSubscriber,
         frame_counts: Callable[[], Mapping[str, int]],
         times: StageTimes,
+        overtaken: OvertakenFrames,
     ) -> None:
         self._node, self._objects, self._camera = node, objects, camera
-        self._frame_counts, self._times = frame_counts, times
+        self._frame_counts, self._times, self._overtaken = frame_counts, times, overtaken
         self._last_frames, self._last_report = 0, time.monotonic()
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
         node.create_timer(PERIOD_S, self._publish, clock=Clock(clock_type=ClockType.STEADY_TIME))
@@ -84,13 +86,14 @@ class TrackerDiagnostics:
         self._publisher.publish(message)
 
     def _of_frames(self, name: str, rate: float, counts: Mapping[str, int], missing: str | None) -> DiagnosticStatus:
-        tracker = self._objects.tracker
+        tracker, overtaken = self._objects.tracker, self._overtaken.all()
         values = {
             "objects": ", ".join(self._objects.names),
             "network": tracker.config.network,
             "device": tracker.device,
             "frame rate (Hz)": f"{rate:.1f}",
             **{f"frames {kind}": counts[kind] for kind in ("processed", "dropped", "failed")},
+            **({"last frame dropped, since": str(overtaken[-1])} if overtaken else {}),
             **{f"received {kind}": count for kind, count in self._camera.received.items()},
             **self._times.values(),
         }

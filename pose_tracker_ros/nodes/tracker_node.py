@@ -16,6 +16,7 @@ from pose_tracker_ros.nodes.tracker_options import TrackerOptions
 
 if TYPE_CHECKING:
     from pose_tracker_ros.nodes.object_tracking import ObjectTracking
+    from pose_tracker_ros.nodes.overtaken_frames import Overtaken
 
 Answer = TransitionCallbackReturn
 
@@ -48,6 +49,10 @@ class TrackerNode(ManagedNode):
     def frame_counts(self) -> dict[str, int]:
         """Frames that came, pairs or colour alone, were processed, overtaken by newer ones, or failed."""
         return {} if self.tracking is None else self.tracking.frame_counts()
+
+    def overtaken_frames(self) -> list[Overtaken]:
+        """The last frames that were not processed, and what the tracker was busy with."""
+        return [] if self.tracking is None else self.tracking.overtaken.all()
 
     def destroy_node(self) -> None:
         """Stop the threads, then the node."""

@@ -148,17 +148,27 @@ class Tracker:
         """
         if not frames:
             raise ValueError("expected at least one frame to start in, got none")
-        before, self._tracks = self._tracks, {}
-        try:
-            self.start(name, camera_T_object, frames[0].stamp)
-            for frame in frames:
-                result = self._step(frame, budget_ms=0.0)[name]
-            if self._searcher.is_taken(name, result.camera_T_object, self._searcher.taken_by_others(name, before)):
-                result = replace(result, state=TrackState.SEARCHING, reason="another of its kind is tracked there")
-            if result.state is TrackState.TRACKING:
-                before = {**before, **self._tracks}
-        finally:
-            self._tracks = before
+        alone = self.starting(name, camera_T_object, frames[0].stamp)
+        for frame in frames:
+            result = alone.step(frame, budget_ms=0.0)[name]
+        return self.take_over(alone, name, result)
+
+    def starting(self, name: str, camera_T_object: np.ndarray, stamp: float | None = None) -> Tracker:
+        """One that is forked from this and follows an object alone, from a pose (4, 4), until it is taken over; raises as ``start``."""
+        alone = self.forked()
+        alone._tracks = {}
+        alone.start(name, camera_T_object, stamp)
+        return alone
+
+    def take_over(self, alone: Tracker, name: str, result: TrackResult) -> TrackResult:
+        """Follow an object from where another one, that was ``starting``, has it, by its last result, if that one is sure of it.
+
+        Where it is not, or where another object of the kind is tracked there, nothing changes, and the state of the result is not TRACKING.
+        """
+        if self._searcher.is_taken(name, result.camera_T_object, self._searcher.taken_by_others(name, self._tracks)):
+            return replace(result, state=TrackState.SEARCHING, reason="another of its kind is tracked there")
+        if result.state is TrackState.TRACKING:
+            self._tracks[name] = alone._tracks[name]
         return result
 
     def stop(self, name: str) -> None:
@@ -192,12 +202,10 @@ class Tracker:
         """An object in a full image, for overlays."""
         return self._estimator.renderers[name].render(camera, camera_T_object)
 
-    def step(self, frame: Frame) -> dict[str, TrackResult]:
-        """Every started object in the next frame."""
-        return self._step(frame, self.config.frame_budget_ms)
-
-    def _step(self, frame: Frame, budget_ms: float) -> dict[str, TrackResult]:
+    def step(self, frame: Frame, budget_ms: float | None = None) -> dict[str, TrackResult]:
+        """Every started object in the next frame; ``budget_ms``: the time of this one, 0 = without a limit, None = as configured."""
         begin = time.perf_counter()
+        budget_ms = self.config.frame_budget_ms if budget_ms is None else budget_ms
         if self.config.depth == "none":
             frame = frame.without_depth()
         self._estimator.budget.begin(budget_ms)
