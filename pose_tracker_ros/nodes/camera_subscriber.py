@@ -188,9 +188,10 @@ class CameraSubscriber:
 
     def _note_stamp(self, name: str, stamp: float) -> None:
         if stamp == self._last_stamp[name]:
+            have = "have the stamp of the image before" if stamp else "have no stamps"
             self._remark(
-                f"{name} images on {self.topics[name]} have the stamp of the image before, {stamp:.3f} s: what moves is followed "
-                "worse without times, and pairs may be wrong; let the camera's driver stamp its images"
+                f"{name} images on {self.topics[name]} {have}: what moves is followed worse without times, and pairs may be wrong; let "
+                "the camera's driver stamp its images"
             )
         self._last_stamp[name] = stamp
 

@@ -302,7 +302,7 @@ def test_images_without_times_are_followed_and_what_may_be_wrong_is_said_once(cu
         translation, rotation = pose_errors(camera.last_pose(), path(cube, 5))
         assert translation < 0.001 and np.degrees(rotation) < 0.5
         remarks = tracker.tracking.camera.remarks
-        assert sum("stamp of the image before, 0.000 s" in one for one in remarks) == 2
+        assert sum("have no stamps" in one for one in remarks) == 2
         assert sum("is of frame 'another_optical_frame'" in one for one in remarks) == 1
         with NodeGroup() as strangers:
             strangers.start(Camera, ["--ros-args", "-r", "__node:=stranger"])
