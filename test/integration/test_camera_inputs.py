@@ -322,7 +322,8 @@ def test_compressed_images_of_a_distorted_binned_camera_are_followed(cube):
     info.k = [2 * CAMERA.fx, 0.0, 2 * CAMERA.cx + 0.5, 0.0, 2 * CAMERA.fy, 2 * CAMERA.cy + 0.5, 0.0, 0.0, 1.0]
     info.p = [700.0, 0.0, 320.0, 0.0, 0.0, 700.0, 240.0, 0.0, 0.0, 0.0, 1.0, 0.0]
     parameters = {
-        "object": "cube", "network": "never", "color_transport": "compressed", "depth_transport": "compressedDepth", "camera_frame": "eye"
+        "object": "cube", "network": "never", "color_transport": "compressed", "depth_transport": "compressedDepth", "camera_frame": "eye",
+        "depth": "required",
     }  # fmt: skip
     # Near the border, where distortion is 20 px.
     aside = apply_residual(START, np.array([-0.22, -0.08, 0]), np.zeros(3), cube.center_m)

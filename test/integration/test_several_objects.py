@@ -216,6 +216,7 @@ def test_nodes_in_two_namespaces_share_nothing(models, frame):
         assert wait_until(lambda: one.answers(frame, ["/one/object_pose"]))
         for _ in range(3):
             two.send(frame)
+        assert wait_until(lambda: two.state("/two/tracker/state"))
         assert two.state("/two/tracker/state") == "uninitialised: waiting for a first pose"
 
 
