@@ -323,7 +323,7 @@ def test_compressed_images_of_a_distorted_binned_camera_are_followed(cube):
     info.p = [700.0, 0.0, 320.0, 0.0, 0.0, 700.0, 240.0, 0.0, 0.0, 0.0, 1.0, 0.0]
     parameters = {
         "object": "cube", "network": "never", "color_transport": "compressed", "depth_transport": "compressedDepth", "camera_frame": "eye",
-        "depth": "required",
+        "depth": "required", "reliable": True,
     }  # fmt: skip
     # Near the border, where distortion is 20 px.
     aside = apply_residual(START, np.array([-0.22, -0.08, 0]), np.zeros(3), cube.center_m)
