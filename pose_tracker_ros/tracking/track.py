@@ -28,6 +28,8 @@ from pose_tracker_ros.tracking.view import View
 # tells of turns.
 VAGUE_M, VAGUE_RAD = 0.03, 0.3
 VAGUE = np.diag([VAGUE_M**-2] * 3 + [VAGUE_RAD**-2] * 3)
+# Where it is expected with a larger deviation than this, diameters, an object may be out of the estimator's reach, 0.08 diameters of depth.
+VAGUE_D = 0.25
 # Frames farther apart than this, seconds, say nothing about the motion between them.
 MAX_FRAME_GAP_S = 0.5
 # The same image again is worth next to nothing, not nothing.
@@ -49,6 +51,13 @@ class Expectation(NamedTuple):
     def near(cls, camera_T_object: np.ndarray) -> Expectation:
         """Somewhere about a pose (4, 4)."""
         return cls(camera_T_object, VAGUE)
+
+    def is_vague(self, model: ObjectModel) -> bool:
+        """Whether the motion leaves open where the object is, farther than the estimator looks: it was not seen for a while."""
+        if self.motion is None:
+            return False
+        deviation_m = math.sqrt(np.linalg.eigvalsh(self.motion.pose[:3, :3])[-1])
+        return deviation_m > VAGUE_D * model.diameter_m
 
     def informed(self, motion: np.ndarray, information: np.ndarray, model: ObjectModel) -> Expectation:
         """With an opinion about the motion (6,) since the expected pose, of ``information`` (6, 6).

@@ -281,6 +281,8 @@ class Tracker:
         if log_odds >= NEEDED_LOG_ODDS + PRESENT_LOG_ODDS:
             return True
         model = self.models[name]
+        if found.expected.is_vague(model):
+            return found.seen_log_odds >= NEEDED_LOG_ODDS
         if log_odds - surprise(found, model) < PRESENT_LOG_ODDS:
             return False
         place = found.is_nearer(model) and self._estimator.evidence(frame, name, track, found.expected.camera_T_object, track.errors)
