@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+from contextlib import redirect_stderr
 
 from rclpy.context import Context
 from rclpy.executors import Executor, ExternalShutdownException, ShutdownException, SingleThreadedExecutor
@@ -46,4 +48,6 @@ def make_executor(context: Context | None = None) -> Executor:
         from rclpy.experimental.events_executor import EventsExecutor
     except ImportError:
         return SingleThreadedExecutor(context=context)
-    return EventsExecutor(context=context)
+    # It turns on Python's handler of faults, which needs a real file where standard error may be something else.
+    with redirect_stderr(sys.__stderr__):
+        return EventsExecutor(context=context)

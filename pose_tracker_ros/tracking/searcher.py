@@ -41,12 +41,10 @@ def surprise(found: Hypothesis, model: ObjectModel) -> float:
 
 
 class Standing(NamedTuple):
-    """A tracked pose beside its rivals: it, or the one that took its place, how it stands, how many other turns were tried, and whether
-    something was compared."""
+    """A tracked pose beside its rivals: it, or the one that took its place, how it stands, and whether something was compared."""
 
     best: Hypothesis
     rivalry: Rivalry
-    others_tried: int
     has_compared: bool = False
 
 
@@ -156,7 +154,7 @@ class Searcher:
             best, rivals_tried = self._compared(frame, name, track, best, first)
             if rivals_tried == RIVALS + len(self._alike[name]):
                 return SearchState(tried, found=best)
-            return SearchState(tried, candidate=best.camera_T_object, rivals_tried=rivals_tried)
+            return SearchState(tried, candidate=best.camera_T_object, compared=rivals_tried)
         known = track.camera_T_object if track.search.candidate is None else track.search.candidate
         is_same = self._is_same(name, known, best.camera_T_object)
         return SearchState(tried if is_same else 0, candidate=best.camera_T_object)
@@ -192,23 +190,15 @@ class Searcher:
     def likelier(self, frame: Frame, name: str, track: Track, found: Hypothesis, may_compare: bool) -> Standing:
         """The pose of a track, or a rival that is surely likelier, and how it stands; one rival is compared if it ``may``.
 
-        From every new side those at other turns of about the same shape that are not told yet; what is seen from all sides adds up.
-        Then, where the odds are less than a pose needs against all of its rivals, other turns, each once as long as the object is
-        tracked: odds about there would have them tried again and again.
+        Rivals are those at other turns of about the same shape that are not told yet, from every new side; what is seen from all sides
+        adds up. Other turns of the shape show at once, and were compared before the pose was believed.
         """
-        standing = Standing(found, track.rivalry or self._rivalry(name, track, found), track.search.rivals_tried - track.search.compared)
+        standing = Standing(found, track.rivalry or self._rivalry(name, track, found))
         if not self._estimator.config.search or not may_compare:
             return standing
         rivalry = standing.rivalry.seen_from(seen_side(found.camera_T_object))
         number = rivalry.next_untold
-        if number is not None:
-            return self._told(frame, name, track, standing._replace(rivalry=rivalry), number)
-        if standing.others_tried == RIVALS or found.evidence.log_odds >= NEEDED_LOG_ODDS + PRESENT_LOG_ODDS:
-            return standing
-        # Nine times as likely by what is seen of both, for the one of which more is seen has the higher likelihood of all.
-        needed = found.evidence.log_odds + PRESENT_LOG_ODDS
-        best, tried = self._compared(frame, name, track, found, standing.others_tried, 1, needed)
-        return Standing(best, self._rivalry(name, track, best) if best is not found else rivalry, tried, True)
+        return standing if number is None else self._told(frame, name, track, standing._replace(rivalry=rivalry), number)
 
     def _told(self, frame: Frame, name: str, track: Track, standing: Standing, number: int) -> Standing:
         """With the pose at a told turn of a number compared, which takes the place where it is surely likelier."""
@@ -234,22 +224,19 @@ class Searcher:
         densities = [pose_log_density(pose @ turn, track.camera_T_object, center_m) for turn in self._alike[name]]
         return Rivalry(self._alike[name][:, :3, :3], np.array(densities) - densities[:1])
 
-    def _compared(
-        self, frame: Frame, name: str, track: Track, found: Hypothesis, first: int, count: float = math.inf, needed: float = -math.inf
-    ) -> tuple[Hypothesis, int]:
-        """The best of a pose and so many of its rivals from the ``first`` on, as time allows, and how many of all were tried so far.
+    def _compared(self, frame: Frame, name: str, track: Track, found: Hypothesis, first: int) -> tuple[Hypothesis, int]:
+        """The best of a pose and its rivals from the ``first`` on, as time allows, and how many of all were tried so far.
 
-        Rivals are other turns, then those that the shape hardly tells apart; they need the log odds that are ``needed``. Of poses that
-        nothing tells from the best the one nearest to the last is aligned in its place.
+        Rivals are other turns, then those that the shape hardly tells apart. Of poses that nothing tells from the best the one nearest
+        to the last is aligned in its place.
         """
-        best = found
-        last = min(first + count, RIVALS + len(self._alike[name]))
+        best, last = found, RIVALS + len(self._alike[name])
         for number in range(first, last):
             if number > first and not self._estimator.budget.fits("hypothesis"):
                 last = number
                 break
             rival = self._near(frame, name, track, self._rival(name, found.camera_T_object, number))
-            if rival is None or not rival.evidence.is_present or rival.evidence.log_odds < needed:
+            if rival is None or not rival.evidence.is_present:
                 continue
             if turn_log_odds(rival.merit - best.merit) + self._log_density(name, track, rival) > self._log_density(name, track, best):
                 best = rival

@@ -28,8 +28,9 @@ from pose_tracker_ros.tracking.view import View
 # tells of turns.
 VAGUE_M, VAGUE_RAD = 0.03, 0.3
 VAGUE = np.diag([VAGUE_M**-2] * 3 + [VAGUE_RAD**-2] * 3)
-# Where it is expected with a larger deviation than this, diameters, an object may be out of the estimator's reach, 0.08 diameters of depth.
-VAGUE_D = 0.25
+# After frames so far apart, seconds, a motion may have left the estimator's reach, 0.08 diameters of depth: where an object is expected with a
+# larger deviation than this, diameters.
+MISSED_S, VAGUE_D = 0.2, 0.25
 # Frames farther apart than this, seconds, say nothing about the motion between them.
 MAX_FRAME_GAP_S = 0.5
 # The same image again is worth next to nothing, not nothing.
@@ -39,13 +40,14 @@ RENEWAL = 0.1
 
 
 class Expectation(NamedTuple):
-    """Where an object is expected in a frame: pose (4, 4), information (6, 6) about it, the motion that says so, and the share of
-    the image that is new evidence, see :meth:`Hypothesis.fresh_share`."""
+    """Where an object is expected in a frame: pose (4, 4), information (6, 6) about it, the motion that says so, the share of
+    the image that is new evidence, see :meth:`Hypothesis.fresh_share`, and the seconds since the frame before."""
 
     camera_T_object: np.ndarray
     information: np.ndarray
     motion: Motion | None = None
     fresh: float = 1.0
+    gap_s: float = 0.0
 
     @classmethod
     def near(cls, camera_T_object: np.ndarray) -> Expectation:
@@ -53,8 +55,8 @@ class Expectation(NamedTuple):
         return cls(camera_T_object, VAGUE)
 
     def is_vague(self, model: ObjectModel) -> bool:
-        """Whether the motion leaves open where the object is, farther than the estimator looks: it was not seen for a while."""
-        if self.motion is None:
+        """Whether frames were missed, and the motion leaves open where the object is, farther than the estimator looks."""
+        if self.motion is None or self.gap_s <= MISSED_S:
             return False
         deviation_m = math.sqrt(np.linalg.eigvalsh(self.motion.pose[:3, :3])[-1])
         return deviation_m > VAGUE_D * model.diameter_m
@@ -67,7 +69,7 @@ class Expectation(NamedTuple):
         both = self.information / self.fresh + information
         twist = np.linalg.solve(both, information @ motion)
         pose = moved_pose(self.camera_T_object, twist, model.center_m)
-        return Expectation(pose, both, self.motion)
+        return Expectation(pose, both, self.motion, gap_s=self.gap_s)
 
 
 class Hypothesis(NamedTuple):
@@ -124,17 +126,12 @@ class Hypothesis(NamedTuple):
 
 class SearchState(NamedTuple):
     """How far a search is: turns that were tried since the object was seen, the best pose (4, 4) so far while others are still
-    to be compared with it, the one that is found, and how many rivals the candidate, or else a tracked pose, was compared with."""
+    to be compared with it, the one that is found, and how many rivals the candidate was compared with."""
 
     turns: int = 0
     candidate: np.ndarray | None = None
     found: Hypothesis | None = None
-    rivals_tried: int = 0
-
-    @property
-    def compared(self) -> int:
-        """How many rivals the candidate was compared with."""
-        return 0 if self.candidate is None else self.rivals_tried
+    compared: int = 0
 
 
 @dataclass(frozen=True)
@@ -232,11 +229,9 @@ class Track:
         twist = gap * motion.velocity
         pose = moved_pose(self.camera_T_object, twist, model.center_m)
         fresh = 1.0 if self.seen is None else self.seen.fresh_share(frame, noise)
-        return Expectation(pose, inverse(motion.pose), motion, fresh)
+        return Expectation(pose, inverse(motion.pose), motion, fresh, gap)
 
-    def supported_by(
-        self, found: Hypothesis, frame: Frame, model: ObjectModel, rivalry: Rivalry | None = None, rivals_tried: int = 0
-    ) -> Track:
+    def supported_by(self, found: Hypothesis, frame: Frame, model: ObjectModel, rivalry: Rivalry | None = None) -> Track:
         """After a frame that shows the object where a hypothesis says, which stands to its rivals so; learns from it."""
         alignment, expected = found.alignment, found.expected
         of_image = expected.fresh * alignment.information - expected.information
@@ -265,7 +260,7 @@ class Track:
             stamp=frame.stamp,
             score=found.evidence.probability,
             unsupported=0,
-            search=SearchState(rivals_tried=rivals_tried),
+            search=SearchState(),
             rivalry=rivalry,
         )
 
@@ -292,7 +287,7 @@ class Track:
             stamp=frame.stamp,
             score=0.0 if evidence is None else evidence.probability,
             unsupported=unsupported,
-            search=search._replace(rivals_tried=search.compared),
+            search=search,
             rivalry=None,
         )
 

@@ -233,9 +233,9 @@ class Tracker:
             # Of what is doubted only a new track can have been settled by the search that found nothing else.
             if search.found or name not in held or (track.is_new and self._is_believed(frame, name, best, search.turns)):
                 # One rival of one object a frame: ten unsure objects would take twice their time otherwise.
-                best, rivalry, others_tried, has_compared = self._searcher.likelier(frame, name, track, best, not (search.found or is_compared))
+                best, rivalry, has_compared = self._searcher.likelier(frame, name, track, best, not (search.found or is_compared))
                 is_compared = is_compared or has_compared
-                self._tracks[name] = track.supported_by(best, frame, self.models[name], rivalry, others_tried)
+                self._tracks[name] = track.supported_by(best, frame, self.models[name], rivalry)
             else:
                 self._tracks[name] = track.unsupported_by(held[name], frame, self.config.lost_frames, search)
         seconds = {"total": time.perf_counter() - begin}
