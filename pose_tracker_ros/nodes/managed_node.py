@@ -72,6 +72,11 @@ class ManagedNode(OverridableQuality, LifecycleNode):
         self.get_logger().error(f"cannot configure: {error}")
         return TransitionCallbackReturn.FAILURE
 
+    def destroy_node(self) -> None:
+        """Also the services of the life cycle, which rclpy leaves to be heard of until Python collects the node."""
+        super().destroy_node()
+        self._state_machine = None
+
     def _release(self) -> None:
         raise NotImplementedError
 

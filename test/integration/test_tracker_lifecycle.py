@@ -123,3 +123,14 @@ def test_what_cannot_be_configured_stays_unconfigured():
         manager = group.start(Manager)
         assert not manager.step(Transition.TRANSITION_CONFIGURE)
         assert manager.state() == State.PRIMARY_STATE_UNCONFIGURED
+
+
+def test_a_destroyed_node_is_not_heard_of_before_python_collects_it():
+    with NodeGroup() as group:
+        node = group.start(TrackerNode, parameters={"autostart": False, "object": "cube", "network": "never"})
+        assert wait_until(lambda: "tracker" in node.get_node_names())
+    with NodeGroup() as group:
+        other = group.start(lambda **options: Node("other", **options))
+        assert wait_until(lambda: "other" in other.get_node_names())
+        assert wait_until(lambda: "tracker" not in other.get_node_names(), 2.0)
+    assert node is not None
