@@ -37,7 +37,7 @@ class Start:
 
     def age(self, newest: Frame) -> str:
         """For whoever reads what became of it."""
-        return f"{newest.stamp - self.stamp:.2f} s old, followed over {self.followed} frames" if self.stamp else "without a stamp"
+        return _age(self.stamp, newest, self.followed)
 
 
 class Starts:
@@ -124,8 +124,7 @@ class Starts:
                     self._logger.warning(f"first pose of {name!r}: {remark}")
                 alone = self._objects.tracker.starting(name, pose, frames[0].stamp)
             except ValueError as error:
-                age = Start(one, stamp, self._objects.tracker, deque(), len(frames)).age(frame)
-                self._refuse(one, f"{error} ({age})")
+                self._refuse(one, f"{error} ({_age(stamp, frame, followed=0)})")
                 continue
             self._current = Start(one, stamp, alone, deque(frames))
             return True
@@ -167,3 +166,7 @@ class Starts:
         )
         if one.publisher.state is TrackState.UNINITIALISED:
             one.publisher.publish_forgotten(f"first pose {one.last_start}")
+
+
+def _age(stamp: float, newest: Frame, followed: int) -> str:
+    return f"{newest.stamp - stamp:.2f} s old, followed over {followed} frames" if stamp else "without a stamp"

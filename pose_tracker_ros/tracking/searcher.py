@@ -18,7 +18,8 @@ from pose_tracker_ros.tracking.evidence import PRESENT_LOG_ODDS
 from pose_tracker_ros.tracking.factors.contour import ColorStatistics
 from pose_tracker_ros.tracking.keyframes import seen_side
 from pose_tracker_ros.tracking.paint import paint_histogram, painted_statistics
-from pose_tracker_ros.tracking.rivals import Rivalry, alike_turns, turn_log_odds
+from pose_tracker_ros.tracking.rivalry import Rivalry, turn_log_odds
+from pose_tracker_ros.tracking.rivals import alike_turns
 from pose_tracker_ros.tracking.search import BASIN_RAD, pose_log_density, search, turns
 from pose_tracker_ros.tracking.states import TrackState
 from pose_tracker_ros.tracking.track import Expectation, Hypothesis, SearchState, Track

@@ -20,7 +20,7 @@ from pose_tracker_ros.tracking.keyframes import Keyframe, with_view
 from pose_tracker_ros.tracking.motion import Motion
 from pose_tracker_ros.tracking.noise import NoiseModel
 from pose_tracker_ros.tracking.observation import Observation, changed_since
-from pose_tracker_ros.tracking.rivals import Rivalry
+from pose_tracker_ros.tracking.rivalry import Rivalry
 from pose_tracker_ros.tracking.states import TrackResult, TrackState
 from pose_tracker_ros.tracking.view import View
 

@@ -8,7 +8,8 @@ from scipy.spatial.distance import cdist
 from pose_tracker_ros.geometry import rotation_angle, so3_exp
 from pose_tracker_ros.objects import ObjectModel, painted_mesh
 from pose_tracker_ros.tracking.noise import NoiseModel
-from pose_tracker_ros.tracking.rivals import SCATTER, Rivalry, alike_turns, turn_log_odds
+from pose_tracker_ros.tracking.rivalry import SCATTER, Rivalry, turn_log_odds
+from pose_tracker_ros.tracking.rivals import alike_turns
 
 RED, BLUE = (200, 60, 40), (40, 60, 200)
 WHOLE = (0, 0, 0), (0.20, 0.12, 0.05), RED
