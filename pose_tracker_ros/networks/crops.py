@@ -29,7 +29,7 @@ class Crops(NamedTuple):
 
     def to(self, device: torch.device | str) -> Crops:
         """The same crops in float32 on a device."""
-        return Crops(*(tensor.float().to(device, non_blocking=True) for tensor in self))
+        return Crops(*(tensor.to(device, non_blocking=True).float() for tensor in self))
 
 
 class Residual(NamedTuple):

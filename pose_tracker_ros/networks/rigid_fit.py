@@ -120,7 +120,8 @@ def fit_rigid_motion(
         weighted = jacobian * (weight * robust)[..., None]
         information = torch.einsum("bnki,bnkj->bij", weighted, jacobian)
         gradient = torch.einsum("bnki,bnk->bi", weighted, error)
-        step = torch.linalg.solve(information + DAMPING * eye, gradient)
+        # Not solve(), which waits for a GPU to ask whether the matrix, which is always positive definite, was singular.
+        step, _ = torch.linalg.solve_ex(information + DAMPING * eye, gradient)
         translation = translation + step[:, :3]
         rotation_matrix = so3_exp_torch(step[:, 3:]) @ rotation_matrix
     rotation = _log(rotation_matrix)
@@ -155,4 +156,4 @@ def _log(rotation: torch.Tensor) -> torch.Tensor:
     )
     trace = rotation.diagonal(dim1=1, dim2=2).sum(-1, keepdim=True)
     angle = torch.atan2(skew.norm(dim=-1, keepdim=True), trace - 1)
-    return skew * torch.where(angle > 1e-4, angle / (2 * torch.sin(angle).clamp(min=1e-8)), angle.new_tensor(0.5))
+    return skew * torch.where(angle > 1e-4, angle / (2 * torch.sin(angle).clamp(min=1e-8)), 0.5)

@@ -178,10 +178,10 @@ class FusionTrainee(Trainee):
             self._model, config.scene(), self._info, share, seed, first_step, config.curriculum_steps
         )
 
-    def begin(self, step: int) -> None:
+    def begin(self, share: float) -> None:
         """How sure points may be goes from the first to the final weight in equal ratios."""
-        config, done = self._config, step / self._config.steps
-        self.step.weight = config.confidence_weight ** (1 - done) * config.final_confidence_weight**done
+        config = self._config
+        self.step.weight = config.confidence_weight ** (1 - share) * config.final_confidence_weight**share
 
     def judge(self) -> FusionJudge:
         """See :class:`Trainee`."""

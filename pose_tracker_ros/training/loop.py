@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -25,6 +25,8 @@ from pose_tracker_ros.training.checkpoints import (
     prepare_folder,
 )
 from pose_tracker_ros.training.distributed import Processes
+from pose_tracker_ros.training.duration import Duration
+from pose_tracker_ros.training.feed import Feed
 from pose_tracker_ros.training.logs import Pace, TrainingLog, progress_bar
 from pose_tracker_ros.training.optimisation import (
     autocast,
@@ -85,12 +87,16 @@ class Trainee(ABC):
     def stream(self, first_step: int) -> IterableDataset:
         """Batches, named tuples with a method ``to(device)``: this process's shares of them, from ``first_step`` on."""
 
+    def batches(self, loaded: Iterator[Any], device: torch.device) -> Iterator[Any]:
+        """What the stream gave as batches on a device."""
+        return (batch.to(device) for batch in loaded)
+
     @abstractmethod
     def judge(self) -> Judge:
         """Called once, in the first process."""
 
-    def begin(self, step: int) -> None:  # noqa: B027 -- most have nothing to do
-        """Called before every step."""
+    def begin(self, share: float) -> None:  # noqa: B027 -- most have nothing to do
+        """Called before every step; ``share`` 0..1 of the run is done."""
 
     def start_from_scratch(self, judge: Judge) -> None:  # noqa: B027 -- most have nothing to do
         """Called in the first process before the first step of all."""
@@ -107,7 +113,9 @@ def run_loop(
     Raises Interrupted after SIGINT or SIGTERM, with all saved; FloatingPointError when the loss diverges; ValueError
     for options that don't fit together; OSError for a folder that cannot be written, a full disk, or dead workers.
     """
-    device = processes.device
+    device, started = processes.device, Duration(config.steps, config.minutes)
+    # Batches are all of one size: worth trying which convolutions are the fastest.
+    torch.backends.cudnn.benchmark = True
     torch.set_num_threads(config.threads or torch.get_num_threads())
     torch.manual_seed(config.seed)
     with disk_errors(output):
@@ -120,11 +128,12 @@ def run_loop(
         parts = {"network": network, "average": average, "optimizer": optimizer, "scaler": scaler, **trainee.parts}
         checkpoint = Checkpoint(output / CHECKPOINT_NAME, parts, config.checkpoint_minutes)
         first_step = checkpoint.restore(processes.from_first(checkpoint.read()), device)
+        duration = started.after(checkpoint.facts.get("seconds", 0.0))
         weights = output / trainee.weights_name
-        if first_step >= config.steps and not weights.is_file() and processes.is_first:
+        if duration.is_over(first_step) and not weights.is_file() and processes.is_first:
             raise ValueError(
-                f"the run in {output} is finished, but its {weights.name} is gone; set steps above {first_step} to go on, "
-                "or remove the folder to start over"
+                f"the run in {output} is finished, but its {weights.name} is gone; set {duration.longer(first_step)} to go "
+                "on, or remove the folder to start over"
             )
         stream = trainee.stream(first_step)
         report = None
@@ -136,7 +145,8 @@ def run_loop(
                 trainee.start_from_scratch(report.judge)
         step_loss = processes.together(step_loss)
 
-        batches = iter(loader(stream, config.workers))
+        loaded = iter(loader(stream, config.workers, pinned=device.type == "cuda"))
+        feed = Feed(trainee.batches(loaded, device), device)
         pace = Pace()
         with (
             progress_bar(disable=not processes.is_first) as progress,
@@ -144,18 +154,22 @@ def run_loop(
             interruptible() as interruption,
             worker_errors(),
         ):
-            bar = progress.add_task("training", total=config.steps, completed=first_step, status="")
-            for step in range(first_step, config.steps):
-                trainee.begin(step)
-                rate = learning_rate(step, config.steps, config.learning_rate, config.warmup_steps, config.schedule)
+            done, steps = first_step, duration.expected_steps(first_step)
+            bar = progress.add_task("training", total=steps, completed=done, status="")
+            while not duration.is_over(done):
+                trainee.begin(duration.share(done))
+                rate = learning_rate(done, steps, config.learning_rate, config.warmup_steps, config.schedule)
                 set_learning_rate(optimizer, rate)
                 with pace.waiting():
-                    batch = next(batches).to(device)
+                    batch = feed.take()
                 step_loss.train()
                 with autocast(device, config.precision):
                     terms = step_loss(*batch)
-                asked_to_stop = torch.tensor(float(interruption.signal > 0), device=device)
-                sums = processes.sum(torch.stack([terms.total, terms.weight, asked_to_stop]))
+                asked_to_stop = float(interruption.signal > 0)
+                seconds = duration.clock() if processes.is_first else 0.0
+                facts = torch.tensor([asked_to_stop, seconds], pin_memory=device.type == "cuda")
+                facts = facts.to(device, terms.total.dtype, non_blocking=True)
+                sums = processes.sum(torch.cat([torch.stack([terms.total, terms.weight]), facts]))
                 optimizer.zero_grad(set_to_none=True)
                 # Gradients are averaged over the processes, but the loss is the sum of all terms by the sum of all weights.
                 scaler.scale(terms.total * processes.size / sums[1]).backward()
@@ -166,19 +180,23 @@ def run_loop(
                 scaler.update()
                 average.update_parameters(network)
 
+                with pace.waiting():
+                    feed.prepare()
                 # Read so late, since a GPU has to finish first.
-                total, weight, stop = sums.tolist()
+                total, weight, stop, duration.seconds = sums.tolist()
                 if not math.isfinite(total):
                     raise FloatingPointError(
-                        f"the loss became {total} at step {step}; start again, which goes on from the last checkpoint, with "
+                        f"the loss became {total} at step {done}; start again, which goes on from the last checkpoint, with "
                         "a lower learning_rate"
                     )
-                done = step + 1
+                done += 1
+                checkpoint.facts["seconds"], steps = duration.seconds, duration.expected_steps(done)
+                over = duration.is_over(done)
                 pace.add(config.batch_size, total / weight)
-                progress.update(bar, advance=1, status=str(pace))
+                progress.update(bar, completed=done, total=steps, status=str(pace))
                 if report:
                     # Rows come before checkpoints: what a resumed run does not do again is in the log.
-                    if done % config.validate_every == 0 or done == config.steps:
+                    if done % config.validate_every == 0 or over:
                         log.write(
                             done, **pace.row(), learning_rate=rate, **report.validate(done, average.module, progress)
                         )
@@ -188,7 +206,7 @@ def run_loop(
                         if done % config.log_every == 0:
                             log.write(done, **pace.row(), learning_rate=rate)
                         checkpoint.save_when_due(done)
-                if stop and done < config.steps:
+                if stop and not over:
                     if report:
                         checkpoint.save(done)
                     raise Interrupted(done, interruption.signal)

@@ -14,6 +14,9 @@ class LoopConfig:
     """Options of the training loop, whatever it trains."""
 
     steps: int = option(6000, "Optimisation steps", minimum=1)
+    minutes: float = option(
+        0.0, "Minutes after which the run ends, with its schedule, instead of after its steps; 0 = by steps", minimum=0.0
+    )
     batch_size: int = option(32, "Pairs per step, all processes together", minimum=1)
     optimizer: str = option("adamw", "Optimizer", choices=OPTIMIZERS)
     learning_rate: float = option(1.5e-3, "Peak learning rate", minimum=0.0)
@@ -60,6 +63,10 @@ class TrainConfig(LoopConfig):
         choices=LOSSES,
     )
     curriculum_steps: int = option(600, "Steps over which scenes go from clean to fully randomised", minimum=0)
+    reuse: int = option(
+        1, "How often each rendered pair is seen on average, from the second time on in another view", minimum=1
+    )
+    pool_pairs: int = option(4096, "Pairs kept on the device to be seen again; 1000 of 96 pixels take 0.24 GB", minimum=1)
     validation_pairs: int = option(512, "Held-out pairs", minimum=8)
     closed_loop_frames: int = option(
         60, "Frames of the rendered sequence that the network alone has to track at validations; 0 = none", minimum=0

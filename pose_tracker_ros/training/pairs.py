@@ -29,6 +29,12 @@ class Batch(NamedTuple):
         """The same batch in float32 on a device."""
         return Batch(self.crops.to(device), self.translation.to(device), self.rotation.to(device))
 
+    def moved(self, device: torch.device | str) -> Batch:
+        """The same batch as it is on a device."""
+        crops, translation, rotation = self
+        crops = Crops(*(tensor.to(device, non_blocking=True) for tensor in crops))
+        return Batch(crops, *(tensor.to(device, non_blocking=True) for tensor in (translation, rotation)))
+
 
 class PairStream(IterableDataset):
     """Endless batches; every worker renders its own, and starts clean before the scenes become hard.
@@ -79,8 +85,11 @@ def batch_of(pairs: Sequence[Pair]) -> Batch:
     return Batch(crops, translation, rotation)
 
 
-def loader(stream: IterableDataset, workers: int) -> DataLoader:
-    """Batches of a stream from ``workers`` processes; spawned, since threads of libraries do not survive fork()."""
+def loader(stream: IterableDataset, workers: int, pinned: bool = False) -> DataLoader:
+    """Batches of a stream from ``workers`` processes; spawned, since threads of libraries do not survive fork().
+
+    ``pinned``: in memory from which a GPU takes them while it and this process do something else.
+    """
     return DataLoader(
         stream,
         batch_size=None,
@@ -89,6 +98,7 @@ def loader(stream: IterableDataset, workers: int) -> DataLoader:
         prefetch_factor=4 if workers else None,
         persistent_workers=bool(workers),
         worker_init_fn=_ignore_signals,
+        pin_memory=pinned,
     )
 
 

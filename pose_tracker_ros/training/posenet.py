@@ -187,9 +187,9 @@ class PoseNetTrainee(Trainee):
         share, seed = processes.share_of(config.batch_size), config.seed + PROCESS_SEED_STEP * processes.rank
         return CameraViewStream(self._views, self._synthetic, self._reference, options, share, seed, first_step)
 
-    def begin(self, step: int) -> None:
-        """After its share of the steps the geometric loss begins."""
-        self._loss.begun = step >= self._config.geometric_from * self._config.steps
+    def begin(self, share: float) -> None:
+        """After its share of the run the geometric loss begins."""
+        self._loss.begun = share >= self._config.geometric_from
 
     def judge(self) -> PoseNetJudge:
         """See :class:`Trainee`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -19,7 +19,8 @@ from pose_tracker_ros.training.distributed import Processes, ShareOfBatches, joi
 from pose_tracker_ros.training.loop import CHECKPOINT_NAME, PROCESS_SEED_STEP, Judge, Trainee, Verdict, run_loop
 from pose_tracker_ros.training.optimisation import TrainingLoss
 from pose_tracker_ros.training.options import TrainConfig
-from pose_tracker_ros.training.pairs import PairStream
+from pose_tracker_ros.training.pairs import Batch, PairStream
+from pose_tracker_ros.training.reuse import PairPool, chunk_size, joined, reused
 from pose_tracker_ros.training.scene import SceneConfig
 from pose_tracker_ros.training.stored_pairs import StoredPairs
 from pose_tracker_ros.training.validation import ClosedLoop, HeldOutPairs
@@ -85,6 +86,18 @@ class ResidualTrainee(Trainee):
         """See :class:`Trainee`."""
         return _stream(self._models, self._scene, self._config, first_step, self._dataset, self._processes)
 
+    def batches(self, loaded: Iterator[Batch], device: torch.device) -> Iterator[Batch]:
+        """Whole ones of what workers hand over, with pairs that are seen again."""
+        config, processes = self._config, self._processes
+        # In half precision, as they are kept.
+        batches = joined((part.moved(device) for part in loaded), _fresh_pairs(config, processes))
+        if config.reuse > 1:
+            seed = config.seed + PROCESS_SEED_STEP * processes.rank
+            # Mirrored print is nothing to learn for particular objects.
+            pool = PairPool(config.pool_pairs, self._scene.random_shapes == 1, seed, device)
+            batches = reused(batches, config.reuse, pool)
+        return (batch.to(device) for batch in batches)
+
     def judge(self) -> ResidualJudge:
         """See :class:`Trainee`."""
         return ResidualJudge(self._models, self._scene, self._config, self._info, self._processes.device)
@@ -133,6 +146,19 @@ class ResidualJudge(Judge):
         save_weights(path, network, replace(self._info, pairs=examples, **calibration))
 
 
+def _fresh_pairs(config: TrainConfig, processes: Processes) -> int:
+    """Pairs of a step that this process has not seen before. Raises ValueError where that is no whole number."""
+    share = processes.share_of(config.batch_size)
+    if share % config.reuse:
+        raise ValueError(
+            f"expected a batch of which every {config.reuse}th pair is new (reuse={config.reuse}), got {share} pairs; "
+            f"set batch_size to a multiple of {config.reuse * processes.size}"
+        )
+    if config.reuse > 1 and config.pool_pairs < share:
+        raise ValueError(f"expected pool_pairs for at least a batch of {share}, got {config.pool_pairs}")
+    return share // config.reuse
+
+
 def _stream(
     models: Sequence[ObjectModel],
     scene: SceneConfig,
@@ -142,10 +168,14 @@ def _stream(
     processes: Processes,
 ) -> IterableDataset:
     """This process's share of the batches from ``first_step`` on."""
-    share = processes.share_of(config.batch_size)
+    fresh = _fresh_pairs(config, processes)
     if dataset is None:
         seed = config.seed + PROCESS_SEED_STEP * processes.rank
-        return PairStream(models, scene, share, seed, first_step, config.curriculum_steps)
+        chunk = chunk_size(fresh)
+        chunks = fresh // chunk
+        return PairStream(models, scene, chunk, seed, first_step * chunks, config.curriculum_steps * chunks)
+    if config.reuse > 1:
+        raise ValueError("expected reuse=1 with a data set on disk, which is seen again at its end anyway")
     stored = StoredPairs(dataset, first_step)
     differing = [key for key, value in vars(scene).items() if getattr(stored.scene, key) != value]
     if differing:
