@@ -8,6 +8,7 @@ import numpy as np
 
 from pose_tracker_ros.camera import PinholeCamera
 from pose_tracker_ros.geometry import random_unit_vector
+from pose_tracker_ros.kernels.shading import shade
 from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.rendering import Rendering
 from pose_tracker_ros.training.layers import Layer
@@ -66,19 +67,15 @@ def shaded_layer(
 ) -> Layer:
     """A rendering in a light; painted at random where the model's colour is not known, and rarely elsewhere."""
     mask = rendering.mask
-    normal = rendering.normal[mask]
     if model.mesh.has_color and generator.random() >= REPAINTED_SHARE:
         albedo = rendering.color[mask].astype(np.float32)
     else:
         points = camera.rays()[mask] * rendering.depth[mask][:, None] - pose[:3, 3].astype(np.float32)
         albedo = solid_texture_colors(points @ pose[:3, :3].astype(np.float32), model.diameter_m, generator)
-    lambert = np.maximum(normal @ lighting.directions.T, 0)
-    shaded = albedo * (lambert @ lighting.colors + lighting.ambient)
-    strength, exponent = lighting.highlight
-    if strength > 0:
-        half = lighting.directions[0] + np.array([0, 0, -1], np.float32)
-        facing = np.maximum(normal @ (half / np.linalg.norm(half)), 0)
-        shaded += np.float32(strength) * (facing ** np.float32(exponent))[:, None]
+    directions, (strength, exponent) = lighting.directions, lighting.highlight
+    # Between the first lamp and the camera.
+    half = np.array([0, 0, -1], np.float32) + (directions[0] if strength > 0 else 0)
+    half /= np.linalg.norm(half)
     color = np.zeros((*mask.shape, 3), np.float32)
-    color[mask] = shaded
+    shade(mask, rendering.normal, albedo, directions, lighting.colors, lighting.ambient, half, strength, exponent, color)
     return Layer(color, rendering.depth)

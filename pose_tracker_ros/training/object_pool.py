@@ -23,7 +23,8 @@ Rendered = tuple[ObjectModel, RasterRenderer]
 
 # Procedural shapes in use at a time, and how many scenes each is in on average.
 SHAPES_IN_USE = 64
-SCENES_PER_SHAPE = 25
+# Making a shape takes as long as five scenes of it.
+SCENES_PER_SHAPE = 50
 # Distractors: other models in use, the largest side of their textures, and how often a shape is taken instead.
 MODELS_IN_USE = 6
 TEXTURE_SIDE_PX = 512

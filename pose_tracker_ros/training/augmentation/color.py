@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import cv2
 import numpy as np
 
 from pose_tracker_ros.training.augmentation.observation import Augmentation, Observation
+
+# Normally distributed numbers that noise is cut from, as drawing them takes longer than all that is done to a colour image
+# besides: enough for several images of any size.
+NOISE_TABLE = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -109,8 +114,8 @@ class ColorNoise(Augmentation):
 
     def apply(self, observation: Observation, generator: np.random.Generator) -> Observation:
         """See Augmentation; with ``measured_only`` where depth was measured."""
-        noise = generator.standard_normal(observation.color.shape, np.float32)
-        noise *= np.float32(generator.uniform(0, self.max_deviation))
+        deviation = np.float32(generator.uniform(0, self.max_deviation))
+        noise = deviation * _standard_normal(observation.color.shape, generator)
         if self.measured_only:
             noise *= (observation.depth > 0)[..., None]
         noise += observation.color
@@ -172,6 +177,18 @@ def line_kernel(length: int, angle: float) -> np.ndarray:
     start, stop = np.rint(middle - offset).astype(int), np.rint(middle + offset).astype(int)
     cv2.line(kernel, start.tolist(), stop.tolist(), 1.0)
     return kernel / kernel.sum()
+
+
+@cache
+def _noise_table() -> np.ndarray:
+    return np.random.default_rng(0).standard_normal(NOISE_TABLE, np.float32)
+
+
+def _standard_normal(shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
+    """Independent numbers of an array; from one call to the next they may be the same ones, elsewhere in it."""
+    size = int(np.prod(shape))
+    start = int(generator.integers(NOISE_TABLE - size + 1))
+    return _noise_table()[start : start + size].reshape(shape)
 
 
 def _where(mask: np.ndarray, color: np.ndarray, otherwise: np.ndarray) -> np.ndarray:
