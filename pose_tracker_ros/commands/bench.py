@@ -99,9 +99,14 @@ def bench(
     times: Annotated[
         bool,
         typer.Option(
-            "--times", help="Only how long frames take, geometry alone: each object, one of many triangles, ten at once."
+            "--times",
+            help="Only how long frames take: each object, one of many triangles, ten at once; geometry alone, unless --set "
+            "network says when a network is asked.",
         ),
     ] = False,
+    count: Annotated[
+        int, typer.Option(help="With --times, only so many objects at once; 0 = all of its cases.", min=0, max=256)
+    ] = 0,
     basin: Annotated[
         bool,
         typer.Option("--basin", help="Only from how far off objects are found, with --repeat starts of each object a cell."),
@@ -160,7 +165,8 @@ def bench(
         if factors:
             raise ValueError("--factors is no more: the tracker is the one on factors and evidence now; leave it out")
         if times:
-            bench_times(objects, load_config(TrackerConfig, config, parse_overrides(set_option)), frames or FRAMES, seed)
+            options = load_config(TrackerConfig, config, parse_overrides(set_option))
+            bench_times(objects, options, frames or FRAMES, seed, count)
             return
         tracker_config = load_config(TrackerConfig, config, parse_overrides(set_option), OFFLINE)
         check_writable(output)

@@ -37,3 +37,13 @@ def test_a_row_for_an_object_for_many_triangles_and_for_several_objects():
 def test_others_than_the_benchmarks_objects_are_refused():
     done = CliRunner().invoke(app, ["bench", "teapot", "--times"])
     assert done.exit_code == 1 and "teapot" in done.output
+
+
+def test_so_many_objects_at_once_with_the_network_on_every_frame():
+    options = [f"--set={one}" for one in ("network=always", "device=cpu", "runtime=torch", "frame_budget_ms=0")]
+    done = CliRunner().invoke(app, ["bench", "demo_jug", "--times", "--count=6", "--frames=2", *options], env={"COLUMNS": "200"})
+    assert done.exit_code == 0, done.output
+    (row,) = ([cell.strip() for cell in line.split("│")[1:-1]] for line in done.output.splitlines() if "6 objects" in line)
+    median, _, _, network, inference, passes = map(float, row[4:])
+    assert float(row[3]) > 90
+    assert 0 < inference < network < median and passes >= 1
