@@ -9,10 +9,18 @@ import numpy as np
 from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.rendering import Renderer, create_renderer
-from pose_tracker_ros.tracking.alignment import FACTORS, AlignmentPrior, CommonErrors, align
+from pose_tracker_ros.tracking.alignment import (
+    CLOSELY,
+    COARSE_TO_FINE,
+    FACTORS,
+    AlignmentPrior,
+    CommonErrors,
+    Level,
+    align,
+)
 from pose_tracker_ros.tracking.budget import Budget
 from pose_tracker_ros.tracking.config import TrackerConfig
-from pose_tracker_ros.tracking.evidence import Evidence, weigh
+from pose_tracker_ros.tracking.evidence import CLEAR_LOG_ODDS, Evidence, weigh
 from pose_tracker_ros.tracking.observation import Observation, observe
 from pose_tracker_ros.tracking.track import Expectation, Hypothesis, Track
 from pose_tracker_ros.tracking.view import View, make_view
@@ -57,8 +65,18 @@ class Estimator:
     def _aligned(
         self, frame: Frame, name: str, track: Track, expected: Expectation, informed: Expectation | None
     ) -> Hypothesis | None:
+        """Looked at closely first, if its motion is known: coarsely only if it is less clear then than it was, and not beyond doubt."""
+        asked = frame, name, track, expected, informed or expected
+        if expected.motion is not None and track.seen.expected.motion is not None:
+            found = self._aligned_by(CLOSELY, *asked)
+            if found is not None and found.evidence.log_odds >= min(track.seen.evidence.log_odds, CLEAR_LOG_ODDS):
+                return found
+        return self._aligned_by(COARSE_TO_FINE, *asked)
+
+    def _aligned_by(
+        self, levels: Sequence[Level], frame: Frame, name: str, track: Track, expected: Expectation, prior: Expectation
+    ) -> Hypothesis | None:
         model, renderer, config = self.models[name], self.renderers[name], self.config
-        prior = informed or expected
         errors = track.errors.predicted(config.noise)
         alignment = align(
             frame,
@@ -69,8 +87,9 @@ class Estimator:
             ),
             config.noise,
             self._largest_px(model),
-            factors=[factor for factor in FACTORS if getattr(config, factor)],
-            depth_range=(config.min_depth_m, config.max_depth_m),
+            levels,
+            [factor for factor in FACTORS if getattr(config, factor)],
+            (config.min_depth_m, config.max_depth_m),
         )
         if alignment is None:
             return None

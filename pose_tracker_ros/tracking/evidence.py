@@ -27,6 +27,11 @@ HIDDEN_SPEAKING_SHARE = 0.08
 # From this probability on the object is there: 0.3 % of 1,062 wrong poses are above, none of 646 right ones below, out of fold.
 PRESENT_PROBABILITY = 0.9
 PRESENT_LOG_ODDS = math.log(PRESENT_PROBABILITY / (1 - PRESENT_PROBABILITY))
+# Other turns that a pose found elsewhere is compared with: those within three basins.
+RIVALS = 27
+# Log odds of a pose that was not expected: as of an expected one, against any of its rivals; and beyond which nothing else matters.
+NEEDED_LOG_ODDS = PRESENT_LOG_ODDS + math.log(1 + RIVALS)
+CLEAR_LOG_ODDS = NEEDED_LOG_ODDS + PRESENT_LOG_ODDS
 # Log ratios above this, but not up to that probability, leave open whether the object is there.
 UNDECIDED_LOG_RATIO = -1.0
 # Learning: how sure a pixel must be, the share that every frame renews, and the frames after which the memory is believed.

@@ -14,7 +14,7 @@ from pose_tracker_ros.geometry import make_pose, rotation_angle
 from pose_tracker_ros.objects import ObjectModel, kind_of
 from pose_tracker_ros.symmetries import nearest_equivalent, symmetry_transforms
 from pose_tracker_ros.tracking.estimator import Estimator
-from pose_tracker_ros.tracking.evidence import PRESENT_LOG_ODDS
+from pose_tracker_ros.tracking.evidence import PRESENT_LOG_ODDS, RIVALS
 from pose_tracker_ros.tracking.factors.contour import ColorStatistics
 from pose_tracker_ros.tracking.keyframes import seen_side
 from pose_tracker_ros.tracking.paint import paint_histogram, painted_statistics
@@ -26,10 +26,6 @@ from pose_tracker_ros.tracking.track import Expectation, Hypothesis, SearchState
 
 # A first pose is taken to be within so much of the object, diameters.
 START_REACH_D = 1.0
-# Other turns that a pose found elsewhere is compared with: those within three basins.
-RIVALS = 27
-# Log odds of a pose that was not expected: as of an expected one, against any of its rivals.
-NEEDED_LOG_ODDS = PRESENT_LOG_ODDS + math.log(1 + RIVALS)
 # Two of a kind whose centres are nearer than this, diameters, would be one.
 ONE_PLACE_D = 0.25
 # Then, 1.75 rad out, the search begins again: half a turn about any axis would take 723 tries.
