@@ -14,11 +14,11 @@ from pose_tracker_ros.geometry import make_pose, rotation_angle
 from pose_tracker_ros.objects import ObjectModel, kind_of
 from pose_tracker_ros.symmetries import nearest_equivalent, symmetry_transforms
 from pose_tracker_ros.tracking.estimator import Estimator
-from pose_tracker_ros.tracking.evidence import PRESENT_LOG_ODDS, RIVALS
+from pose_tracker_ros.tracking.evidence import PRESENT_LOG_ODDS
 from pose_tracker_ros.tracking.factors.contour import ColorStatistics
 from pose_tracker_ros.tracking.keyframes import seen_side
 from pose_tracker_ros.tracking.paint import paint_histogram, painted_statistics
-from pose_tracker_ros.tracking.rivalry import Rivalry, turn_log_odds
+from pose_tracker_ros.tracking.rivalry import TOLD_LOG_ODDS, Rivalry, turn_log_odds
 from pose_tracker_ros.tracking.rivals import alike_turns
 from pose_tracker_ros.tracking.search import BASIN_RAD, pose_log_density, search, turns
 from pose_tracker_ros.tracking.states import TrackState
@@ -26,6 +26,10 @@ from pose_tracker_ros.tracking.track import Expectation, Hypothesis, SearchState
 
 # A first pose is taken to be within so much of the object, diameters.
 START_REACH_D = 1.0
+# Other turns that a pose found elsewhere is compared with: those within three basins.
+RIVALS = 27
+# Log odds of a pose that was not expected: as of an expected one, against any of its rivals.
+NEEDED_LOG_ODDS = PRESENT_LOG_ODDS + math.log(1 + RIVALS)
 # Two of a kind whose centres are nearer than this, diameters, would be one.
 ONE_PLACE_D = 0.25
 # Then, 1.75 rad out, the search begins again: half a turn about any axis would take 723 tries.
@@ -199,8 +203,11 @@ class Searcher:
 
     def _told(self, frame: Frame, name: str, track: Track, standing: Standing, number: int) -> Standing:
         """With the pose at a told turn of a number compared, which takes the place where it is surely likelier."""
-        found = standing.best
-        rival = self._near(frame, name, track, found.camera_T_object @ self._alike[name][number])
+        found, pose = standing.best, standing.best.camera_T_object @ self._alike[name][number]
+        rival = self._estimator.rough(frame, name, track, Expectation.near(pose))
+        # Most turns are told by shape at a glance.
+        if rival is not None and turn_log_odds(rival.merit - found.merit) > -TOLD_LOG_ODDS:
+            rival = self._near(frame, name, track, pose)
         if rival is None:
             return standing._replace(rivalry=standing.rivalry.compared(number, 0.0), has_compared=True)
         rivalry = standing.rivalry.compared(number, rival.merit - found.merit)

@@ -18,9 +18,9 @@ from pose_tracker_ros.objects import ObjectModel, generic_weights_path
 from pose_tracker_ros.rendering import Rendering
 from pose_tracker_ros.tracking.config import TrackerConfig
 from pose_tracker_ros.tracking.estimator import Estimator
-from pose_tracker_ros.tracking.evidence import CLEAR_LOG_ODDS, NEEDED_LOG_ODDS, PRESENT_LOG_ODDS, RIVALS
+from pose_tracker_ros.tracking.evidence import PRESENT_LOG_ODDS
 from pose_tracker_ros.tracking.network_factor import NetworkFactor
-from pose_tracker_ros.tracking.searcher import Searcher, surprise
+from pose_tracker_ros.tracking.searcher import NEEDED_LOG_ODDS, RIVALS, Searcher, surprise
 from pose_tracker_ros.tracking.states import TrackResult, TrackState
 from pose_tracker_ros.tracking.track import Expectation, Hypothesis, Track
 
@@ -278,7 +278,7 @@ class Tracker:
             return False
         if track.is_new and self.config.search:
             return found.seen_log_odds >= NEEDED_LOG_ODDS or turns_tried >= RIVALS
-        if log_odds >= CLEAR_LOG_ODDS:
+        if log_odds >= NEEDED_LOG_ODDS + PRESENT_LOG_ODDS:
             return True
         model = self.models[name]
         if found.expected.is_vague(model):
