@@ -52,7 +52,9 @@ class Level:
 
 # Reach of depth: M3T searches 7 to 4 cm around objects of 15 to 20 cm; its lines are 7 to 2 px a segment.
 FINE = Level(0.03, 1.0, 4)
-COARSE_TO_FINE = (Level(0.08, 5.0, 4), FINE, FINE)
+ROUGHLY = (Level(0.08, 5.0, 4),)
+CLOSELY = (FINE, FINE)
+COARSE_TO_FINE = ROUGHLY + CLOSELY
 # An object that moved less than this since it was rendered would be rendered the same, pixels of the view.
 SETTLED_PX = 1.0
 # Points are followed where that can halve a deviation.

@@ -79,11 +79,12 @@ def moved_log_density(distance_m: np.ndarray) -> np.ndarray:
     return -1.5 * np.log1p((distance_m / VAGUE_M) ** 2)
 
 
-def pose_log_density(camera_T_object: np.ndarray, last: np.ndarray, center_m: np.ndarray) -> float:
-    """Of a pose (4, 4) of an object with this centre (3,), last seen at another, up to a constant: turns are as places are."""
-    moved_m = np.linalg.norm((camera_T_object - last)[:3, :3] @ center_m + (camera_T_object - last)[:3, 3])
-    turned_rad = rotation_angle(camera_T_object[:3, :3] @ last[:3, :3].T)
-    return float(moved_log_density(moved_m) - 1.5 * np.log1p((turned_rad / VAGUE_RAD) ** 2))
+def pose_log_density(camera_T_object: np.ndarray, last: np.ndarray, center_m: np.ndarray) -> np.ndarray:
+    """Of poses (..., 4, 4) of an object with this centre (3,), last seen at another, up to a constant: turns are as places are."""
+    moved = camera_T_object - last
+    moved_m = np.linalg.norm(moved[..., :3, :3] @ center_m + moved[..., :3, 3], axis=-1)
+    turned_rad = rotation_angle(camera_T_object[..., :3, :3] @ last[:3, :3].T)
+    return moved_log_density(moved_m) - 1.5 * np.log1p((turned_rad / VAGUE_RAD) ** 2)
 
 
 def search(
@@ -100,14 +101,14 @@ def search(
     """The ``count`` best poses (4, 4) of an object last seen at a pose (4, 4), turned by ``rotations`` (K, 3, 3).
 
     Best by points and :func:`moved_log_density`. ``colors``: None where they are not known; ``reach_m``: how far from the
-    last place; ``goes_on``: asked before each turn but the first two whether there is time for it.
+    last place; ``goes_on``: asked before each turn but the first whether there is time for it.
     """
     rated = _Rater(frame, model, colors)
     center = camera_T_object[:3, :3] @ model.center_m + camera_T_object[:3, 3]
     found: list[tuple[float, np.ndarray]] = []
     tried = 0
     for rotation in rotations:
-        if tried > 1 and not goes_on():
+        if tried and not goes_on():
             break
         tried += 1
         turned = rotation @ camera_T_object[:3, :3]

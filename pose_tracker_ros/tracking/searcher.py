@@ -18,7 +18,7 @@ from pose_tracker_ros.tracking.evidence import PRESENT_LOG_ODDS
 from pose_tracker_ros.tracking.factors.contour import ColorStatistics
 from pose_tracker_ros.tracking.keyframes import seen_side
 from pose_tracker_ros.tracking.paint import paint_histogram, painted_statistics
-from pose_tracker_ros.tracking.rivalry import Rivalry, turn_log_odds
+from pose_tracker_ros.tracking.rivalry import TOLD_LOG_ODDS, Rivalry, turn_log_odds
 from pose_tracker_ros.tracking.rivals import alike_turns
 from pose_tracker_ros.tracking.search import BASIN_RAD, pose_log_density, search, turns
 from pose_tracker_ros.tracking.states import TrackState
@@ -95,7 +95,7 @@ class Searcher:
         share = len(names)
         searches: dict[str, SearchState] = {}
         for name in sorted(names, key=lambda name: tracks[name].search.turns):
-            if searches and not self._estimator.budget.fits("turn"):
+            if searches and not self._estimator.budget.fits(("turn", tracks[name].is_new)):
                 break
             turns_tried = 0 if name in hidden else max(1, self._estimator.config.search_turns // share)
             poses = 1 if name in hidden else max(1, self._estimator.config.search_poses // share)
@@ -197,14 +197,19 @@ class Searcher:
         standing = Standing(found, track.rivalry or self._rivalry(name, track, found))
         if not self._estimator.config.search or not may_compare:
             return standing
-        rivalry = standing.rivalry.seen_from(seen_side(found.camera_T_object))
+        rivalry, budget = standing.rivalry.seen_from(seen_side(found.camera_T_object)), self._estimator.budget
         number = rivalry.next_untold
-        return standing if number is None else self._told(frame, name, track, standing._replace(rivalry=rivalry), number)
+        if number is None or not budget.fits("rival"):
+            return standing
+        return budget.spend("rival", lambda: self._told(frame, name, track, standing._replace(rivalry=rivalry), number))
 
     def _told(self, frame: Frame, name: str, track: Track, standing: Standing, number: int) -> Standing:
         """With the pose at a told turn of a number compared, which takes the place where it is surely likelier."""
-        found = standing.best
-        rival = self._near(frame, name, track, found.camera_T_object @ self._alike[name][number])
+        found, pose = standing.best, standing.best.camera_T_object @ self._alike[name][number]
+        rival = self._estimator.rough(frame, name, track, Expectation.near(pose))
+        # Most turns are told by shape at a glance.
+        if rival is not None and turn_log_odds(rival.merit - found.merit) > -TOLD_LOG_ODDS:
+            rival = self._near(frame, name, track, pose)
         if rival is None:
             return standing._replace(rivalry=standing.rivalry.compared(number, 0.0), has_compared=True)
         rivalry = standing.rivalry.compared(number, rival.merit - found.merit)
@@ -221,9 +226,9 @@ class Searcher:
 
     def _rivalry(self, name: str, track: Track, found: Hypothesis) -> Rivalry:
         """Of a pose that is believed anew: as likely as its turn is after the last pose."""
-        center_m, pose = self._estimator.models[name].center_m, found.camera_T_object
-        densities = [pose_log_density(pose @ turn, track.camera_T_object, center_m) for turn in self._alike[name]]
-        return Rivalry(self._alike[name][:, :3, :3], np.array(densities) - densities[:1])
+        poses = found.camera_T_object @ self._alike[name]
+        densities = pose_log_density(poses, track.camera_T_object, self._estimator.models[name].center_m)
+        return Rivalry(self._alike[name][:, :3, :3], densities - densities[:1])
 
     def _compared(self, frame: Frame, name: str, track: Track, found: Hypothesis, first: int) -> tuple[Hypothesis, int]:
         """The best of a pose and its rivals from the ``first`` on, as time allows, and how many of all were tried so far.
@@ -258,22 +263,24 @@ class Searcher:
         """Poses (4, 4) to align and weigh, and how many turns they are of beside the last one."""
         if track.search.compared:
             return [track.search.candidate], 0
-        model = self._estimator.models[name]
-        others = turns(1 + track.search.turns % LAST_TURN, turns_tried)
+        model, budget = self._estimator.models[name], self._estimator.budget
         # Places take half of the time that is left, what is weighed there the other half.
-        half_s = self._estimator.budget.left_s / 2
+        half_s, first = budget.left_s / 2, track.search.turns % LAST_TURN
+        # Where there is no time for two turns a frame tries one, the next.
+        is_late = turns_tried > 0 and not budget.fits(("turn", track.is_new), 2, half_s)
+        rotations = turns(first, 1) if is_late else np.concatenate([turns(0, 1), turns(1 + first, turns_tried)])
         asked = (
             model,
             self._estimator.renderers[name],
             track.camera_T_object,
-            np.concatenate([turns(0, 1), others]),
+            rotations,
             self._colors(frame, name, track),
             poses,
             START_REACH_D * model.diameter_m if track.is_new else math.inf,
-            lambda: self._estimator.budget.fits("turn", reserve_s=half_s),
+            lambda: budget.fits(("turn", track.is_new), reserve_s=half_s),
         )
-        places = self._estimator.budget.spend("turn", lambda: search(frame, *asked), lambda places: places.tried)
-        others, starts = others[: places.tried - 1], places.poses
+        places = budget.spend(("turn", track.is_new), lambda: search(frame, *asked), lambda places: places.tried)
+        others, starts = rotations[0 if is_late else 1 : places.tried], places.poses
         if track.search.candidate is not None:
             starts = [track.search.candidate, *_turned(track.search.candidate, others, model.center_m), *starts]
         return starts, len(others)
