@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -43,20 +43,21 @@ LEAST_LIMIT_M = 0.006
 @dataclass(frozen=True)
 class Level:
     """How closely a view is compared: Tukey's limit of depth in diameters, length of a line's segment in pixels of the
-    image, and Gauss-Newton steps."""
+    image, Gauss-Newton steps, and the motion, pixels of the view, below which what is seen closely needs no other view."""
 
     depth_limit: float
     segment_px: float
     iterations: int
+    settled_px: float = 0.0
 
 
 # Reach of depth: M3T searches 7 to 4 cm around objects of 15 to 20 cm; its lines are 7 to 2 px a segment.
-FINE = Level(0.03, 1.0, 4)
 ROUGHLY = (Level(0.08, 5.0, 4),)
-CLOSELY = (FINE, FINE)
-COARSE_TO_FINE = ROUGHLY + CLOSELY
-# An object that moved less than this since it was rendered would be rendered the same, pixels of the view.
-SETTLED_PX = 1.0
+FINE = Level(0.03, 1.0, 4, settled_px=1.0)
+COARSE_TO_FINE = (*ROUGHLY, FINE, FINE)
+# An object that moved less than this at most since it was rendered would be rendered the same, pixels of the view.
+SETTLED_PX = 1.5
+CLOSELY = (replace(FINE, settled_px=SETTLED_PX),) * 2
 # Points are followed where that can halve a deviation.
 WORTH = 2.0
 
@@ -154,7 +155,7 @@ def align(
         moved[COMMON] = solution.state[COMMON]
         state = moved
         pose = moved_pose(expected.camera_T_object, state, model.center_m)
-        if level == levels[-1] and _moved_px(view, solution.state) < SETTLED_PX:
+        if _moved_px(view, solution.state) < level.settled_px:
             break
     posterior = inverse(solution.information)
     covariance = solution.covariance(posterior, view.center, _spread(prior.information, expected.fresh, noise))
