@@ -1,4 +1,4 @@
-"""Data sets whose worker ends without a word, as one that the system kills for lack of memory, or never ends."""
+"""Data sets whose workers end without a word, as one does that the system kills for lack of memory, or not when told to."""
 
 import os
 import signal
@@ -20,8 +20,14 @@ class DyingStream(IterableDataset):
             os._exit(9)
 
 
-class StuckStream(IterableDataset):
+class BadlyEndingStream(IterableDataset):
+    """Told to end, the first worker does not, and the others fail."""
+
     def __iter__(self):
-        yield torch.zeros(1)
-        time.sleep(3600)
-        yield torch.zeros(1)
+        try:
+            while True:
+                yield torch.zeros(1)
+        finally:
+            if get_worker_info().id == 0:
+                time.sleep(3600)
+            os._exit(9)

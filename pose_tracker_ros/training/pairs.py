@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 import cv2
@@ -119,8 +119,10 @@ def loaded(batches: DataLoader) -> Iterator[Iterator[Any]]:
 
 def _end_workers(batches: Any) -> None:
     try:
-        # Tells them to end after the batch they make, and waits a few seconds.
-        batches._shutdown_workers()
+        # A worker that hands over a batch when it is told to end may fail; nobody waits for that batch any more.
+        with suppress(RuntimeError):
+            # Waits a few seconds for those in the middle of a batch.
+            batches._shutdown_workers()
     finally:
         for process in batches._workers:
             if process.is_alive():

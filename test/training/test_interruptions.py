@@ -13,7 +13,7 @@ from threading import Thread
 
 import pytest
 import torch
-from dying_worker import DyingStream, StuckStream
+from dying_worker import BadlyEndingStream, DyingStream
 from typer.testing import CliRunner
 
 from pose_tracker_ros.cli import app
@@ -125,11 +125,11 @@ def test_an_interrupted_run_leaves_no_workers(tmp_path):
     assert not active_children()
 
 
-def test_a_worker_that_does_not_end_is_killed(monkeypatch):
-    monkeypatch.setattr("torch.utils.data._utils.MP_STATUS_CHECK_INTERVAL", 0.1)
-    with loaded(loader(StuckStream(), workers=1)) as batches:
-        next(batches)
-        assert active_children()
+def test_workers_that_end_badly_do_not_hide_what_ended_the_run():
+    with pytest.raises(Interrupted), loaded(loader(BadlyEndingStream(), workers=2)) as batches:
+        for _ in range(2):
+            next(batches)
+        raise Interrupted(1, signal.SIGTERM)
     assert not active_children()
 
 
