@@ -72,14 +72,15 @@ def write_data_set(
 ) -> None:
     """Write at least ``pairs`` pairs in whole batches to a folder."""
     # Loaded late: workers import this module's parents again.
-    from pose_tracker_ros.training.pairs import PairStream, loader
+    from pose_tracker_ros.training.pairs import PairStream, loaded, loader
     from pose_tracker_ros.training.stored_pairs import write_pairs
 
     stream = PairStream(models, scene, batch_size, seed, 0, curriculum_steps)
     count = -(-pairs // batch_size)
-    batches = progress(islice(loader(stream, workers), count), "rendering", total=count, console=console)
     facts = {"seed": seed, "workers": workers, "batch_size": batch_size, "curriculum_steps": curriculum_steps}
-    write_pairs(output, batches, models, scene, facts)
+    with loaded(loader(stream, workers)) as batches:
+        shown = progress(islice(batches, count), "rendering", total=count, console=console)
+        write_pairs(output, shown, models, scene, facts)
     console.print(f"{count * batch_size} pairs written to {output}", soft_wrap=True)
 
 

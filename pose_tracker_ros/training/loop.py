@@ -36,7 +36,7 @@ from pose_tracker_ros.training.optimisation import (
     set_learning_rate,
 )
 from pose_tracker_ros.training.options import LoopConfig
-from pose_tracker_ros.training.pairs import loader, worker_errors
+from pose_tracker_ros.training.pairs import loaded, loader, worker_errors
 
 CHECKPOINT_NAME = "checkpoint.pt"
 OPTIONS_NAME = "options.yaml"
@@ -145,15 +145,15 @@ def run_loop(
                 trainee.start_from_scratch(report.judge)
         step_loss = processes.together(step_loss)
 
-        loaded = iter(loader(stream, config.workers, pinned=device.type == "cuda"))
-        feed = Feed(trainee.batches(loaded, device), device)
         pace = Pace()
         with (
             progress_bar(disable=not processes.is_first) as progress,
             TrainingLog(output, (*LOG_COLUMNS, *trainee.columns), first_step, disable=not processes.is_first) as log,
             interruptible() as interruption,
             worker_errors(),
+            loaded(loader(stream, config.workers, pinned=device.type == "cuda")) as batches,
         ):
+            feed = Feed(trainee.batches(batches, device), device)
             done, steps = first_step, duration.expected_steps(first_step)
             bar = progress.add_task("training", total=steps, completed=done, status="")
             while not duration.is_over(done):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import NamedTuple
+from contextlib import contextmanager, suppress
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -100,6 +100,34 @@ def loader(stream: IterableDataset, workers: int, pinned: bool = False) -> DataL
         worker_init_fn=_ignore_signals,
         pin_memory=pinned,
     )
+
+
+@contextmanager
+def loaded(batches: DataLoader) -> Iterator[Iterator[Any]]:
+    """The batches of a loader, whose workers end with the block.
+
+    torch ends them once nothing refers to the batches, but the traceback of what ended the block does; and at exit it
+    sends the signal that they ignore, and some of its versions wait for them for ever.
+    """
+    iterator = iter(batches)
+    try:
+        yield iterator
+    finally:
+        if batches.num_workers:
+            _end_workers(iterator)
+
+
+def _end_workers(batches: Any) -> None:
+    try:
+        # A worker that hands over a batch when it is told to end may fail; nobody waits for that batch any more.
+        with suppress(RuntimeError):
+            # Waits a few seconds for those in the middle of a batch.
+            batches._shutdown_workers()
+    finally:
+        for process in batches._workers:
+            if process.is_alive():
+                process.kill()
+                process.join()
 
 
 def _ignore_signals(worker: int) -> None:

@@ -7,18 +7,19 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from multiprocessing import active_children
 from pathlib import Path
 from threading import Thread
 
 import pytest
 import torch
-from dying_worker import DyingStream
+from dying_worker import BadlyEndingStream, DyingStream
 from typer.testing import CliRunner
 
 from pose_tracker_ros.cli import app
 from pose_tracker_ros.objects import load_object
 from pose_tracker_ros.training.checkpoints import SAME_SIGNAL_S, Interrupted, interruptible, prepare_folder
-from pose_tracker_ros.training.pairs import loader, worker_errors
+from pose_tracker_ros.training.pairs import loaded, loader, worker_errors
 from pose_tracker_ros.training.scene import SceneConfig
 from pose_tracker_ros.training.train import TrainConfig, train
 
@@ -111,6 +112,25 @@ def test_a_run_that_is_told_to_end_saves_its_step(tmp_path):
     assert f"after step {steps_done(tmp_path)}" in result.output
     assert steps_done(tmp_path) == steps_logged(tmp_path)[-1]
     check_that_it_goes_on(tmp_path)
+
+
+def test_an_interrupted_run_leaves_no_workers(tmp_path):
+    """Even while its traceback is kept: at exit, some versions of torch wait for ever for workers that are left."""
+    sender = Thread(target=lambda: (wait_for_rows(tmp_path, 2), os.kill(os.getpid(), signal.SIGTERM)))
+    sender.start()
+    with pytest.raises(Interrupted) as stopped:
+        train([load_object("cube")], SCENE, replace(QUICK, workers=1), tmp_path)
+    sender.join()
+    assert stopped.value.signal == signal.SIGTERM
+    assert not active_children()
+
+
+def test_workers_that_end_badly_do_not_hide_what_ended_the_run():
+    with pytest.raises(Interrupted), loaded(loader(BadlyEndingStream(), workers=2)) as batches:
+        for _ in range(2):
+            next(batches)
+        raise Interrupted(1, signal.SIGTERM)
+    assert not active_children()
 
 
 def test_the_first_signal_is_noted_its_echo_too_and_a_later_one_acts():
