@@ -40,11 +40,12 @@ def test_the_motion_leads_to_the_object_and_the_information_says_how_far(cube, n
     truth = np.concatenate(residual_between(start, START, model.center_m))
     assert np.linalg.norm(motion.motion[:3] - truth[:3]) < 0.25 * np.linalg.norm(truth[:3])
     assert np.linalg.norm(motion.motion[3:] - truth[3:]) < 0.25 * np.linalg.norm(truth[3:])
-    # Never surer than the errors that all pixels share, and not much less on a perfect image.
+    # Never surer than the errors that all pixels share, and not much less on a perfect image: a deviation of three times as much, since it is
+    # calibrated on pairs as far off as first poses are, fully spoilt (432 cells as one; those of before, not calibrated, said 20).
     covariance = np.linalg.inv(motion.information)
     shared = shared_covariance(model, start)
     assert np.linalg.eigvalsh(covariance - shared)[0] > 0
-    assert (np.diag(covariance) < 2 * np.diag(shared)).all()
+    assert (np.diag(covariance) < 12 * np.diag(shared)).all()
 
 
 def test_calibration_counts_for_frames_with_depth_and_for_those_without(cube, network, one_thread):

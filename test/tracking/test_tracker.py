@@ -302,7 +302,9 @@ def test_a_network_is_asked_always_when_needed_or_never(cube):
         tracker.start("cube", apply_residual(START, np.array([beside, 0, 0]), np.zeros(3)))
         tracker.step(frame_of(cube, START))
         counts[use, beside] = sum(asked)
-    assert counts == {("never", 0.0): 0, ("when_needed", 0.0): 0, ("when_needed", 0.06): MOST_LOOKS, ("always", 0.0): 1}
+    # Looked again only where the first look did not settle it.
+    assert 1 <= counts.pop(("when_needed", 0.06)) <= MOST_LOOKS
+    assert counts == {("never", 0.0): 0, ("when_needed", 0.0): 0, ("always", 0.0): 1}
 
 
 def test_a_network_finds_what_is_beyond_the_reach_of_geometry(jug, one_thread):
