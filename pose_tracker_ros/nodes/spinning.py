@@ -6,9 +6,9 @@ import sys
 import threading
 from contextlib import redirect_stderr
 
+from rclpy._rclpy_pybind11 import RCLError
 from rclpy.context import Context
 from rclpy.executors import Executor, ExternalShutdownException, ShutdownException, SingleThreadedExecutor
-from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 
 # Where it is to wait for ever the executor of events does not sleep, in some builds.
@@ -32,7 +32,7 @@ class Spinner:
                 self._executor.spin_once(LONGEST_WAIT_S)
         except (ExternalShutdownException, ShutdownException):
             pass
-        except rclpy_implementation.RCLError:
+        except RCLError:
             # The usual executor fails so where ROS is shut down after it was asked and before it waits.
             if self._executor.context.ok():
                 raise
