@@ -137,7 +137,7 @@ def align(
     state = np.concatenate([np.zeros(SHIFT), expected.errors.mean])
     prior = Gaussian.of(state, _information(expected))
     keyframes = expected.keyframes if "surface_flow" in factors else ()
-    for level in levels:
+    for number, level in enumerate(levels, 1):
         view = make_view(frame, renderer, model, pose, largest_px)
         if view is None or np.count_nonzero(view.rendering.mask) < FEWEST_PIXELS:
             return None
@@ -149,14 +149,14 @@ def align(
         contour = ContourFactor.of(view, object_colors, noise, level.segment_px, *covers, "contour" in factors)
         flow = SurfaceFlowFactor.of(followed, view, noise)
         solution = solve(_since(prior, state), depth, contour, flow, view.center, _at_rest(state), level.iterations)
-        if level is levels[0] and keyframes and _is_open(view, solution.information, WORTH * noise.flow_common_px):
-            followed = FollowedPoints.from_earlier(keyframe_for(keyframes, view.camera_T_object), view)
         move_state(state, solution.state, moved := np.empty(STATE))
         moved[COMMON] = solution.state[COMMON]
         state = moved
         pose = moved_pose(expected.camera_T_object, state, model.center_m)
-        if _moved_px(view, solution.state) < level.settled_px:
+        if number == len(levels) or _moved_px(view, solution.state) < level.settled_px:
             break
+        if number == 1 and keyframes and _is_open(view, solution.information, WORTH * noise.flow_common_px):
+            followed = FollowedPoints.from_earlier(keyframe_for(keyframes, view.camera_T_object), view)
     posterior = inverse(solution.information)
     covariance = solution.covariance(posterior, view.center, _spread(prior.information, expected.fresh, noise))
     errors = CommonErrors(state[COMMON], posterior[COMMON, COMMON])

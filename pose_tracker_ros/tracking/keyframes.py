@@ -58,13 +58,13 @@ class Keyframe(NamedTuple):
         has_structure = len(points) > 0 and np.count_nonzero(follow(grey, grey, points)[1]) >= LEAST_POINTS
         return cls(grey, depth, camera, view.camera_T_object, seen_side(view.camera_T_object), has_structure)
 
-    def places_in(self, view: View) -> np.ndarray:
-        """Column and row in ``grey`` of what a view shows (R, R, 2) float32, -1 where that was not seen."""
-        places = np.empty((*view.rendering.mask.shape, 2), np.float32)
+    def shown_in(self, view: View, grey: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The grey values (R, R) of a view, where it shows what was seen those with which it was, and (R, R) bool where that is."""
+        shown, known = grey.copy(), np.empty(grey.shape, bool)
         earlier_T_view = np.ascontiguousarray(self.camera_T_object @ invert(view.camera_T_object))
-        rendered = view.rendering.mask, view.rendering.depth, intrinsics(view.camera)
-        kernels.find_earlier(*rendered, earlier_T_view, self.depth, self.camera, SAME_D * view.diameter_m, places)
-        return places
+        rendered, earlier = (view.rendering.mask, view.rendering.depth, intrinsics(view.camera)), (self.grey, self.depth, self.camera)
+        kernels.show_earlier(*rendered, earlier_T_view, *earlier, SAME_D * view.diameter_m, shown, known)
+        return shown, known
 
 
 def seen_side(camera_T_object: np.ndarray) -> np.ndarray:

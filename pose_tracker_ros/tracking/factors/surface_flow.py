@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
 from pose_tracker_ros.geometry import invert, transform_points
@@ -40,10 +39,8 @@ class FollowedPoints(NamedTuple):
         """
         if keyframe is None or not keyframe.has_structure:
             return cls.none()
-        places, grey = keyframe.places_in(view), grey_in(view)
-        known = places[..., 0] >= 0
-        earlier = cv2.remap(keyframe.grey, places, None, cv2.INTER_LINEAR)
-        np.copyto(earlier, grey, where=~known)
+        grey = grey_in(view)
+        earlier, known = keyframe.shown_in(view, grey)
         start = structure_in(earlier, known)
         if len(start) == 0:
             return cls.none()
