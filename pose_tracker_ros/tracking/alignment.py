@@ -153,10 +153,13 @@ def align(
         moved[COMMON] = solution.state[COMMON]
         state = moved
         pose = moved_pose(expected.camera_T_object, state, model.center_m)
-        if number == len(levels) or _moved_px(view, solution.state) < level.settled_px:
-            break
-        if number == 1 and keyframes and _is_open(view, solution.information, WORTH * noise.flow_common_px):
+        if number == 1 < len(levels) and keyframes and _is_open(view, solution.information, WORTH * noise.flow_common_px):
             followed = FollowedPoints.from_earlier(keyframe_for(keyframes, view.camera_T_object), view)
+            if len(followed.points):
+                # They tell in the next view what this one left open.
+                continue
+        if _moved_px(view, solution.state) < level.settled_px:
+            break
     posterior = inverse(solution.information)
     covariance = solution.covariance(posterior, view.center, _spread(prior.information, expected.fresh, noise))
     errors = CommonErrors(state[COMMON], posterior[COMMON, COMMON])
