@@ -23,6 +23,7 @@ from pose_tracker_ros.tracking.budget import Budget
 from pose_tracker_ros.tracking.config import TrackerConfig
 from pose_tracker_ros.tracking.evidence import Evidence, weigh
 from pose_tracker_ros.tracking.observation import Observation, observe
+from pose_tracker_ros.tracking.rivalry import NEEDED_LOG_ODDS
 from pose_tracker_ros.tracking.track import Expectation, Hypothesis, Track
 from pose_tracker_ros.tracking.view import View, make_view
 
@@ -70,11 +71,12 @@ class Estimator:
     def _aligned(
         self, frame: Frame, name: str, track: Track, expected: Expectation, informed: Expectation | None
     ) -> Hypothesis | None:
-        """Looked at closely first, if its motion is known; coarsely only if depth fits less well there than it did."""
+        """Looked at closely first, if its motion is known; coarsely only if it is less sure than what is not expected has to be, as where the
+        turn is wrong, or if depth fits less well there than it did."""
         asked = frame, name, track, expected, informed or expected
         if expected.motion is not None and track.seen.expected.motion is not None:
             found = self._aligned_by(CLOSELY, *asked)
-            if found is not None and found.evidence.is_steady(track.seen.evidence):
+            if found is not None and found.evidence.log_odds >= NEEDED_LOG_ODDS and found.evidence.is_steady(track.seen.evidence):
                 return found
         return self._aligned_by(COARSE_TO_FINE, *asked)
 

@@ -15,6 +15,10 @@ from pose_tracker_ros.tracking.keyframes import APART_RAD
 # Standard deviation, from view to view, of how much likelier pixels seem to make one turn than another, natural logarithm (mustard0's
 # bottle, half turns that its shape does not tell, 20 views: 5.5 about -3).
 SCATTER = 5.5
+# Other turns that a pose found elsewhere is compared with: those within three basins.
+RIVALS = 27
+# Log odds of a pose that was not expected: as of an expected one, against any of its rivals.
+NEEDED_LOG_ODDS = PRESENT_LOG_ODDS + math.log(1 + RIVALS)
 # Log odds at which nothing that may be seen brings a rival back.
 TOLD_LOG_ODDS = 10.0
 

@@ -18,7 +18,7 @@ from pose_tracker_ros.tracking.evidence import PRESENT_LOG_ODDS
 from pose_tracker_ros.tracking.factors.contour import ColorStatistics
 from pose_tracker_ros.tracking.keyframes import seen_side
 from pose_tracker_ros.tracking.paint import paint_histogram, painted_statistics
-from pose_tracker_ros.tracking.rivalry import TOLD_LOG_ODDS, Rivalry, turn_log_odds
+from pose_tracker_ros.tracking.rivalry import RIVALS, TOLD_LOG_ODDS, Rivalry, turn_log_odds
 from pose_tracker_ros.tracking.rivals import alike_turns
 from pose_tracker_ros.tracking.search import BASIN_RAD, pose_log_density, search, turns
 from pose_tracker_ros.tracking.states import TrackState
@@ -26,10 +26,6 @@ from pose_tracker_ros.tracking.track import Expectation, Hypothesis, SearchState
 
 # A first pose is taken to be within so much of the object, diameters.
 START_REACH_D = 1.0
-# Other turns that a pose found elsewhere is compared with: those within three basins.
-RIVALS = 27
-# Log odds of a pose that was not expected: as of an expected one, against any of its rivals.
-NEEDED_LOG_ODDS = PRESENT_LOG_ODDS + math.log(1 + RIVALS)
 # Two of a kind whose centres are nearer than this, diameters, would be one.
 ONE_PLACE_D = 0.25
 # Then, 1.75 rad out, the search begins again: half a turn about any axis would take 723 tries.

@@ -20,7 +20,8 @@ from pose_tracker_ros.tracking.config import TrackerConfig
 from pose_tracker_ros.tracking.estimator import Estimator
 from pose_tracker_ros.tracking.evidence import PRESENT_LOG_ODDS
 from pose_tracker_ros.tracking.network_factor import NetworkFactor
-from pose_tracker_ros.tracking.searcher import NEEDED_LOG_ODDS, RIVALS, Searcher, surprise
+from pose_tracker_ros.tracking.rivalry import NEEDED_LOG_ODDS, RIVALS
+from pose_tracker_ros.tracking.searcher import Searcher, surprise
 from pose_tracker_ros.tracking.states import TrackResult, TrackState
 from pose_tracker_ros.tracking.track import Expectation, Hypothesis, Track
 
