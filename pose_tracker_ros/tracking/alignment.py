@@ -114,7 +114,7 @@ class Alignment(NamedTuple):
 
     @property
     def is_drawn(self) -> bool:
-        """Whether the last view shows the object where it is, to a pixel."""
+        """Whether the last view shows the object where it is, to half a pixel."""
         return _moved_px(self.view, self.solution.state) < SETTLED_PX
 
 
