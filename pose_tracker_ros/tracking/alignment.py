@@ -58,7 +58,7 @@ COARSE_TO_FINE = (*ROUGHLY, FINE, FINE)
 # An object that moved less than this at most since it was rendered would be rendered the same, pixels of the view: what is learnt from views
 # farther off finds less well what comes out from behind something (with 1 to 1.5 px a jug's turn was lost in half of 8 runs, with 0.5 in 1).
 SETTLED_PX = 0.5
-CLOSELY = (replace(FINE, settled_px=SETTLED_PX),) * 2
+CLOSELY = (replace(FINE, settled_px=1.5),) * 2
 # Points are followed where that can halve a deviation.
 WORTH = 2.0
 

@@ -78,7 +78,14 @@ class Estimator:
             found = self._aligned_by(CLOSELY, *asked)
             if found is not None and found.evidence.log_odds >= NEEDED_LOG_ODDS and found.evidence.is_steady(track.seen.evidence):
                 return found
-        return self._aligned_by(COARSE_TO_FINE, *asked)
+        found = self._aligned_by(COARSE_TO_FINE, *asked)
+        return self._stopped(frame, name, track, found) if _lost_sight(found, track) and expected.motion is not None else found
+
+    def _stopped(self, frame: Frame, name: str, track: Track, found: Hypothesis | None) -> Hypothesis | None:
+        """What was found, or, if that is likelier, the pose near the last one: of an object that did not go on as it moved."""
+        last = Expectation.near(track.camera_T_object)
+        stopped = self._aligned_by(COARSE_TO_FINE, frame, name, track, last, last)
+        return max((one for one in (found, stopped) if one is not None), key=lambda one: one.merit, default=None)
 
     def _aligned_by(
         self, levels: Sequence[Level], frame: Frame, name: str, track: Track, expected: Expectation, prior: Expectation
@@ -126,3 +133,9 @@ class Estimator:
     def _largest_px(self, model: ObjectModel) -> int:
         """Side of the window: twice as long for a thin object, which has no more pixels there than a ball in the other."""
         return self.config.resolution * (2 if model.is_thin else 1)
+
+
+def _lost_sight(found: Hypothesis | None, track: Track) -> bool:
+    """Whether an object that was surely seen in the frame before is not any more."""
+    was_sure = track.seen is not None and track.seen.evidence.log_odds >= NEEDED_LOG_ODDS
+    return was_sure and (found is None or found.evidence.log_odds < NEEDED_LOG_ODDS)
