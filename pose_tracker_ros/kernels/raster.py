@@ -12,7 +12,7 @@ centres are at integer coordinates.
 
 from __future__ import annotations
 
-from math import ceil, floor, sqrt
+from math import ceil, floor
 
 import numpy as np
 
@@ -28,6 +28,8 @@ LEAST_DETERMINANT = 1e-11
 LEAST_SLOPE = 1e-14
 # Each pixel of so few is asked; of more, rows are cut by the edges, which takes three divisions.
 FEW_PIXELS = 9
+# Normals that cancel out have no direction; their squared length is at least this.
+LEAST_SQUARE = np.float32(1e-18)
 # Farther than any image reaches.
 FAR_PX = 1e30
 # cv2.remap knows 32 places between two texels.
@@ -63,10 +65,8 @@ def project(vertices, projection, points, pixels):
 
 @helper
 def _edges(points, one, two, three):
-    """Coefficients (across, along, constant) of the three edges' functions of the pixel, divided by the determinant.
-
-    The fourth value is False for a triangle without area or seen edge-on.
-    """
+    """Coefficients (across, along, constant) of the three edges' functions of the pixel, and the determinant that they are to be divided by:
+    0 for a triangle without area or seen edge-on."""
     x0, y0, z0 = points[one, 0], points[one, 1], points[one, 2]
     x1, y1, z1 = points[two, 0], points[two, 1], points[two, 2]
     x2, y2, z2 = points[three, 0], points[three, 1], points[three, 2]
@@ -76,14 +76,13 @@ def _edges(points, one, two, three):
     terms_x, terms_y, terms_z = x0 * a0, y0 * b0, z0 * c0
     determinant = terms_x + terms_y + terms_z
     if abs(determinant) <= LEAST_DETERMINANT * (abs(terms_x) + abs(terms_y) + abs(terms_z)):
-        return (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), False
-    scale = 1.0 / determinant
-    return (
-        (a0 * scale, b0 * scale, c0 * scale),
-        (a1 * scale, b1 * scale, c1 * scale),
-        (a2 * scale, b2 * scale, c2 * scale),
-        True,
-    )
+        determinant = 0.0
+    return (a0, b0, c0), (a1, b1, c1), (a2, b2, c2), determinant
+
+
+@helper
+def _scaled(edge, scale):
+    return edge[0] * scale, edge[1] * scale, edge[2] * scale
 
 
 @helper
@@ -161,9 +160,11 @@ def rasterize(points, pixels, faces, left, top, inverse_depth, face_ids):
             box = first_row - top, end_row - top, first_column - left, end_column - left
             if are_few and _is_all_nearer(inverse_depth, *box, nearest):
                 continue
-            edge_0, edge_1, edge_2, drawable = _edges(points, one, two, three)
-            if not drawable:
+            edge_0, edge_1, edge_2, determinant = _edges(points, one, two, three)
+            if determinant == 0.0:
                 continue
+            scale = 1.0 / determinant
+            edge_0, edge_1, edge_2 = _scaled(edge_0, scale), _scaled(edge_1, scale), _scaled(edge_2, scale)
             slack_0, slack_1, slack_2 = _slack(edge_0, right, bottom), _slack(edge_1, right, bottom), _slack(edge_2, right, bottom)
             slope = edge_0[0] + edge_1[0] + edge_2[0]
             descent = edge_0[1] + edge_1[1] + edge_2[1]
@@ -197,6 +198,26 @@ def rasterize(points, pixels, faces, left, top, inverse_depth, face_ids):
                         face_ids[window_row, window_column] = face
 
 
+@helper
+def _turn_towards_camera(normals, rotation, intrinsics, left, row):
+    """Normals (3, columns) float32 of a row's pixels, from ``left`` on, from the object's axes to the camera's, towards it and of length 1.
+
+    Zeros stay. Without branches, so that it is vectorised.
+    """
+    turn = rotation.astype(np.float32)
+    step, down = np.float32(1.0 / intrinsics[0]), np.float32((row - intrinsics[3]) / intrinsics[1])
+    first = np.float32((left - intrinsics[2]) / intrinsics[0])
+    for column in range(normals.shape[1]):
+        across, along, away = normals[0, column], normals[1, column], normals[2, column]
+        x = turn[0, 0] * across + turn[0, 1] * along + turn[0, 2] * away
+        y = turn[1, 0] * across + turn[1, 1] * along + turn[1, 2] * away
+        z = turn[2, 0] * across + turn[2, 1] * along + turn[2, 2] * away
+        facing = x * (first + step * np.float32(column)) + y * down + z
+        length = np.sqrt(max(x * x + y * y + z * z, LEAST_SQUARE))
+        scale = (np.float32(-1.0) if facing > 0.0 else np.float32(1.0)) / length
+        normals[0, column], normals[1, column], normals[2, column] = x * scale, y * scale, z * scale
+
+
 @kernel(
     "float64(float64[:, ::1], uint32[:, ::1], float32[:, ::1], float64[:, ::1], float64[::1], int64, int64, "
     "int32[:, ::1], float32[:, :, ::1], float32[:, ::1], float32[:, :, ::1], boolean[:, ::1])"
@@ -206,53 +227,44 @@ def resolve(points, faces, normals, rotation, intrinsics, left, top, face_ids, b
 
     ``normals`` (V, 3) of the vertices in the object frame, ``rotation`` (3, 3) of camera_T_object, ``intrinsics`` (4) fx,
     fy, cx, cy. Fills ``barycentric`` (rows, columns, 2) of the window, the shares of the second and third corner, and the
-    window's part of the image's ``depth`` (H, W) metres, ``normal`` (H, W, 3) towards the camera and ``mask`` (H, W); pixels
-    that see nothing stay as they are. Returns the mean depth in metres, 0 when nothing is seen.
+    window's part of the image's ``depth`` (H, W) metres, ``normal`` (H, W, 3) towards the camera, 0 where nothing is seen, and
+    ``mask`` (H, W); depth and mask of pixels that see nothing stay as they are. Returns the mean depth in metres, 0 when nothing is seen.
     """
-    r00, r01, r02 = rotation[0, 0], rotation[0, 1], rotation[0, 2]
-    r10, r11, r12 = rotation[1, 0], rotation[1, 1], rotation[1, 2]
-    r20, r21, r22 = rotation[2, 0], rotation[2, 1], rotation[2, 2]
-    per_column, per_row, center_column, center_row = (
-        1.0 / intrinsics[0],
-        1.0 / intrinsics[1],
-        intrinsics[2],
-        intrinsics[3],
-    )
-    total, count, last = 0.0, 0, -1
+    total, count, last, columns = 0.0, 0, -1, face_ids.shape[1]
     one = two = three = faces[0, 0]
     edge_0 = edge_1 = edge_2 = (0.0, 0.0, 0.0)
+    determinant = 0.0
+    in_object = np.empty((3, columns), np.float32)
     for window_row in range(face_ids.shape[0]):
         row = window_row + top
-        for window_column in range(face_ids.shape[1]):
+        in_object[:] = 0.0
+        for window_column in range(columns):
             face = face_ids[window_row, window_column]
             if face < 0:
                 continue
             column = window_column + left
             if face != last:
                 one, two, three = faces[face, 0], faces[face, 1], faces[face, 2]
-                edge_0, edge_1, edge_2, _ = _edges(points, one, two, three)
+                edge_0, edge_1, edge_2, determinant = _edges(points, one, two, three)
                 last = face
+            value_1, value_2 = _value(edge_1, row, column), _value(edge_2, row, column)
+            scale = 1.0 / (_value(edge_0, row, column) + value_1 + value_2)
+            distance = determinant * scale
             # Within the slack of an edge they may be a little negative.
-            value_0 = max(_value(edge_0, row, column), 0.0)
-            value_1 = max(_value(edge_1, row, column), 0.0)
-            value_2 = max(_value(edge_2, row, column), 0.0)
-            distance = 1.0 / (value_0 + value_1 + value_2)
-            share_0, share_1, share_2 = value_0 * distance, value_1 * distance, value_2 * distance
-            in_object_x = share_0 * normals[one, 0] + share_1 * normals[two, 0] + share_2 * normals[three, 0]
-            in_object_y = share_0 * normals[one, 1] + share_1 * normals[two, 1] + share_2 * normals[three, 1]
-            in_object_z = share_0 * normals[one, 2] + share_1 * normals[two, 2] + share_2 * normals[three, 2]
-            x = r00 * in_object_x + r01 * in_object_y + r02 * in_object_z
-            y = r10 * in_object_x + r11 * in_object_y + r12 * in_object_z
-            z = r20 * in_object_x + r21 * in_object_y + r22 * in_object_z
-            facing = x * (column - center_column) * per_column + y * (row - center_row) * per_row + z
-            scale = (-1.0 if facing > 0.0 else 1.0) / max(sqrt(x * x + y * y + z * z), 1e-9)
-            normal[row, column, 0], normal[row, column, 1], normal[row, column, 2] = x * scale, y * scale, z * scale
+            share_1, share_2 = np.float32(max(value_1 * scale, 0.0)), np.float32(max(value_2 * scale, 0.0))
+            share_0 = max(np.float32(1.0) - share_1 - share_2, np.float32(0.0))
+            for axis in range(3):
+                in_object[axis, window_column] = share_0 * normals[one, axis] + share_1 * normals[two, axis] + share_2 * normals[three, axis]
             depth[row, column] = distance
             mask[row, column] = True
             barycentric[window_row, window_column, 0] = share_1
             barycentric[window_row, window_column, 1] = share_2
             total += distance
             count += 1
+        _turn_towards_camera(in_object, rotation, intrinsics, left, row)
+        for window_column in range(columns):
+            for axis in range(3):
+                normal[row, window_column + left, axis] = in_object[axis, window_column]
     return total / max(count, 1)
 
 
