@@ -55,9 +55,10 @@ class Level:
 ROUGHLY = (Level(0.08, 5.0, 4),)
 FINE = Level(0.03, 1.0, 4, settled_px=1.0)
 COARSE_TO_FINE = (*ROUGHLY, FINE, FINE)
-# An object that moved less than this at most since it was rendered would be rendered the same, pixels of the view: what is learnt from views
-# farther off finds less well what comes out from behind something (with 1 to 1.5 px a jug's turn was lost in half of 8 runs, with 0.5 in 1).
+# An object that moved less than this at most since it was rendered would be rendered the same, pixels of the view.
 SETTLED_PX = 0.5
+# What is seen closely from so far is aligned as well as from nearer (medians of ADD within 0.01 mm); it is drawn where it was found, as what
+# would be learnt from where it was expected finds less well what comes out from behind something.
 CLOSELY = (replace(FINE, settled_px=1.5),) * 2
 # Points are followed where that can halve a deviation.
 WORTH = 2.0
