@@ -32,9 +32,13 @@ class Budget:
         """Infinite without a limit, negative when it is exceeded."""
         return self._end_s - time.perf_counter()
 
+    def cost_s(self, kind: Hashable) -> float:
+        """What a step of a kind cost last time, 0 if it was never done."""
+        return self._costs_s.get(kind, 0.0)
+
     def fits(self, kind: Hashable, count: int = 1, reserve_s: float = 0.0) -> bool:
         """Whether so many steps of a kind fit, and leave so much for others; what was never done does while there is time."""
-        cost_s = self._costs_s.get(kind, 0.0)
+        cost_s = self.cost_s(kind)
         if count * cost_s + max(reserve_s, 0.0) <= self.left_s:
             return True
         self._costs_s[kind] = FORGOTTEN * cost_s

@@ -7,12 +7,14 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from pose_tracker_ros.camera import PinholeCamera
 from pose_tracker_ros.frame import Frame
+from pose_tracker_ros.geometry import make_pose
 from pose_tracker_ros.networks.motion_network import MotionNetwork
 from pose_tracker_ros.objects import ObjectModel, generic_weights_path
 from pose_tracker_ros.rendering import Rendering
@@ -186,16 +188,20 @@ class Tracker:
         self._estimator.config = config
 
     def warm_up(self) -> None:
-        """Do once, before the first frame, what is slow only once."""
-        camera = PinholeCamera(64, 48, 50.0, 50.0, 32.0, 24.0)
-        blank = Frame(np.zeros((48, 64, 3), np.uint8), np.zeros((48, 64), np.float32), camera, 0.0)
+        """Do once, before the first frame, what is slow only once: where nothing is seen, and where each object is."""
+        camera = PinholeCamera(160, 160, 400.0, 400.0, 80.0, 80.0)
+        blank = Frame(np.zeros((160, 160, 3), np.uint8), np.zeros((160, 160), np.float32), camera, 0.0)
+        poses = {name: make_pose(np.eye(3), (0, 0, 4 * model.diameter_m) - model.center_m) for name, model in self.models.items()}
         before, self._tracks = self._tracks, {}
         try:
-            for name, model in self.models.items():
-                pose = np.eye(4)
-                pose[:3, 3] = (0, 0, 4 * model.diameter_m) - model.center_m
+            for name, pose in poses.items():
                 self.start(name, pose)
             self.step(blank)
+            for name, pose in poses.items():
+                self._tracks = {}
+                self.start(name, pose)
+                shown = self.render(name, camera, pose)
+                self.step(replace(blank, color=shown.color, depth=shown.depth))
         finally:
             self._tracks = before
 
@@ -236,7 +242,8 @@ class Tracker:
                 # One rival of one object a frame: ten unsure objects would take twice their time otherwise.
                 best, rivalry, has_compared = self._searcher.likelier(frame, name, track, best, not (search.found or is_compared))
                 is_compared = is_compared or has_compared
-                self._tracks[name] = track.supported_by(best, frame, self.models[name], rivalry)
+                learning = partial(track.supported_by, best, frame, self.models[name], rivalry)
+                self._tracks[name] = self._estimator.budget.spend("learning", learning)
             else:
                 self._tracks[name] = track.unsupported_by(held[name], frame, self.config.lost_frames, search)
         seconds = {"total": time.perf_counter() - begin}
@@ -252,8 +259,9 @@ class Tracker:
         stamps = {name: -math.inf if track.stamp is None else track.stamp for name, track in self._tracks.items() if track.is_new}
         new = sorted(stamps, key=stamps.__getitem__)
         found: dict[str, Hypothesis | None] = {}
+        budget = self._estimator.budget
         for name in [name for name in self._tracks if name not in new] + new:
-            if name not in new[1:] or self._estimator.budget.fits("hypothesis"):
+            if name not in new[1:] or budget.fits("hypothesis", reserve_s=(len(found) + 1) * budget.cost_s("learning")):
                 found[name] = self._estimator.hypothesis(frame, name, self._tracks[name], expected[name], informed.get(name))
         return found
 

@@ -21,8 +21,8 @@ def test_a_step_is_begun_only_if_it_fits_at_its_last_cost(clock):
 
     limited = Budget()
     limited.begin(33.0 / (1 - RESERVED))
-    assert limited.fits("look")
-    assert limited.spend("look", step) == "found"
+    assert limited.fits("look") and limited.cost_s("look") == 0.0
+    assert limited.spend("look", step) == "found" and limited.cost_s("look") == pytest.approx(0.012)
     assert limited.left_s == pytest.approx(0.021)
     assert limited.fits("look") and not limited.fits("look", reserve_s=0.010) and limited.fits("other", reserve_s=0.010)
     limited.spend("look", step)
