@@ -30,7 +30,7 @@ BENCHMARK_MOTION = SimulationConfig(
 GREY = 128
 PUBLISHED_TIME = "published (time)"
 # What a tracker can do without, by the names of its options.
-INGREDIENTS = ("point_to_plane", "contour", "surface_flow", "motion", "search")
+INGREDIENTS = ("point_to_plane", "contour", "surface_flow", "motion", "stop", "search")
 Row = TypeVar("Row")
 
 

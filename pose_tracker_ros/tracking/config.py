@@ -57,6 +57,7 @@ class TrackerConfig:
     contour: bool = option(True, "Use the outline: where colours show that the object ends")
     surface_flow: bool = option(True, "Follow points of the surface from earlier views, by optical flow")
     motion: bool = option(True, "Expect what moves to move on; false = to stay where it is")
+    stop: bool = option(True, "Where what moves is surely seen no more, look also where it was: it may have stopped")
     camera_motion: bool = option(
         True, "Expect what the camera's own motion makes of poses, where frames tell it (nodes: with a target_frame, from TF)"
     )
@@ -87,7 +88,6 @@ class TrackerConfig:
         "contour_iterations": "steps end by themselves; instead of 0 set contour to false",
         "depth_bias_m": "set noise.depth_bias, a standard deviation about a bias that is estimated",
         "motion_prior": "motion is estimated; instead of 0 set motion to false",
-        "stop": "searching tries the last pose in doubted frames",
         "lost_score": "the score is a probability, and tracking needs 0.9",
         "recover_score": "the score is a probability, and tracking needs 0.9",
     }

@@ -79,7 +79,8 @@ class Estimator:
             if found is not None and found.evidence.log_odds >= NEEDED_LOG_ODDS and found.evidence.is_steady(track.seen.evidence):
                 return found
         found = self._aligned_by(COARSE_TO_FINE, *asked)
-        return self._stopped(frame, name, track, found) if _lost_sight(found, track) and expected.motion is not None else found
+        may_have_stopped = self.config.stop and expected.motion is not None and _lost_sight(found, track)
+        return self._stopped(frame, name, track, found) if may_have_stopped else found
 
     def _stopped(self, frame: Frame, name: str, track: Track, found: Hypothesis | None) -> Hypothesis | None:
         """What was found, or, if that is likelier, the pose near the last one: of an object that did not go on as it moved."""
