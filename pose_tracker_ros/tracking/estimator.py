@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -21,7 +22,7 @@ from pose_tracker_ros.tracking.alignment import (
 )
 from pose_tracker_ros.tracking.budget import Budget
 from pose_tracker_ros.tracking.config import TrackerConfig
-from pose_tracker_ros.tracking.evidence import Evidence, weigh
+from pose_tracker_ros.tracking.evidence import PRESENT_LOG_ODDS, Evidence, weigh
 from pose_tracker_ros.tracking.observation import Observation, observe
 from pose_tracker_ros.tracking.rivalry import NEEDED_LOG_ODDS
 from pose_tracker_ros.tracking.track import Expectation, Hypothesis, Track
@@ -98,7 +99,7 @@ class Estimator:
             model,
             renderer,
             AlignmentPrior(
-                prior.camera_T_object, prior.information, errors, track.colors, prior.fresh, track.keyframes
+                prior.camera_T_object, prior.counted, errors, track.colors, prior.information, track.keyframes
             ),
             config.noise,
             self._largest_px(model),
@@ -137,6 +138,6 @@ class Estimator:
 
 
 def _lost_sight(found: Hypothesis | None, track: Track) -> bool:
-    """Whether an object that was surely seen in the frame before is not any more."""
-    was_sure = track.seen is not None and track.seen.evidence.log_odds >= NEEDED_LOG_ODDS
-    return was_sure and (found is None or found.evidence.log_odds < NEEDED_LOG_ODDS)
+    """Whether an object is much less surely seen than in the frame before."""
+    before = -math.inf if track.seen is None else track.seen.evidence.log_odds
+    return found is None or found.evidence.log_odds < before - PRESENT_LOG_ODDS

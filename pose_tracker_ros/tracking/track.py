@@ -40,11 +40,15 @@ RENEWAL = 0.1
 
 
 class Expectation(NamedTuple):
-    """Where an object is expected in a frame: pose (4, 4), information (6, 6) about it, the motion that says so, the share of
-    the image that is new evidence, see :meth:`Hypothesis.fresh_share`, and the seconds since the frame before."""
+    """Where an object is expected in a frame: pose (4, 4), information (6, 6) about it, the same as it counts beside the image, the motion that
+    says so, the share of the image that is new evidence, see :meth:`Hypothesis.fresh_share`, and the seconds since the frame before.
+
+    Errors of the last pose that the image repeats do not count: it is known better than it seems, unlike the motion since.
+    """
 
     camera_T_object: np.ndarray
     information: np.ndarray
+    counted: np.ndarray
     motion: Motion | None = None
     fresh: float = 1.0
     gap_s: float = 0.0
@@ -52,7 +56,7 @@ class Expectation(NamedTuple):
     @classmethod
     def near(cls, camera_T_object: np.ndarray) -> Expectation:
         """Somewhere about a pose (4, 4)."""
-        return cls(camera_T_object, VAGUE)
+        return cls(camera_T_object, VAGUE, VAGUE)
 
     def is_vague(self, model: ObjectModel) -> bool:
         """Whether frames were missed, and the motion leaves open where the object is, farther than the estimator looks."""
@@ -66,10 +70,10 @@ class Expectation(NamedTuple):
 
         The product of two normal distributions of twists about one pose, whose turns are taken to add up.
         """
-        both = self.information / self.fresh + information
+        both = self.counted + information
         twist = np.linalg.solve(both, information @ motion)
         pose = moved_pose(self.camera_T_object, twist, model.center_m)
-        return Expectation(pose, both, self.motion, gap_s=self.gap_s)
+        return Expectation(pose, both, both, self.motion, gap_s=self.gap_s)
 
 
 class Hypothesis(NamedTuple):
@@ -95,7 +99,7 @@ class Hypothesis(NamedTuple):
     @property
     def information_gain(self) -> float:
         """What the image tells of a pose of which hardly anything is known, natural logarithm of the volumes before and after."""
-        of_image = self.alignment.information - self.expected.information / self.expected.fresh
+        of_image = self.alignment.information - self.expected.counted
         return (np.linalg.slogdet(VAGUE + of_image)[1] - np.linalg.slogdet(VAGUE)[1]) / 2
 
     def is_nearer(self, model: ObjectModel) -> bool:
@@ -229,12 +233,13 @@ class Track:
         twist = gap * motion.velocity
         pose = moved_pose(self.camera_T_object, twist, model.center_m)
         fresh = 1.0 if self.seen is None else self.seen.fresh_share(frame, noise)
-        return Expectation(pose, inverse(motion.pose), motion, fresh, gap)
+        counted = self.motion.with_pose_errors(fresh).predicted(gap)
+        return Expectation(pose, inverse(motion.pose), inverse(counted.pose), motion, fresh, gap)
 
     def supported_by(self, found: Hypothesis, frame: Frame, model: ObjectModel, rivalry: Rivalry | None = None) -> Track:
         """After a frame that shows the object where a hypothesis says, which stands to its rivals so; learns from it."""
         alignment, expected = found.alignment, found.expected
-        of_image = expected.fresh * alignment.information - expected.information
+        of_image = expected.fresh * (alignment.information - expected.counted)
         correction = np.zeros(6)
         if expected.motion is not None:
             correction = twist_between(expected.camera_T_object, alignment.camera_T_object, model.center_m)
