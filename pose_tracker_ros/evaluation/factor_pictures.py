@@ -56,7 +56,7 @@ def seen_factors(frames: Sequence[Frame], model: ObjectModel, camera_T_object: n
     track = Track.starting(camera_T_object, model, noise)
     for frame in frames:
         expected, errors, colors = track.expected_in(frame, model, noise, True), track.errors.predicted(noise), track.colors
-        prior = AlignmentPrior(expected.camera_T_object, expected.counted, errors, colors, expected.information)
+        prior = AlignmentPrior(expected.camera_T_object, expected.information, errors, colors, expected.fresh)
         alignment = align(frame, model, renderer, prior, noise)
         view = alignment and make_view(frame, renderer, model, alignment.camera_T_object, 128, color=True)
         if view is None or not view.rendering.mask.any():

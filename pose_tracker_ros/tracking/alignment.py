@@ -90,15 +90,15 @@ class CommonErrors(NamedTuple):
 
 
 class AlignmentPrior(NamedTuple):
-    """What is known before a frame: pose (4, 4) and information (6, 6) about it as it counts beside the image, twist about the object's
-    centre in camera axes, translation first; the common errors; the colours, None before any frame; the information (6, 6) that it is in
-    truth, None = the same; and earlier views."""
+    """What is known before a frame: pose (4, 4) and information (6, 6) about it, twist about the object's centre in
+    camera axes, translation first; the common errors; the colours, None before any frame; the share of the frame that is new
+    evidence; and earlier views."""
 
     camera_T_object: np.ndarray
     information: np.ndarray
     errors: CommonErrors
     colors: ColorStatistics | None
-    true_information: np.ndarray | None = None
+    fresh: float = 1.0
     keyframes: tuple[Keyframe, ...] = ()
 
 
@@ -163,27 +163,25 @@ def align(
         if _moved_px(view, solution.state) < level.settled_px:
             break
     posterior = inverse(solution.information)
-    covariance = solution.covariance(posterior, view.center, _spread(prior.information, expected.true_information, noise))
+    covariance = solution.covariance(posterior, view.center, _spread(prior.information, expected.fresh, noise))
     errors = CommonErrors(state[COMMON], posterior[COMMON, COMMON])
     information = inverse(posterior[:SHIFT, :SHIFT])
     return Alignment(pose, information, covariance[:SHIFT, :SHIFT], errors, view, solution)
 
 
-def _spread(information: np.ndarray, true: np.ndarray | None, noise: NoiseModel) -> np.ndarray:
+def _spread(information: np.ndarray, fresh: float, noise: NoiseModel) -> np.ndarray:
     """Of the prior's gradient (10, 10): its information, but for a camera that is less accurate than the bias's prior says, and
-    for a motion that counts more than the ``true`` information (6, 6) about it."""
+    for a motion that counts more than that."""
     spread = information.copy()
-    if true is not None:
-        counted = information[:SHIFT, :SHIFT]
-        spread[:SHIFT, :SHIFT] = counted @ inverse(true) @ counted
+    spread[:SHIFT, :SHIFT] /= fresh
     spread[BIAS, BIAS] *= spread[BIAS, BIAS] * noise.depth_accuracy**2
     return spread
 
 
 def _information(expected: AlignmentPrior) -> np.ndarray:
-    """(10, 10), about the state before the frame."""
+    """(10, 10), about the state before the frame, as it counts beside all that the frame seems to say."""
     information = np.zeros((STATE, STATE))
-    information[:SHIFT, :SHIFT] = expected.information
+    information[:SHIFT, :SHIFT] = expected.information / expected.fresh
     information[COMMON, COMMON] = inverse(expected.errors.covariance)
     return information
 

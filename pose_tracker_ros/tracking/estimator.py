@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from pose_tracker_ros.tracking.alignment import (
 )
 from pose_tracker_ros.tracking.budget import Budget
 from pose_tracker_ros.tracking.config import TrackerConfig
-from pose_tracker_ros.tracking.evidence import PRESENT_LOG_ODDS, Evidence, weigh
+from pose_tracker_ros.tracking.evidence import Evidence, weigh
 from pose_tracker_ros.tracking.observation import Observation, observe
 from pose_tracker_ros.tracking.rivalry import NEEDED_LOG_ODDS
 from pose_tracker_ros.tracking.track import Expectation, Hypothesis, Track
@@ -80,12 +80,12 @@ class Estimator:
             if found is not None and found.evidence.log_odds >= NEEDED_LOG_ODDS and found.evidence.is_steady(track.seen.evidence):
                 return found
         found = self._aligned_by(COARSE_TO_FINE, *asked)
-        may_have_stopped = self.config.stop and expected.motion is not None and _lost_sight(found, track)
-        return self._stopped(frame, name, track, found) if may_have_stopped else found
+        may_have_stopped = self.config.stop and expected.motion is not None and track.is_doubted_by(found)
+        return self._stopped(frame, name, track, expected, found) if may_have_stopped else found
 
-    def _stopped(self, frame: Frame, name: str, track: Track, found: Hypothesis | None) -> Hypothesis | None:
+    def _stopped(self, frame: Frame, name: str, track: Track, expected: Expectation, found: Hypothesis | None) -> Hypothesis | None:
         """What was found, or, if that is likelier, the pose near the last one: of an object that did not go on as it moved."""
-        last = Expectation.near(track.camera_T_object)
+        last = expected._replace(camera_T_object=track.camera_T_object, motion=replace(expected.motion, velocity=np.zeros(6)))
         stopped = self._aligned_by(COARSE_TO_FINE, frame, name, track, last, last)
         return max((one for one in (found, stopped) if one is not None), key=lambda one: one.merit, default=None)
 
@@ -99,7 +99,7 @@ class Estimator:
             model,
             renderer,
             AlignmentPrior(
-                prior.camera_T_object, prior.counted, errors, track.colors, prior.information, track.keyframes
+                prior.camera_T_object, prior.information, errors, track.colors, prior.fresh, track.keyframes
             ),
             config.noise,
             self._largest_px(model),
@@ -135,9 +135,3 @@ class Estimator:
     def _largest_px(self, model: ObjectModel) -> int:
         """Side of the window: twice as long for a thin object, which has no more pixels there than a ball in the other."""
         return self.config.resolution * (2 if model.is_thin else 1)
-
-
-def _lost_sight(found: Hypothesis | None, track: Track) -> bool:
-    """Whether an object is much less surely seen than in the frame before."""
-    before = -math.inf if track.seen is None else track.seen.evidence.log_odds
-    return found is None or found.evidence.log_odds < before - PRESENT_LOG_ODDS

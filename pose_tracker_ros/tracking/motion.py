@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -38,10 +37,6 @@ class Motion:
     def predicted(self, seconds: float) -> Motion:
         """The motion ``seconds`` later."""
         return Motion(self.velocity, *kernels.predict(self.pose, self.both, self.rate, ACCELERATION, seconds))
-
-    def with_pose_errors(self, share: float) -> Motion:
-        """The same, if only a share of the pose's variance were left."""
-        return Motion(self.velocity, share * self.pose, math.sqrt(share) * self.both, self.rate)
 
     def turned(self, rotation: np.ndarray) -> Motion:
         """The same in axes that are turned: ``rotation`` (3, 3) takes vectors to them."""

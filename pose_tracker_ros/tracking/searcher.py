@@ -38,11 +38,13 @@ def surprise(found: Hypothesis, model: ObjectModel) -> float:
 
 
 class Standing(NamedTuple):
-    """A tracked pose beside its rivals: it, or the one that took its place, how it stands, and whether something was compared."""
+    """A tracked pose beside its rivals: it, or the one that took its place, how it stands, whether something was compared, and how many rivals
+    a doubted one was compared with that has still others."""
 
     best: Hypothesis
     rivalry: Rivalry
     has_compared: bool = False
+    reconsidered: int = 0
 
 
 class Searcher:
@@ -188,8 +190,13 @@ class Searcher:
         """The pose of a track, or a rival that is surely likelier, and how it stands; one rival is compared if it ``may``.
 
         Rivals are those at other turns of about the same shape that are not told yet, from every new side; what is seen from all sides
-        adds up. Other turns of the shape show at once, and were compared before the pose was believed.
+        adds up. Other turns of the shape show at once, and were compared before the pose was believed; those of a pose that is doubted are
+        compared again, as many as there is time for.
         """
+        if self._estimator.config.search and may_compare and track.is_doubted_by(found):
+            best, tried = self._compared(frame, name, track, found, track.reconsidered)
+            are_all = tried == RIVALS + len(self._alike[name])
+            return Standing(best, self._rivalry(name, track, best), True, 0 if are_all else tried)
         standing = Standing(found, track.rivalry or self._rivalry(name, track, found))
         if not self._estimator.config.search or not may_compare:
             return standing

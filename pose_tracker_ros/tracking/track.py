@@ -14,7 +14,7 @@ from pose_tracker_ros.kernels.alignment import moved_pose, twist_between
 from pose_tracker_ros.kernels.filtering import inverse
 from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.tracking.alignment import LEAST_LIMIT_M, Alignment, CommonErrors
-from pose_tracker_ros.tracking.evidence import Appearance, Evidence
+from pose_tracker_ros.tracking.evidence import PRESENT_LOG_ODDS, Appearance, Evidence
 from pose_tracker_ros.tracking.factors.contour import ColorStatistics
 from pose_tracker_ros.tracking.keyframes import Keyframe, with_view
 from pose_tracker_ros.tracking.motion import Motion
@@ -40,15 +40,11 @@ RENEWAL = 0.1
 
 
 class Expectation(NamedTuple):
-    """Where an object is expected in a frame: pose (4, 4), information (6, 6) about it, the same as it counts beside the image, the motion that
-    says so, the share of the image that is new evidence, see :meth:`Hypothesis.fresh_share`, and the seconds since the frame before.
-
-    Errors of the last pose that the image repeats do not count: it is known better than it seems, unlike the motion since.
-    """
+    """Where an object is expected in a frame: pose (4, 4), information (6, 6) about it, the motion that says so, the share of
+    the image that is new evidence, see :meth:`Hypothesis.fresh_share`, and the seconds since the frame before."""
 
     camera_T_object: np.ndarray
     information: np.ndarray
-    counted: np.ndarray
     motion: Motion | None = None
     fresh: float = 1.0
     gap_s: float = 0.0
@@ -56,7 +52,7 @@ class Expectation(NamedTuple):
     @classmethod
     def near(cls, camera_T_object: np.ndarray) -> Expectation:
         """Somewhere about a pose (4, 4)."""
-        return cls(camera_T_object, VAGUE, VAGUE)
+        return cls(camera_T_object, VAGUE)
 
     def is_vague(self, model: ObjectModel) -> bool:
         """Whether frames were missed, and the motion leaves open where the object is, farther than the estimator looks."""
@@ -70,10 +66,10 @@ class Expectation(NamedTuple):
 
         The product of two normal distributions of twists about one pose, whose turns are taken to add up.
         """
-        both = self.counted + information
+        both = self.information / self.fresh + information
         twist = np.linalg.solve(both, information @ motion)
         pose = moved_pose(self.camera_T_object, twist, model.center_m)
-        return Expectation(pose, both, both, self.motion, gap_s=self.gap_s)
+        return Expectation(pose, both, self.motion, gap_s=self.gap_s)
 
 
 class Hypothesis(NamedTuple):
@@ -99,7 +95,7 @@ class Hypothesis(NamedTuple):
     @property
     def information_gain(self) -> float:
         """What the image tells of a pose of which hardly anything is known, natural logarithm of the volumes before and after."""
-        of_image = self.alignment.information - self.expected.counted
+        of_image = self.alignment.information - self.expected.information / self.expected.fresh
         return (np.linalg.slogdet(VAGUE + of_image)[1] - np.linalg.slogdet(VAGUE)[1]) / 2
 
     def is_nearer(self, model: ObjectModel) -> bool:
@@ -146,7 +142,9 @@ class Track:
     one to start from; errors: of the camera; appearance: the object's colours; colors: those across the outline, None before
     the first supported frame; keyframes: views of its sides; motion: how the object goes on; seen: what the last frame showed,
     None unless it supported it; stamp: of the last frame, s; unsupported: frames in a row that contradicted the pose; search:
-    how far it is; rivalry: how the pose stands to others, None while it is not tracked; world_T_camera: (4, 4) in the last frame, None where it is not known.
+    how far it is; rivalry: how the pose stands to others, None while it is not tracked; usual: log odds at which the object was
+    seen lately, with depth, None before that; reconsidered: rivals that a doubted pose was compared with; world_T_camera: (4, 4) in the last frame,
+    None where it is not known.
     """
 
     state: TrackState
@@ -164,6 +162,8 @@ class Track:
     unsupported: int = 0
     search: SearchState = SearchState()
     rivalry: Rivalry | None = None
+    usual: float | None = None
+    reconsidered: int = 0
     world_T_camera: np.ndarray | None = None
 
     @classmethod
@@ -200,6 +200,12 @@ class Track:
         """Whether no frame has supported it yet."""
         return self.colors is None
 
+    def is_doubted_by(self, found: Hypothesis | None) -> bool:
+        """Whether the object is much less surely seen than usually, as with a wrong turn; where depth was measured, as that makes most of it."""
+        if self.usual is None or (found is not None and found.evidence.speaking_share == 0):
+            return False
+        return found is None or found.evidence.log_odds < self.usual - PRESENT_LOG_ODDS
+
     def seen_from(self, world_T_camera: np.ndarray | None) -> Track:
         """As a camera sees it that has moved, when both of its poses (4, 4) are known: what rests in the world stays there.
 
@@ -230,16 +236,18 @@ class Track:
         if not moving or self.state is not TrackState.TRACKING or repeated or not 0 <= gap < MAX_FRAME_GAP_S:
             return Expectation.near(self.camera_T_object)
         motion = self.motion.predicted(gap)
-        twist = gap * motion.velocity
-        pose = moved_pose(self.camera_T_object, twist, model.center_m)
         fresh = 1.0 if self.seen is None else self.seen.fresh_share(frame, noise)
-        counted = self.motion.with_pose_errors(fresh).predicted(gap)
-        return Expectation(pose, inverse(motion.pose), inverse(counted.pose), motion, fresh, gap)
+        # What an image repeats has not moved: of a frame's motion it leaves as much as it has new.
+        pose = moved_pose(self.camera_T_object, fresh * gap * motion.velocity, model.center_m)
+        return Expectation(pose, inverse(motion.pose), motion, fresh, gap)
 
-    def supported_by(self, found: Hypothesis, frame: Frame, model: ObjectModel, rivalry: Rivalry | None = None) -> Track:
-        """After a frame that shows the object where a hypothesis says, which stands to its rivals so; learns from it."""
+    def supported_by(self, found: Hypothesis, frame: Frame, model: ObjectModel, rivalry: Rivalry | None = None, reconsidered: int = 0) -> Track:
+        """After a frame that shows the object where a hypothesis says, which stands to its rivals so; learns from it.
+
+        ``reconsidered``: rivals of a pose that is doubted and has still others.
+        """
         alignment, expected = found.alignment, found.expected
-        of_image = expected.fresh * (alignment.information - expected.counted)
+        of_image = expected.fresh * alignment.information - expected.information
         correction = np.zeros(6)
         if expected.motion is not None:
             correction = twist_between(expected.camera_T_object, alignment.camera_T_object, model.center_m)
@@ -267,7 +275,18 @@ class Track:
             unsupported=0,
             search=SearchState(),
             rivalry=rivalry,
+            usual=self.usual if reconsidered else self._usual_after(found),
+            reconsidered=reconsidered,
         )
+
+    def _usual_after(self, found: Hypothesis) -> float | None:
+        """Log odds at which the object is seen lately; of a pose that was doubted, and is not any more, its own."""
+        log_odds = found.evidence.log_odds
+        if found.evidence.speaking_share == 0:
+            return self.usual
+        if self.usual is None or self.is_doubted_by(found):
+            return log_odds
+        return self.usual + RENEWAL * (log_odds - self.usual)
 
     def unsupported_by(
         self, evidence: Evidence | None, frame: Frame, lost_frames: int, search: SearchState
@@ -294,6 +313,7 @@ class Track:
             unsupported=unsupported,
             search=search,
             rivalry=None,
+            reconsidered=0,
         )
 
     def result(self, seconds: dict[str, float]) -> TrackResult:

@@ -240,9 +240,9 @@ class Tracker:
             # Of what is doubted only a new track can have been settled by the search that found nothing else.
             if search.found or name not in held or (track.is_new and self._is_believed(frame, name, best, search.turns)):
                 # One rival of one object a frame: ten unsure objects would take twice their time otherwise.
-                best, rivalry, has_compared = self._searcher.likelier(frame, name, track, best, not (search.found or is_compared))
-                is_compared = is_compared or has_compared
-                learning = partial(track.supported_by, best, frame, self.models[name], rivalry)
+                standing = self._searcher.likelier(frame, name, track, best, not (search.found or is_compared))
+                is_compared = is_compared or standing.has_compared
+                learning = partial(track.supported_by, standing.best, frame, self.models[name], standing.rivalry, standing.reconsidered)
                 self._tracks[name] = self._estimator.budget.spend("learning", learning)
             else:
                 self._tracks[name] = track.unsupported_by(held[name], frame, self.config.lost_frames, search)

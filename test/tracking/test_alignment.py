@@ -166,7 +166,7 @@ def test_the_same_input_gives_the_same_bits(models):
 def test_two_opinions_of_equal_weight_meet_half_way():
     """A prior counts once: 2 mm apart, the middle is 1 mm from each."""
     model, here = load_object("cube"), make_pose(np.eye(3), np.array([0, 0, 0.6]))
-    expected = Expectation(here, 4e6 * np.eye(6), 4e6 * np.eye(6))
+    expected = Expectation(here, 4e6 * np.eye(6))
     both = expected.informed(np.array([0, 0, 0.002, 0, 0, 0]), 4e6 * np.eye(6), model)
     assert both.camera_T_object[2, 3] == pytest.approx(0.601)
     assert np.linalg.inv(both.information)[2, 2] == pytest.approx(1 / 8e6)
