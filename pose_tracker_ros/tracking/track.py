@@ -237,8 +237,9 @@ class Track:
             return Expectation.near(self.camera_T_object)
         motion = self.motion.predicted(gap)
         fresh = 1.0 if self.seen is None else self.seen.fresh_share(frame, noise)
-        # What an image repeats has not moved: of a frame's motion it leaves as much as it has new.
-        pose = moved_pose(self.camera_T_object, fresh * gap * motion.velocity, model.center_m)
+        # In the same image again nothing has moved.
+        twist = gap * motion.velocity if fresh > LEAST_FRESH else np.zeros(6)
+        pose = moved_pose(self.camera_T_object, twist, model.center_m)
         return Expectation(pose, inverse(motion.pose), motion, fresh, gap)
 
     def supported_by(self, found: Hypothesis, frame: Frame, model: ObjectModel, rivalry: Rivalry | None = None, reconsidered: int = 0) -> Track:

@@ -1,10 +1,8 @@
 """An object that moves and stops at once is found where it stopped, not where it would have gone on to."""
 
-import dataclasses
-
 import numpy as np
 import pytest
-from tracking_scenes import START, frame_of
+from tracking_scenes import START, frame_of, noisy
 
 from pose_tracker_ros.geometry import apply_residual, pose_errors
 from pose_tracker_ros.objects import load_object
@@ -12,14 +10,6 @@ from pose_tracker_ros.tracking import Tracker, TrackerConfig
 from pose_tracker_ros.tracking.config import OFFLINE
 
 MOVING, STANDING = 6, 4
-# Of a depth camera at 0.6 m, metres, and of a colour camera, grey values.
-DEPTH_NOISE_M, COLOR_NOISE = 0.001, 3.0
-
-
-def noisy(frame, random):
-    depth = frame.depth + DEPTH_NOISE_M * random.standard_normal(frame.depth.shape)
-    color = np.clip(frame.color + COLOR_NOISE * random.standard_normal(frame.color.shape), 0, 255)
-    return dataclasses.replace(frame, color=color.astype(np.uint8), depth=depth.astype(np.float32))
 
 
 @pytest.mark.parametrize("is_noisy", [False, True], ids=["perfect images", "noisy images"])

@@ -1,0 +1,53 @@
+"""A pose that explains the image much less well than usual is doubted: it is compared with its rivals again."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from tracking_scenes import START, frame_of, noisy
+
+from pose_tracker_ros.geometry import apply_residual, pose_errors
+from pose_tracker_ros.objects import load_object
+from pose_tracker_ros.tracking import Tracker, TrackerConfig, TrackState
+from pose_tracker_ros.tracking.config import OFFLINE
+from pose_tracker_ros.tracking.searcher import Searcher
+
+KNOWN = 3
+
+
+@pytest.fixture(scope="module")
+def jug():
+    return load_object("demo_jug")
+
+
+def errors_deg(jug, poses, search=True, shade=1.0):
+    """Turns that a tracker is off by, in noisy frames of some poses; of the last ones colours are darker by ``shade``."""
+    random, errors = np.random.default_rng(0), []
+    tracker = Tracker([jug], TrackerConfig(network="never", search=search, **OFFLINE))
+    tracker.start("demo_jug", START)
+    for number, pose in enumerate(poses):
+        frame = noisy(frame_of(jug, pose, number / 30, index=number), random)
+        if number >= KNOWN:
+            frame = dataclasses.replace(frame, color=(frame.color * shade).astype(np.uint8))
+        result = tracker.step(frame)["demo_jug"]
+        assert result.state is TrackState.TRACKING or number == KNOWN
+        errors.append(np.degrees(pose_errors(result.camera_T_object, pose)[1]))
+    return np.array(errors)
+
+
+@pytest.mark.parametrize("turn_deg", [60, 90, 120])
+def test_an_object_that_turned_at_once_is_followed(jug, turn_deg):
+    axis = START[:3, :3] @ np.linalg.eigh(jug.surface_moments)[1][:, -1]
+    turned = apply_residual(START, np.zeros(3), np.radians(turn_deg) * axis, jug.center_m)
+    poses = [*[START] * KNOWN, *[turned] * 3]
+    assert errors_deg(jug, poses)[-1] < 0.5
+    assert errors_deg(jug, poses, search=False)[-1] > 20
+
+
+def test_what_looks_otherwise_from_now_on_is_doubted_once(jug, monkeypatch):
+    """The light goes out, and no rival is any better."""
+    asked, compared = [], Searcher._compared
+    monkeypatch.setattr(Searcher, "_compared", lambda *arguments: asked.append(1) or compared(*arguments))
+
+    assert errors_deg(jug, [START] * (KNOWN + 8), shade=0.15).max() < 0.5
+    assert len(asked) == 1
