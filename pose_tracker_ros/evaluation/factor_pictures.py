@@ -25,7 +25,7 @@ from pose_tracker_ros.tracking.noise import NoiseModel
 from pose_tracker_ros.tracking.observation import observe
 from pose_tracker_ros.tracking.solver import solve
 from pose_tracker_ros.tracking.track import Hypothesis, Track
-from pose_tracker_ros.tracking.view import View, intrinsics, make_view
+from pose_tracker_ros.tracking.view import View, make_view
 
 MM_PER_METRE = 1000.0
 DIRECTIONS = ("x", "y", "z", "turn\nx", "turn\ny", "turn\nz")
@@ -109,7 +109,7 @@ def _draw_depth(panel: Axes, seen: SeenFactors) -> None:
     counted = seen.depth.weights > 0
     pixels = view.frame.camera.project(seen.depth.points)
     columns, rows = np.rint(pixels[counted] - (dx, dy)).astype(int).T
-    (fx, fy, cx, cy), points = intrinsics(view.frame.camera), seen.depth.points[counted]
+    (fx, fy, cx, cy), points = view.frame.camera.numbers, seen.depth.points[counted]
     rays = np.column_stack([(columns + dx - cx) / fx, (rows + dy - cy) / fy, np.ones(len(rows))])
     apart = (view.frame.depth[rows, columns] - bias)[:, None] * rays - points
     residuals = np.sum(seen.depth.normals[counted] * apart, axis=1) * MM_PER_METRE

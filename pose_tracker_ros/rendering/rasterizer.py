@@ -57,7 +57,7 @@ class Rasterizer:
             self.normals,
             self.faces,
             np.array(camera_T_object, np.float64, order="C"),
-            np.array([camera.fx, camera.fy, camera.cx, camera.cy]),
+            camera.numbers,
             self._points,
             self._pixels,
             self._inverse_depth,

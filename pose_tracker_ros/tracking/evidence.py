@@ -186,13 +186,13 @@ def weigh(
         )
     planes, around = _surroundings(view, observation, noise)
     surface, occluder = np.zeros(size, np.float32), np.zeros(size, np.float32)
-    camera, known = view.camera, appearance.known
+    known = appearance.known
     depth_ratio, color_ratio, total, visible, speaking, hidden = kernels.weigh_pixels(
         rendering.mask,
         rendering.depth,
         rendering.normal,
         rendering.color,
-        np.array([camera.fx, camera.fy, camera.cx, camera.cy]),
+        view.camera.numbers,
         observation.window,
         observation.depth,
         observation.color,

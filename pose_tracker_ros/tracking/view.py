@@ -71,11 +71,6 @@ def distance_around(mask: np.ndarray) -> np.ndarray:
     return cv2.distanceTransform((~mask).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
 
 
-def intrinsics(camera: PinholeCamera) -> np.ndarray:
-    """fx, fy, cx, cy (4,), as kernels take them."""
-    return np.array([camera.fx, camera.fy, camera.cx, camera.cy])
-
-
 def make_view(
     frame: Frame,
     renderer: Renderer,

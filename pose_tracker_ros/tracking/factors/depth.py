@@ -8,7 +8,7 @@ import numpy as np
 
 from pose_tracker_ros.kernels import alignment
 from pose_tracker_ros.tracking.noise import NoiseModel
-from pose_tracker_ros.tracking.view import View, intrinsics
+from pose_tracker_ros.tracking.view import View
 
 
 class DepthFactor(NamedTuple):
@@ -38,14 +38,14 @@ class DepthFactor(NamedTuple):
         step = max(1, int(np.ceil(np.sqrt(shown / noise.depth_points))))
         points, normals = np.empty((shown, 3), np.float32), np.empty((shown, 3), np.float32)
         images = (rendering.mask, rendering.depth, rendering.normal)
-        count = alignment.choose_points(*images, intrinsics(view.camera), step, points, normals) if is_used else 0
+        count = alignment.choose_points(*images, view.camera.numbers, step, points, normals) if is_used else 0
         # Points that lie farther apart than an error reaches have errors of their own.
         shared = max(1.0, noise.depth_shared_px(view.depth_camera) / (step * view.scale) ** 2)
         return cls(
             points[:count],
             normals[:count],
             np.ascontiguousarray(view.frame.depth),
-            intrinsics(view.depth_camera),
+            view.depth_camera.numbers,
             view.depth_T_color,
             np.array([noise.depth_at_metre, noise.surface, limit_m, shared, *depth_range]),
             np.zeros(count, np.float32),
