@@ -73,7 +73,7 @@ class CommonErrors(NamedTuple):
     @classmethod
     def unknown(cls, noise: NoiseModel) -> CommonErrors:
         """As before any image."""
-        return cls(noise.mean_of_common.copy(), np.diag(noise.variance_of_common))
+        return cls(noise.mean_of_common, noise.covariance_of_common)
 
     def predicted(self, noise: NoiseModel) -> CommonErrors:
         """A frame later: the shift has moved a little, the blur is much the same, and the bias is what any frame's is.
@@ -81,11 +81,7 @@ class CommonErrors(NamedTuple):
         Carried on, the evidence of frames whose errors are the same would count as many times as there are frames: the offset
         stays as uncertain as it was.
         """
-        mean, covariance = CommonErrors.unknown(noise)
-        kept = noise.shift_kept
-        mean[:3] += kept * (self.mean[:3] - mean[:3])
-        covariance[:2, :2] += kept**2 * (self.covariance[:2, :2] - covariance[:2, :2])
-        return CommonErrors(mean, covariance)
+        return CommonErrors(*(new + kept * (old - new) for new, old, kept in zip(CommonErrors.unknown(noise), self, noise.kept_of_common)))
 
 
 class AlignmentPrior(NamedTuple):

@@ -244,8 +244,7 @@ class Track:
         is_told, covariance = rivalry is None or rivalry.is_told, alignment.covariance.copy()
         if not is_told:
             covariance[3:, 3:] += rivalry.spread(alignment.camera_T_object[:3, :3])
-        return replace(
-            self,
+        return Track(
             state=TrackState.TRACKING,
             reason="seen" if is_told else "seen, but its turn is not told yet",
             camera_T_object=alignment.camera_T_object,
@@ -259,9 +258,8 @@ class Track:
             seen=found,
             stamp=frame.stamp,
             score=found.evidence.probability,
-            unsupported=0,
-            search=SearchState(),
             rivalry=rivalry,
+            world_T_camera=self.world_T_camera,
         )
 
     def unsupported_by(
