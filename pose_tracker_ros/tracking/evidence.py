@@ -53,7 +53,7 @@ class Drawn(NamedTuple):
     @property
     def around_px(self) -> np.ndarray:
         """(R, R) float32, how far each pixel is from the silhouette."""
-        return distance_around(self.rendering.mask)
+        return distance_around(self.rendering.mask, self.camera.fx * self.diameter_m / self.center[2])
 
 
 class Evidence(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -35,7 +36,7 @@ class DepthFactor(NamedTuple):
         """
         rendering = view.rendering
         shown = np.count_nonzero(rendering.mask)
-        step = max(1, int(np.ceil(np.sqrt(shown / noise.depth_points))))
+        step = max(1, math.ceil(math.sqrt(shown / noise.depth_points)))
         points, normals = np.empty((shown, 3), np.float32), np.empty((shown, 3), np.float32)
         images = (rendering.mask, rendering.depth, rendering.normal)
         count = alignment.choose_points(*images, view.camera.numbers, step, points, normals) if is_used else 0
