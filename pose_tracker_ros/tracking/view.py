@@ -93,14 +93,14 @@ def make_view(
     ``color``: whether its colours are rendered, too.
     """
     center = camera_T_object[:3, :3] @ model.center_m + camera_T_object[:3, 3]
-    if center[2] < NEAREST_M:
+    x, y, z = center.tolist()
+    if z < NEAREST_M:
         return None
     image = frame.camera
-    half = WINDOW_DIAMETERS / 2 * model.diameter_m * max(image.fx, image.fy) / center[2]
+    half = WINDOW_DIAMETERS / 2 * model.diameter_m * max(image.fx, image.fy) / z
     scale = max(1, math.ceil(2 * half / largest_px))
     side = math.ceil(2 * half / scale)
-    left = round(image.fx * center[0] / center[2] + image.cx - half)
-    top = round(image.fy * center[1] / center[2] + image.cy - half)
+    left, top = round(image.fx * x / z + image.cx - half), round(image.fy * y / z + image.cy - half)
     reach = side * scale
     if left + reach <= 0 or top + reach <= 0 or left >= image.width or top >= image.height:
         return None
