@@ -19,7 +19,6 @@ from pose_tracker_ros.tracking.alignment import ANY_DEPTH_M, COARSE_TO_FINE, Ali
 from pose_tracker_ros.tracking.evidence import Evidence, weigh
 from pose_tracker_ros.tracking.factors.contour import ContourFactor
 from pose_tracker_ros.tracking.factors.depth import DepthFactor
-from pose_tracker_ros.tracking.factors.gaussian import Gaussian
 from pose_tracker_ros.tracking.factors.surface_flow import FollowedPoints, SurfaceFlowFactor
 from pose_tracker_ros.tracking.noise import NoiseModel
 from pose_tracker_ros.tracking.observation import observe
@@ -87,7 +86,7 @@ def _deviations(
     prior: AlignmentPrior, view: View, depth: DepthFactor, contour: ContourFactor, errors: CommonErrors
 ) -> dict[str, np.ndarray]:
     """Those of :class:`SeenFactors`, of all factors and of all but one; fills the factors' weights."""
-    nothing, state = Gaussian(np.zeros((STATE, STATE)), np.zeros(STATE)), np.concatenate([np.zeros(SHIFT), errors.mean])
+    nothing, state = (np.zeros((STATE, STATE)), np.zeros(STATE)), np.concatenate([np.zeros(SHIFT), errors.mean])
     no_depth, no_contour = (factor._replace(points=factor.points[:0]) for factor in (depth, contour))
     no_flow = SurfaceFlowFactor.of(FollowedPoints.none(), view, NoiseModel())
     common, parts = np.zeros((STATE, STATE)), {"prior": np.zeros((STATE, STATE))}

@@ -419,16 +419,16 @@ def moved_pose(camera_T_object, state, center_m):
 
 
 @helper
-def _add_prior(information, pull, state, hessian, gradient):
-    """A normal distribution of the state by its information (10, 10) and that times its mean (10,); cost up to a constant."""
+def _add_prior(information, mean, state, hessian, gradient):
+    """A normal distribution of the state by its information (10, 10) and mean (10,)."""
     cost = 0.0
     for a in range(STATE):
-        value = -pull[a]
+        value = 0.0
         for b in range(STATE):
             hessian[a, b] += information[a, b]
-            value += information[a, b] * state[b]
+            value += information[a, b] * (state[b] - mean[b])
         gradient[a] += value
-        cost += 0.5 * state[a] * (value - pull[a])
+        cost += 0.5 * (state[a] - mean[a]) * value
     return cost
 
 
@@ -448,7 +448,7 @@ def _is_settled(step):
 def solve(prior, depth, contour, flow, center, iterations, state, hessian):
     """Minimise the cost of all factors from ``state`` (10,) on by at most so many steps that each lower it; returns the cost.
 
-    The prior is normal: information (10, 10), and pull (10,), that times its mean. The other factors are the first arguments
+    The prior is normal: information (10, 10) and mean (10,). The other factors are the first arguments
     of :func:`add_depth`, :func:`add_contour` and :func:`add_flow`; without points or lines they say nothing. Fills ``state`` with the best one, ``hessian`` (10,
     10) with the information there, and the weights.
     """
