@@ -69,8 +69,9 @@ class Keyframe(NamedTuple):
 
 def seen_side(camera_T_object: np.ndarray) -> np.ndarray:
     """The direction (3,), a unit vector in the object's axes, in which it is looked at where it is at a pose (4, 4)."""
-    side = camera_T_object[:3, 3] @ camera_T_object[:3, :3]
-    return side / math.hypot(*side)
+    *axes, place = camera_T_object[:3].T.tolist()
+    x, y, z = place
+    return np.array([along * x + across * y + away * z for along, across, away in axes]) / math.hypot(*place)
 
 
 def grey_in(view: View) -> np.ndarray:

@@ -234,12 +234,11 @@ class Track:
     def supported_by(self, found: Hypothesis, frame: Frame, model: ObjectModel, rivalry: Rivalry | None = None) -> Track:
         """After a frame that shows the object where a hypothesis says, which stands to its rivals so; learns from it."""
         alignment, expected = found.alignment, found.expected
-        of_image = expected.fresh * alignment.information - expected.information
-        correction = np.zeros(6)
+        correction, of_image = np.zeros(6), expected.fresh * alignment.information - expected.information
         if expected.motion is not None:
             correction = twist_between(expected.camera_T_object, alignment.camera_T_object, model.center_m)
         # Of what was not expected the image tells the pose, but not the velocity.
-        motion = (expected.motion or Motion()).corrected(correction, (of_image + of_image.T) / 2)
+        motion = (expected.motion or Motion()).corrected(correction, of_image)
         seen = ColorStatistics.seen_in(found.view)
         is_told, covariance = rivalry is None or rivalry.is_told, alignment.covariance.copy()
         if not is_told:

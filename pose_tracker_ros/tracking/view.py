@@ -11,7 +11,6 @@ import numpy as np
 
 from pose_tracker_ros.camera import PinholeCamera
 from pose_tracker_ros.frame import Frame
-from pose_tracker_ros.geometry import invert
 from pose_tracker_ros.kernels.contour import OUTSIDE_TO_PX
 from pose_tracker_ros.kernels.surroundings import RING_HIGH
 from pose_tracker_ros.objects import ObjectModel
@@ -50,11 +49,6 @@ class View:
     def around_px(self) -> np.ndarray:
         """(R, R) float32, how far each pixel is from the silhouette."""
         return distance_around(self.rendering.mask, self.camera.fx * self.diameter_m / self.center[2])
-
-    @cached_property
-    def depth_T_color(self) -> np.ndarray:
-        """(4, 4), takes points of the colour camera to the depth camera."""
-        return np.eye(4) if self.frame.color_T_depth is None else np.ascontiguousarray(invert(self.frame.color_T_depth))
 
     def painted(self, renderer: Renderer) -> View:
         """This with colours of the object."""

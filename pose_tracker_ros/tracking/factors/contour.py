@@ -109,7 +109,7 @@ def outline_lines(
         np.array([view.left, view.top, view.scale], np.float64),
         np.ascontiguousarray(view.frame.depth),
         view.depth_camera.numbers,
-        view.depth_T_color,
+        view.frame.depth_T_color,
         np.array(depth_range),
         occluder_m,
         shift,

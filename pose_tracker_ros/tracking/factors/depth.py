@@ -47,7 +47,7 @@ class DepthFactor(NamedTuple):
             normals[:count],
             np.ascontiguousarray(view.frame.depth),
             view.depth_camera.numbers,
-            view.depth_T_color,
+            view.frame.depth_T_color,
             np.array([noise.depth_at_metre, noise.surface, limit_m, shared, *depth_range]),
             np.zeros(count, np.float32),
         )
