@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -45,6 +46,11 @@ class PinholeCamera:
     def matrix(self) -> np.ndarray:
         """Intrinsic matrix K (3, 3)."""
         return np.array([[self.fx, 0, self.cx], [0, self.fy, self.cy], [0, 0, 1]], dtype=np.float64)
+
+    @cached_property
+    def numbers(self) -> np.ndarray:
+        """fx, fy, cx, cy (4,), as kernels take them; not to be written to."""
+        return np.array([self.fx, self.fy, self.cx, self.cy], np.float64)
 
     def rays(self) -> np.ndarray:
         """Directions (height, width, 3) float32 through the pixel centres, with z = 1."""

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from pose_tracker_ros.camera import PinholeCamera
-from pose_tracker_ros.geometry import is_pose
+from pose_tracker_ros.geometry import invert, is_pose
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,11 @@ class Frame:
     def has_depth(self) -> bool:
         """Whether anything was measured; a look at some pixels tells most often."""
         return bool(self.depth[::8, ::8].any() or self.depth.any())
+
+    @cached_property
+    def depth_T_color(self) -> np.ndarray:
+        """(4, 4), takes points of the colour camera to the depth camera."""
+        return np.eye(4) if self.color_T_depth is None else np.ascontiguousarray(invert(self.color_T_depth))
 
     def without_depth(self) -> Frame:
         """The same with no measurement of depth anywhere."""

@@ -19,13 +19,12 @@ from pose_tracker_ros.tracking.alignment import ANY_DEPTH_M, COARSE_TO_FINE, Ali
 from pose_tracker_ros.tracking.evidence import Evidence, weigh
 from pose_tracker_ros.tracking.factors.contour import ContourFactor
 from pose_tracker_ros.tracking.factors.depth import DepthFactor
-from pose_tracker_ros.tracking.factors.gaussian import Gaussian
 from pose_tracker_ros.tracking.factors.surface_flow import FollowedPoints, SurfaceFlowFactor
 from pose_tracker_ros.tracking.noise import NoiseModel
 from pose_tracker_ros.tracking.observation import observe
 from pose_tracker_ros.tracking.solver import solve
 from pose_tracker_ros.tracking.track import Hypothesis, Track
-from pose_tracker_ros.tracking.view import View, intrinsics, make_view
+from pose_tracker_ros.tracking.view import View, make_view
 
 MM_PER_METRE = 1000.0
 DIRECTIONS = ("x", "y", "z", "turn\nx", "turn\ny", "turn\nz")
@@ -87,7 +86,7 @@ def _deviations(
     prior: AlignmentPrior, view: View, depth: DepthFactor, contour: ContourFactor, errors: CommonErrors
 ) -> dict[str, np.ndarray]:
     """Those of :class:`SeenFactors`, of all factors and of all but one; fills the factors' weights."""
-    nothing, state = Gaussian(np.zeros((STATE, STATE)), np.zeros(STATE)), np.concatenate([np.zeros(SHIFT), errors.mean])
+    nothing, state = (np.zeros((STATE, STATE)), np.zeros(STATE)), np.concatenate([np.zeros(SHIFT), errors.mean])
     no_depth, no_contour = (factor._replace(points=factor.points[:0]) for factor in (depth, contour))
     no_flow = SurfaceFlowFactor.of(FollowedPoints.none(), view, NoiseModel())
     common, parts = np.zeros((STATE, STATE)), {"prior": np.zeros((STATE, STATE))}
@@ -109,7 +108,7 @@ def _draw_depth(panel: Axes, seen: SeenFactors) -> None:
     counted = seen.depth.weights > 0
     pixels = view.frame.camera.project(seen.depth.points)
     columns, rows = np.rint(pixels[counted] - (dx, dy)).astype(int).T
-    (fx, fy, cx, cy), points = intrinsics(view.frame.camera), seen.depth.points[counted]
+    (fx, fy, cx, cy), points = view.frame.camera.numbers, seen.depth.points[counted]
     rays = np.column_stack([(columns + dx - cx) / fx, (rows + dy - cy) / fy, np.ones(len(rows))])
     apart = (view.frame.depth[rows, columns] - bias)[:, None] * rays - points
     residuals = np.sum(seen.depth.normals[counted] * apart, axis=1) * MM_PER_METRE

@@ -57,11 +57,21 @@ def rotate(vector, matrix):
 
 
 @helper
+def _entries(matrix):
+    """The upper left 3 x 3 as numbers, which need not be read again in a loop that fills arrays."""
+    return (
+        (matrix[0, 0], matrix[0, 1], matrix[0, 2]),
+        (matrix[1, 0], matrix[1, 1], matrix[1, 2]),
+        (matrix[2, 0], matrix[2, 1], matrix[2, 2]),
+    )
+
+
+@helper
 def _turned(matrix, x, y, z):
     return (
-        matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2] * z,
-        matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2] * z,
-        matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2] * z,
+        matrix[0][0] * x + matrix[0][1] * y + matrix[0][2] * z,
+        matrix[1][0] * x + matrix[1][1] * y + matrix[1][2] * z,
+        matrix[2][0] * x + matrix[2][1] * y + matrix[2][2] * z,
     )
 
 
@@ -137,46 +147,53 @@ def add_depth(points, normals, depth, camera, depth_T_color, noise, weights, cen
 
     Projective data association (Blais and Levine 1995), point to plane (Chen and Medioni 1992).
     """
-    rotation = np.empty((3, 3))
-    rotate(state[TURN : TURN + 3], rotation)
+    matrix = np.empty((3, 3))
+    rotate(state[TURN : TURN + 3], matrix)
+    rotation, to_depth = _entries(matrix), _entries(depth_T_color)
     fx, fy, cx, cy = camera[0], camera[1], camera[2], camera[3]
     noise_at_metre, surface_noise, limit, shared, least, most = noise[0], noise[1], noise[2], noise[3], noise[4], noise[5]
     shift_x, shift_y, bias = state[SHIFT], state[SHIFT + 1], state[BIAS]
     height, width = depth.shape
-    rows, count, cost = np.zeros((STATE + 2, BLOCK)), 0, 0.0
-    for i in range(points.shape[0]):
-        weights[i] = 0.0
-        ax, ay, az = _turned(rotation, points[i, 0] - center[0], points[i, 1] - center[1], points[i, 2] - center[2])
-        x, y, z = _turned(depth_T_color, ax + center[0] + state[0], ay + center[1] + state[1], az + center[2] + state[2])
-        x, y, z = x + depth_T_color[0, 3], y + depth_T_color[1, 3], z + depth_T_color[2, 3]
-        if z < NEAREST_M:
-            continue
-        column, row = int(np.rint(fx * x / z + cx - shift_x)), int(np.rint(fy * y / z + cy - shift_y))
-        if column < 0 or row < 0 or column >= width or row >= height or not least <= depth[row, column] <= most:
-            continue
-        measured = depth[row, column] - bias
-        ray_x, ray_y = (column + shift_x - cx) / fx, (row + shift_y - cy) / fy
-        nx, ny, nz = _turned(rotation, normals[i, 0], normals[i, 1], normals[i, 2])
-        ux, uy, uz = _turned(depth_T_color, nx, ny, nz)
-        facing = ux * ray_x + uy * ray_y + uz
-        if facing > -GRAZING * sqrt(ray_x * ray_x + ray_y * ray_y + 1):
-            continue
-        residual = ux * (measured * ray_x - x) + uy * (measured * ray_y - y) + uz * (measured - z)
-        deviation = surface_noise - noise_at_metre * measured * measured * facing
-        weights[i], precision, part = _tukey(residual, deviation, limit, shared)
-        cost += part
-        if weights[i] == 0:
-            continue
-        rows[0, count], rows[1, count], rows[2, count] = -nx, -ny, -nz
-        rows[3, count], rows[4, count], rows[5, count] = ny * az - nz * ay, nz * ax - nx * az, nx * ay - ny * ax
-        rows[SHIFT, count], rows[SHIFT + 1, count] = ux * measured / fx, uy * measured / fy
-        rows[BIAS, count] = -facing
-        rows[STATE, count], rows[STATE + 1, count] = residual, weights[i] * precision
-        count += 1
-        if count == BLOCK:
-            _add_rows(rows, count, DEPTH_SEES, hessian, gradient)
-            count = 0
-    _add_rows(rows, count, DEPTH_SEES, hessian, gradient)
+    # The object's centre in the depth camera.
+    there_x, there_y, there_z = _turned(to_depth, center[0] + state[0], center[1] + state[1], center[2] + state[2])
+    there_x, there_y, there_z = there_x + depth_T_color[0, 3], there_y + depth_T_color[1, 3], there_z + depth_T_color[2, 3]
+    # In rows, and without branches, compilers do several points at once; only pixels are looked up one by one.
+    rows, seen, cost = np.zeros((STATE + 2, BLOCK)), np.empty((12, BLOCK)), 0.0
+    for first in range(0, len(points), BLOCK):
+        group = slice(first, first + BLOCK)
+        point, normal, weight = points[group], normals[group], weights[group]
+        for i in range(len(point)):
+            for axis in range(3):
+                seen[axis, i], seen[3 + axis, i] = point[i, axis] - center[axis], normal[i, axis]
+        for i in range(len(point)):
+            ax, ay, az = _turned(rotation, seen[0, i], seen[1, i], seen[2, i])
+            x, y, z = _turned(to_depth, ax, ay, az)
+            x, y, z = x + there_x, y + there_y, z + there_z
+            seen[0, i], seen[1, i], seen[2, i], seen[6, i], seen[7, i], seen[8, i] = ax, ay, az, x, y, z
+            away = max(z, NEAREST_M)
+            seen[9, i], seen[10, i] = np.rint(fx * x / away + cx - shift_x), np.rint(fy * y / away + cy - shift_y)
+        for i in range(len(point)):
+            z, column, row, measured = seen[8, i], seen[9, i], seen[10, i], 0.0
+            if z >= NEAREST_M and 0 <= column < width and 0 <= row < height:
+                measured = depth[np.uint64(row), np.uint64(column)]
+            seen[11, i] = measured if least <= measured <= most else 0.0
+        for i in range(len(point)):
+            ax, ay, az, x, y, z = seen[0, i], seen[1, i], seen[2, i], seen[6, i], seen[7, i], seen[8, i]
+            ray_x, ray_y, measured = (seen[9, i] + shift_x - cx) / fx, (seen[10, i] + shift_y - cy) / fy, seen[11, i] - bias
+            nx, ny, nz = _turned(rotation, seen[3, i], seen[4, i], seen[5, i])
+            ux, uy, uz = _turned(to_depth, nx, ny, nz)
+            facing = ux * ray_x + uy * ray_y + uz
+            counts = (seen[11, i] > 0) & (facing <= -GRAZING * sqrt(ray_x * ray_x + ray_y * ray_y + 1))
+            residual = ux * (measured * ray_x - x) + uy * (measured * ray_y - y) + uz * (measured - z)
+            deviation = surface_noise - noise_at_metre * measured * measured * facing if counts else 1.0
+            share, precision, part = _tukey(residual, deviation, limit, shared)
+            cost += part if counts else 0.0
+            weight[i] = share if counts else 0.0
+            rows[0, i], rows[1, i], rows[2, i] = -nx, -ny, -nz
+            rows[3, i], rows[4, i], rows[5, i] = ny * az - nz * ay, nz * ax - nx * az, nx * ay - ny * ax
+            rows[SHIFT, i], rows[SHIFT + 1, i], rows[BIAS, i] = ux * measured / fx, uy * measured / fy, -facing
+            rows[STATE, i], rows[STATE + 1, i] = residual, weight[i] * precision
+        _add_rows(rows, len(point), DEPTH_SEES, hessian, gradient)
     return cost
 
 
@@ -419,16 +436,16 @@ def moved_pose(camera_T_object, state, center_m):
 
 
 @helper
-def _add_prior(information, pull, state, hessian, gradient):
-    """A normal distribution of the state by its information (10, 10) and that times its mean (10,); cost up to a constant."""
+def _add_prior(information, mean, state, hessian, gradient):
+    """A normal distribution of the state by its information (10, 10) and mean (10,)."""
     cost = 0.0
     for a in range(STATE):
-        value = -pull[a]
+        value = 0.0
         for b in range(STATE):
             hessian[a, b] += information[a, b]
-            value += information[a, b] * state[b]
+            value += information[a, b] * (state[b] - mean[b])
         gradient[a] += value
-        cost += 0.5 * state[a] * (value - pull[a])
+        cost += 0.5 * (state[a] - mean[a]) * value
     return cost
 
 
@@ -448,7 +465,7 @@ def _is_settled(step):
 def solve(prior, depth, contour, flow, center, iterations, state, hessian):
     """Minimise the cost of all factors from ``state`` (10,) on by at most so many steps that each lower it; returns the cost.
 
-    The prior is normal: information (10, 10), and pull (10,), that times its mean. The other factors are the first arguments
+    The prior is normal: information (10, 10) and mean (10,). The other factors are the first arguments
     of :func:`add_depth`, :func:`add_contour` and :func:`add_flow`; without points or lines they say nothing. Fills ``state`` with the best one, ``hessian`` (10,
     10) with the information there, and the weights.
     """

@@ -41,8 +41,9 @@ def predict(pose, both, rate, acceleration, seconds):
 
 @kernel(f"Tuple((float64[::1], {MATRIX}, {MATRIX}, {MATRIX}))(float64[::1], {MATRIX}, {MATRIX}, {MATRIX}, float64[::1], {MATRIX})")
 def correct(velocity, pose, both, rate, correction, information):
-    """Velocity (6,) and covariances after an image of ``information`` (6, 6), by which the pose is ``correction`` (6,) beyond the prediction."""
+    """Velocity (6,) and covariances after an image of ``information`` (6, 6), symmetric but for rounding, by which the
+    pose is ``correction`` (6,) beyond the prediction."""
     known = inverse(pose)
-    gain, posterior = np.ascontiguousarray((known @ both).T), inverse(known + information)
+    gain, posterior = np.ascontiguousarray((known @ both).T), inverse(known + (information + information.T) / 2)
     learnt = np.ascontiguousarray(gain.T)
     return velocity + gain @ correction, posterior, posterior @ learnt, rate - gain @ (pose - posterior) @ learnt

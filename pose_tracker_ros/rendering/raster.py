@@ -91,14 +91,13 @@ class RasterRenderer:
         return None, None
 
     def _paint(self, rendering: Rendering, drawing: Drawing, baked: BakedColors | None, focal_px: float) -> None:
-        left, top, *_ = drawing.window
-        shown, color = (drawing.face_ids, drawing.barycentric), rendering.color
+        shown, place = (drawing.face_ids, drawing.barycentric), (drawing.left, drawing.top, rendering.color)
         if baked is None and self._mesh.texture is not None:
             halvings = pyramid_level(self._texels_per_metre, focal_px, drawing.mean_depth_m)
             texture = self._pyramid[min(halvings, len(self._pyramid) - 1)]
-            raster.paint_texture(*shown, self._full.faces, self._uv, texture, left, top, color)
+            raster.paint_texture(*shown, self._full.faces, self._uv, texture, *place)
         elif self._mesh.has_color:
             grids = self._vertex_grids if baked is None else (baked.steps, baked.starts, baked.colors)
-            raster.paint_grids(*shown, *grids, left, top, color)
+            raster.paint_grids(*shown, *grids, *place)
         else:
-            color[rendering.mask] = UNKNOWN_COLOR
+            rendering.color[rendering.mask] = UNKNOWN_COLOR

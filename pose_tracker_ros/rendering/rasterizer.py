@@ -12,24 +12,17 @@ from pose_tracker_ros.objects import Mesh
 from pose_tracker_ros.rendering.protocol import Rendering
 
 
-class Window(NamedTuple):
-    """A part of an image: its first column and row, and how many there are."""
-
-    left: int
-    top: int
-    columns: int
-    rows: int
-
-
 class Drawing(NamedTuple):
     """What was drawn in a window, valid until the rasterizer draws again.
 
+    left, top: the image's first column and row in the window.
     face_ids: (rows, columns) int32, -1 where nothing is seen.
     barycentric: (rows, columns, 2) float32, shares of the faces' second and third corners.
     mean_depth_m: of the pixels that see the mesh, 0 when none does.
     """
 
-    window: Window
+    left: int
+    top: int
     face_ids: np.ndarray
     barycentric: np.ndarray
     mean_depth_m: float
@@ -57,7 +50,7 @@ class Rasterizer:
             self.normals,
             self.faces,
             np.array(camera_T_object, np.float64, order="C"),
-            np.array([camera.fx, camera.fy, camera.cx, camera.cy]),
+            camera.numbers,
             self._points,
             self._pixels,
             self._inverse_depth,
@@ -67,7 +60,7 @@ class Rasterizer:
             rendering.normal,
             rendering.mask,
         )
-        window = Window(*window)
-        size, shape = window.rows * window.columns, (window.rows, window.columns)
-        face_ids, barycentric = self._face_ids[:size].reshape(shape), self._barycentric[: 2 * size].reshape(*shape, 2)
-        return Drawing(window, face_ids, barycentric, mean_depth_m) if size else None
+        *place, columns, rows = window
+        size = rows * columns
+        face_ids, barycentric = self._face_ids[:size].reshape(rows, columns), self._barycentric[: 2 * size].reshape(rows, columns, 2)
+        return Drawing(*place, face_ids, barycentric, mean_depth_m) if size else None

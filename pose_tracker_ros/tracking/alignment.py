@@ -25,7 +25,6 @@ from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.rendering import Renderer
 from pose_tracker_ros.tracking.factors.contour import ColorStatistics, ContourFactor
 from pose_tracker_ros.tracking.factors.depth import DepthFactor
-from pose_tracker_ros.tracking.factors.gaussian import Gaussian
 from pose_tracker_ros.tracking.factors.surface_flow import FollowedPoints, SurfaceFlowFactor
 from pose_tracker_ros.tracking.keyframes import Keyframe, keyframe_for
 from pose_tracker_ros.tracking.noise import NoiseModel
@@ -34,6 +33,7 @@ from pose_tracker_ros.tracking.solver import Solution, solve
 from pose_tracker_ros.tracking.view import View, make_view
 
 COMMON = slice(SHIFT, STATE)
+IS_COMMON = np.arange(STATE) >= SHIFT
 FACTORS = ("point_to_plane", "contour", "surface_flow")
 FEWEST_PIXELS = 20
 # No residual of depth is compared more closely than this, metres: five deviations of depth at 0.6 m.
@@ -74,7 +74,7 @@ class CommonErrors(NamedTuple):
     @classmethod
     def unknown(cls, noise: NoiseModel) -> CommonErrors:
         """As before any image."""
-        return cls(noise.mean_of_common.copy(), np.diag(noise.variance_of_common))
+        return cls(noise.mean_of_common, noise.covariance_of_common)
 
     def predicted(self, noise: NoiseModel) -> CommonErrors:
         """A frame later: the shift has moved a little, the blur is much the same, and the bias is what any frame's is.
@@ -82,11 +82,7 @@ class CommonErrors(NamedTuple):
         Carried on, the evidence of frames whose errors are the same would count as many times as there are frames: the offset
         stays as uncertain as it was.
         """
-        mean, covariance = CommonErrors.unknown(noise)
-        kept = noise.shift_kept
-        mean[:3] += kept * (self.mean[:3] - mean[:3])
-        covariance[:2, :2] += kept**2 * (self.covariance[:2, :2] - covariance[:2, :2])
-        return CommonErrors(mean, covariance)
+        return CommonErrors(*(new + kept * (old - new) for new, old, kept in zip(CommonErrors.unknown(noise), self, noise.kept_of_common)))
 
 
 class AlignmentPrior(NamedTuple):
@@ -135,9 +131,9 @@ def align(
     ``largest_px``: side of a view; ``factors``: those to use beside the prior; ``depth_range``: of depths to believe, metres.
     """
     pose, object_colors, followed = expected.camera_T_object, None, FollowedPoints.none()
-    # The motion since the expectation, and the common errors.
-    state = np.concatenate([np.zeros(SHIFT), expected.errors.mean])
-    prior = Gaussian.of(state, _information(expected))
+    # The motion from the expectation to a view, the state there before it is compared, and what that was expected to be.
+    motion, at_rest = np.zeros(STATE), np.concatenate([np.zeros(SHIFT), expected.errors.mean])
+    mean, prior_information = at_rest, _information(expected)
     keyframes = expected.keyframes if "surface_flow" in factors else ()
     for number, level in enumerate(levels, 1):
         view = make_view(frame, renderer, model, pose, largest_px)
@@ -147,14 +143,14 @@ def align(
             object_colors = (expected.colors or ColorStatistics.seen_in(view)).posterior()
         limit_m = max(level.depth_limit * model.diameter_m, LEAST_LIMIT_M)
         depth = DepthFactor.of(view, noise, limit_m, depth_range, "point_to_plane" in factors)
-        covers = (state[SHIFT:OFFSET], depth_range, limit_m)
+        covers = (at_rest[SHIFT:OFFSET], depth_range, limit_m)
         contour = ContourFactor.of(view, object_colors, noise, level.segment_px, *covers, "contour" in factors)
         flow = SurfaceFlowFactor.of(followed, view, noise)
-        solution = solve(_since(prior, state), depth, contour, flow, view.center, _at_rest(state), level.iterations)
-        move_state(state, solution.state, moved := np.empty(STATE))
-        moved[COMMON] = solution.state[COMMON]
-        state = moved
-        pose = moved_pose(expected.camera_T_object, state, model.center_m)
+        solution = solve((prior_information, mean - motion), depth, contour, flow, view.center, at_rest, level.iterations)
+        move_state(motion, solution.state, state := np.empty(STATE))
+        at_rest = np.where(IS_COMMON, state, 0.0)
+        motion = state - at_rest
+        pose = moved_pose(expected.camera_T_object, motion, model.center_m)
         if number == 1 < len(levels) and keyframes and _is_open(view, solution.information, WORTH * noise.flow_common_px):
             followed = FollowedPoints.from_earlier(keyframe_for(keyframes, view.camera_T_object), view)
             if len(followed.points):
@@ -163,8 +159,8 @@ def align(
         if _moved_px(view, solution.state) < level.settled_px:
             break
     posterior = inverse(solution.information)
-    covariance = solution.covariance(posterior, view.center, _spread(prior.information, expected.fresh, noise))
-    errors = CommonErrors(state[COMMON], posterior[COMMON, COMMON])
+    covariance = solution.covariance(posterior, view.center, _spread(prior_information, expected.fresh, noise))
+    errors = CommonErrors(solution.state[COMMON], posterior[COMMON, COMMON])
     information = inverse(posterior[:SHIFT, :SHIFT])
     return Alignment(pose, information, covariance[:SHIFT, :SHIFT], errors, view, solution)
 
@@ -186,11 +182,6 @@ def _information(expected: AlignmentPrior) -> np.ndarray:
     return information
 
 
-def _since(prior: Gaussian, state: np.ndarray) -> Gaussian:
-    """The prior of the motion since a view whose motion since the expectation is known."""
-    return Gaussian(prior.information, prior.pull - prior.information[:, :SHIFT] @ state[:SHIFT])
-
-
 def _moved_px(view: View, state: np.ndarray) -> float:
     """How far at most the surface moved in a view by the motion of a state (10,)."""
     motion = state.tolist()
@@ -203,8 +194,3 @@ def _is_open(view: View, information: np.ndarray, limit_px: float) -> bool:
     information (10, 10)."""
     scale = view.frame.camera.fx / view.center[2] / limit_px
     return not is_known(information, scale**2, (scale * view.diameter_m / 2) ** 2)
-
-
-def _at_rest(state: np.ndarray) -> np.ndarray:
-    """The state at a view that was rendered at the motion of ``state``."""
-    return np.concatenate([np.zeros(SHIFT), state[COMMON]])

@@ -53,7 +53,7 @@ class Drawn(NamedTuple):
     @property
     def around_px(self) -> np.ndarray:
         """(R, R) float32, how far each pixel is from the silhouette."""
-        return distance_around(self.rendering.mask)
+        return distance_around(self.rendering.mask, self.camera.fx * self.diameter_m / self.center[2])
 
 
 class Evidence(NamedTuple):
@@ -186,13 +186,13 @@ def weigh(
         )
     planes, around = _surroundings(view, observation, noise)
     surface, occluder = np.zeros(size, np.float32), np.zeros(size, np.float32)
-    camera, known = view.camera, appearance.known
+    known = appearance.known
     depth_ratio, color_ratio, total, visible, speaking, hidden = kernels.weigh_pixels(
         rendering.mask,
         rendering.depth,
         rendering.normal,
         rendering.color,
-        np.array([camera.fx, camera.fy, camera.cx, camera.cy]),
+        view.camera.numbers,
         observation.window,
         observation.depth,
         observation.color,

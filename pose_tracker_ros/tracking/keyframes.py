@@ -10,7 +10,7 @@ import numpy as np
 
 from pose_tracker_ros.geometry import invert
 from pose_tracker_ros.kernels import keyframes as kernels
-from pose_tracker_ros.tracking.view import View, intrinsics
+from pose_tracker_ros.tracking.view import View
 
 # Seen from another side by more than this, radians, surfaces are followed less well (0.2 rad: 89 % of the points, 0.35: 73 %).
 APART_RAD = 0.26
@@ -51,7 +51,7 @@ class Keyframe(NamedTuple):
         of plain ones without depth."""
         shown = surface >= SURFACE if view.frame.has_depth else view.rendering.mask
         depth = np.where(shown, view.rendering.depth, np.float32(0))
-        camera = intrinsics(view.camera)
+        camera = view.camera.numbers.copy()
         camera[2:] -= grey_shift_px(view.scale) / view.scale
         grey = grey_in(view)
         points = structure_in(grey, depth > 0)
@@ -62,15 +62,16 @@ class Keyframe(NamedTuple):
         """The grey values (R, R) of a view, where it shows what was seen those with which it was, and (R, R) bool where that is."""
         shown, known = grey.copy(), np.empty(grey.shape, bool)
         earlier_T_view = np.ascontiguousarray(self.camera_T_object @ invert(view.camera_T_object))
-        rendered, earlier = (view.rendering.mask, view.rendering.depth, intrinsics(view.camera)), (self.grey, self.depth, self.camera)
+        rendered, earlier = (view.rendering.mask, view.rendering.depth, view.camera.numbers), (self.grey, self.depth, self.camera)
         kernels.show_earlier(*rendered, earlier_T_view, *earlier, SAME_D * view.diameter_m, shown, known)
         return shown, known
 
 
 def seen_side(camera_T_object: np.ndarray) -> np.ndarray:
     """The direction (3,), a unit vector in the object's axes, in which it is looked at where it is at a pose (4, 4)."""
-    side = camera_T_object[:3, 3] @ camera_T_object[:3, :3]
-    return side / math.hypot(*side)
+    *axes, place = camera_T_object[:3].T.tolist()
+    x, y, z = place
+    return np.array([along * x + across * y + away * z for along, across, away in axes]) / math.hypot(*place)
 
 
 def grey_in(view: View) -> np.ndarray:

@@ -82,9 +82,17 @@ class NoiseModel:
         return np.array([0.0, 0.0, self.outline_offset_mean_px, 0.0])
 
     @cached_property
-    def variance_of_common(self) -> np.ndarray:
-        """Of the same (4,); a deviation of zero is a value that is known, not one that divides by zero."""
-        return np.maximum([self.color_shift_px, self.color_shift_px, self.outline_offset_px, self.depth_bias], 1e-6) ** 2
+    def covariance_of_common(self) -> np.ndarray:
+        """Of the same (4, 4); a deviation of zero is a value that is known, not one that divides by zero."""
+        return np.diag(np.maximum([self.color_shift_px, self.color_shift_px, self.outline_offset_px, self.depth_bias], 1e-6) ** 2)
+
+    @cached_property
+    def kept_of_common(self) -> tuple[np.ndarray, np.ndarray]:
+        """Shares of departures from that mean (4,) and covariance (4, 4) that a frame keeps of the last one's: of the shift all, of the
+        offset the mean's, and none of the bias."""
+        kept, both = np.array([self.shift_kept] * 3 + [0.0]), np.zeros((4, 4))
+        both[:2, :2] = self.shift_kept**2
+        return kept, both
 
     @cached_property
     def of_pixels(self) -> np.ndarray:

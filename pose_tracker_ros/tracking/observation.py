@@ -67,7 +67,7 @@ def observe(
         kernels.cut_depth(frame.depth, view.left - round(across), view.top - round(along), scale, *depth_range, depth)
     else:
         part = _part_of_depth(view, max(depth_range[0], NEAREST_SHARE * float(view.center[2])), depth_range[1])
-        cameras = _numbers(frame.depth_camera), part, np.array(frame.color_T_depth, np.float64), _numbers(view.camera)
+        cameras = frame.depth_camera.numbers, part, np.array(frame.color_T_depth, np.float64), view.camera.numbers
         kernels.warp_depth(frame.depth, *cameras, across, along, *depth_range, depth)
     return Observation(color, depth, image_window(frame.camera, view.camera))
 
@@ -110,7 +110,3 @@ def _part_of_depth(view: Window, nearest_m: float, farthest_m: float) -> np.ndar
     first = np.clip(np.floor(pixels.min(axis=0)), 0, size)
     after = np.clip(np.ceil(pixels.max(axis=0)) + 1, first, size)
     return np.concatenate([first, after]).astype(np.int64)
-
-
-def _numbers(camera: PinholeCamera) -> np.ndarray:
-    return np.array([camera.fx, camera.fy, camera.cx, camera.cy])

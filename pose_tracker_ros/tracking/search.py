@@ -150,7 +150,7 @@ class _Rater:
         self._frame, self._diameter_m = frame, model.diameter_m
         camera, depth_camera = frame.camera, frame.depth_camera or frame.camera
         color_T_depth = np.eye(4) if frame.color_T_depth is None else frame.color_T_depth
-        self._cameras = tuple(np.array([c.fx, c.fy, c.cx, c.cy]) for c in (camera, depth_camera))
+        self._cameras = tuple(one.numbers for one in (camera, depth_camera))
         self._transforms = np.array(color_T_depth, np.float64, order="C"), np.ascontiguousarray(invert(color_T_depth))
         self._log_ratios = np.zeros(places.BINS**3, np.float32)
         if colors is not None:

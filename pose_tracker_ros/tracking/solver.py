@@ -9,7 +9,6 @@ import numpy as np
 from pose_tracker_ros.kernels import alignment
 from pose_tracker_ros.tracking.factors.contour import ContourFactor
 from pose_tracker_ros.tracking.factors.depth import DepthFactor
-from pose_tracker_ros.tracking.factors.gaussian import Gaussian
 from pose_tracker_ros.tracking.factors.surface_flow import SurfaceFlowFactor
 
 
@@ -33,7 +32,7 @@ class Solution(NamedTuple):
 
 
 def solve(
-    prior: Gaussian,
+    prior: tuple[np.ndarray, np.ndarray],
     depth: DepthFactor,
     contour: ContourFactor,
     flow: SurfaceFlowFactor,
@@ -41,8 +40,10 @@ def solve(
     state: np.ndarray,
     iterations: int,
 ) -> Solution:
-    """Minimise the cost from a ``state`` (10,) on by at most so many Gauss-Newton steps, about the object's ``center`` (3,)."""
+    """Minimise the cost from a ``state`` (10,) on by at most so many Gauss-Newton steps, about the object's ``center`` (3,).
+
+    ``prior``: what is known apart from the view, information (10, 10) and mean (10,).
+    """
     state, information = state.copy(), np.zeros((alignment.STATE, alignment.STATE))
-    factors = tuple(tuple(factor) for factor in (prior, depth, contour, flow))
-    cost = alignment.solve(*factors, center, iterations, state, information)
+    cost = alignment.solve(prior, tuple(depth), tuple(contour), tuple(flow), center, iterations, state, information)
     return Solution(state, information, cost, depth, contour, flow)

@@ -248,18 +248,16 @@ class Track:
         ``reconsidered``: rivals of a pose that is doubted and has still others.
         """
         alignment, expected = found.alignment, found.expected
-        of_image = expected.fresh * alignment.information - expected.information
-        correction = np.zeros(6)
+        correction, of_image = np.zeros(6), expected.fresh * alignment.information - expected.information
         if expected.motion is not None:
             correction = twist_between(expected.camera_T_object, alignment.camera_T_object, model.center_m)
         # Of what was not expected the image tells the pose, but not the velocity.
-        motion = (expected.motion or Motion()).corrected(correction, (of_image + of_image.T) / 2)
+        motion = (expected.motion or Motion()).corrected(correction, of_image)
         seen = ColorStatistics.seen_in(found.view)
         is_told, covariance = rivalry is None or rivalry.is_told, alignment.covariance.copy()
         if not is_told:
             covariance[3:, 3:] += rivalry.spread(alignment.camera_T_object[:3, :3])
-        return replace(
-            self,
+        return Track(
             state=TrackState.TRACKING,
             reason="seen" if is_told else "seen, but its turn is not told yet",
             camera_T_object=alignment.camera_T_object,
@@ -273,11 +271,10 @@ class Track:
             seen=found,
             stamp=frame.stamp,
             score=found.evidence.probability,
-            unsupported=0,
-            search=SearchState(),
             rivalry=rivalry,
             usual=self.usual if reconsidered else self._usual_after(found),
             reconsidered=reconsidered,
+            world_T_camera=self.world_T_camera,
         )
 
     def _usual_after(self, found: Hypothesis) -> float | None:

@@ -11,7 +11,8 @@ import numpy as np
 
 from pose_tracker_ros.camera import PinholeCamera
 from pose_tracker_ros.frame import Frame
-from pose_tracker_ros.geometry import invert
+from pose_tracker_ros.kernels.contour import OUTSIDE_TO_PX
+from pose_tracker_ros.kernels.surroundings import RING_HIGH
 from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.rendering import Renderer, Rendering
 
@@ -39,7 +40,7 @@ class View:
     center: np.ndarray
     diameter_m: float
 
-    @cached_property
+    @property
     def depth_camera(self) -> PinholeCamera:
         """Intrinsics of the depth image."""
         return self.frame.depth_camera or self.frame.camera
@@ -47,12 +48,7 @@ class View:
     @cached_property
     def around_px(self) -> np.ndarray:
         """(R, R) float32, how far each pixel is from the silhouette."""
-        return distance_around(self.rendering.mask)
-
-    @cached_property
-    def depth_T_color(self) -> np.ndarray:
-        """(4, 4), takes points of the colour camera to the depth camera."""
-        return np.eye(4) if self.frame.color_T_depth is None else np.ascontiguousarray(invert(self.frame.color_T_depth))
+        return distance_around(self.rendering.mask, self.camera.fx * self.diameter_m / self.center[2])
 
     def painted(self, renderer: Renderer) -> View:
         """This with colours of the object."""
@@ -66,14 +62,16 @@ class View:
         return np.column_stack([x * depth, y * depth, depth])
 
 
-def distance_around(mask: np.ndarray) -> np.ndarray:
-    """How far pixels are from a mask (R, R) bool: (R, R) float32."""
-    return cv2.distanceTransform((~mask).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
-
-
-def intrinsics(camera: PinholeCamera) -> np.ndarray:
-    """fx, fy, cx, cy (4,), as kernels take them."""
-    return np.array([camera.fx, camera.fy, camera.cx, camera.cy])
+def distance_around(mask: np.ndarray, diameter_px: float = 0.0) -> np.ndarray:
+    """How far pixels are from a mask (R, R) bool: (R, R) float32, but a large number for what is farther than anybody asks, for colours or
+    for the ring around an object of a diameter."""
+    # A step along a row counts 0.955 of a pixel.
+    reach = math.ceil(max(OUTSIDE_TO_PX, RING_HIGH * diameter_px) / 0.95)
+    left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
+    part = slice(max(top - reach, 0), top + height + reach), slice(max(left - reach, 0), left + width + reach)
+    distance = np.full(mask.shape, np.float32(mask.size))
+    distance[part] = cv2.distanceTransform((~mask[part]).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
+    return distance
 
 
 def make_view(
@@ -89,14 +87,14 @@ def make_view(
     ``color``: whether its colours are rendered, too.
     """
     center = camera_T_object[:3, :3] @ model.center_m + camera_T_object[:3, 3]
-    if center[2] < NEAREST_M:
+    x, y, z = center.tolist()
+    if z < NEAREST_M:
         return None
     image = frame.camera
-    half = WINDOW_DIAMETERS / 2 * model.diameter_m * max(image.fx, image.fy) / center[2]
+    half = WINDOW_DIAMETERS / 2 * model.diameter_m * max(image.fx, image.fy) / z
     scale = max(1, math.ceil(2 * half / largest_px))
     side = math.ceil(2 * half / scale)
-    left = round(image.fx * center[0] / center[2] + image.cx - half)
-    top = round(image.fy * center[1] / center[2] + image.cy - half)
+    left, top = round(image.fx * x / z + image.cx - half), round(image.fy * y / z + image.cy - half)
     reach = side * scale
     if left + reach <= 0 or top + reach <= 0 or left >= image.width or top >= image.height:
         return None

@@ -8,7 +8,7 @@ import numpy as np
 
 from pose_tracker_ros.kernels import contour
 from pose_tracker_ros.tracking.noise import NoiseModel
-from pose_tracker_ros.tracking.view import View, intrinsics
+from pose_tracker_ros.tracking.view import View
 
 # Tukey's limit, standard deviations of a line.
 LIMIT = 4.0
@@ -87,7 +87,7 @@ class ContourFactor(NamedTuple):
         contour.find_borders(samples, segment_px, lines)
         # Fewer lines are farther apart: the whole outline is as good.
         shared = max(1.0, noise.contour_shared * len(lines) / noise.contour_lines)
-        return cls(points, lines, intrinsics(view.frame.camera), LIMIT, shared, np.zeros(len(lines), np.float32))
+        return cls(points, lines, view.frame.camera.numbers, LIMIT, shared, np.zeros(len(lines), np.float32))
 
 
 def outline_lines(
@@ -105,11 +105,11 @@ def outline_lines(
         borders,
         found,
         view.rendering.depth,
-        intrinsics(view.camera),
+        view.camera.numbers,
         np.array([view.left, view.top, view.scale], np.float64),
         np.ascontiguousarray(view.frame.depth),
-        intrinsics(view.depth_camera),
-        view.depth_T_color,
+        view.depth_camera.numbers,
+        view.frame.depth_T_color,
         np.array(depth_range),
         occluder_m,
         shift,

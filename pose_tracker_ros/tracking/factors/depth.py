@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 
 from pose_tracker_ros.kernels import alignment
 from pose_tracker_ros.tracking.noise import NoiseModel
-from pose_tracker_ros.tracking.view import View, intrinsics
+from pose_tracker_ros.tracking.view import View
 
 
 class DepthFactor(NamedTuple):
@@ -35,18 +36,18 @@ class DepthFactor(NamedTuple):
         """
         rendering = view.rendering
         shown = np.count_nonzero(rendering.mask)
-        step = max(1, int(np.ceil(np.sqrt(shown / noise.depth_points))))
+        step = max(1, math.ceil(math.sqrt(shown / noise.depth_points)))
         points, normals = np.empty((shown, 3), np.float32), np.empty((shown, 3), np.float32)
         images = (rendering.mask, rendering.depth, rendering.normal)
-        count = alignment.choose_points(*images, intrinsics(view.camera), step, points, normals) if is_used else 0
+        count = alignment.choose_points(*images, view.camera.numbers, step, points, normals) if is_used else 0
         # Points that lie farther apart than an error reaches have errors of their own.
         shared = max(1.0, noise.depth_shared_px(view.depth_camera) / (step * view.scale) ** 2)
         return cls(
             points[:count],
             normals[:count],
             np.ascontiguousarray(view.frame.depth),
-            intrinsics(view.depth_camera),
-            view.depth_T_color,
+            view.depth_camera.numbers,
+            view.frame.depth_T_color,
             np.array([noise.depth_at_metre, noise.surface, limit_m, shared, *depth_range]),
             np.zeros(count, np.float32),
         )

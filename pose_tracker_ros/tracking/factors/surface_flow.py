@@ -9,7 +9,7 @@ import numpy as np
 from pose_tracker_ros.geometry import invert, transform_points
 from pose_tracker_ros.tracking.keyframes import Keyframe, follow, grey_in, grey_shift_px, structure_in
 from pose_tracker_ros.tracking.noise import NoiseModel
-from pose_tracker_ros.tracking.view import View, intrinsics
+from pose_tracker_ros.tracking.view import View
 
 # Followed forth and back a point has to come back to itself, pixels.
 RETURN_PX = 0.5
@@ -75,4 +75,4 @@ class SurfaceFlowFactor(NamedTuple):
         # The variance of a mean of N that have an error in common: 1/N of each one's own, and the common one's.
         shared = 1 + len(points) * (noise.flow_common_px / deviation) ** 2
         numbers = np.array([deviation, LIMIT * deviation, shared])
-        return cls(points, followed.seen, intrinsics(view.frame.camera), numbers, np.zeros(len(points), np.float32))
+        return cls(points, followed.seen, view.frame.camera.numbers, numbers, np.zeros(len(points), np.float32))
