@@ -35,8 +35,8 @@ LEAST_KNOWN = 1e-3
 UNKNOWN = 0.5
 # Outlines shorter than this, sides of pixels, are spots; a normal is that of the chord over so many sides before and after.
 SHORTEST, CHORD = 16, 4
-# Colours are counted so far inside the outline, and from so far to so far outside of it, pixels of the mask.
-INSIDE_PX, OUTSIDE_FROM_PX, OUTSIDE_TO_PX = 1, 2, 12
+# Colours are counted one pixel of the mask inside the outline, and from so far to so far outside of it.
+OUTSIDE_FROM_PX, OUTSIDE_TO_PX = 2, 12
 # Around the middle of a line occluders are looked for so far, pixels of the depth image.
 OCCLUDER_PX = 3
 # Columns and rows to the next corner of pixels: to the right, down, to the left, up.
@@ -189,12 +189,13 @@ def _bin(color, row, column):
 
 
 @helper
-def _is_inside(mask, row, column):
-    for near_row in range(max(row - INSIDE_PX, 0), min(row + INSIDE_PX + 1, mask.shape[0])):
-        for near_column in range(max(column - INSIDE_PX, 0), min(column + INSIDE_PX + 1, mask.shape[1])):
-            if not mask[near_row, near_column]:
-                return False
-    return True
+def _stand_inside(mask, row, upright):
+    """Fill upright (w + 2,), from the column before the first to the one after the last: whether pixels of a row are in a
+    mask (h, w) with those above and below them. What is beyond the mask's border is as what is next to it."""
+    above, here, below = mask[max(row - 1, 0)], mask[row], mask[min(row + 1, mask.shape[0] - 1)]
+    for column in range(len(here)):
+        upright[column + 1] = above[column] & here[column] & below[column]
+    upright[0], upright[-1] = upright[1], upright[-2]
 
 
 @kernel("void(uint8[:, :, ::1], boolean[:, ::1], float32[:, ::1], int64, int64, int64, float32[::1], float32[::1])")
@@ -205,11 +206,12 @@ def count_colors(color, mask, around, left, top, scale, inside, outside):
     """
     rows, columns = mask.shape
     inside[:], outside[:] = 0, 0
-    within, without = 0, 0
+    within, without, upright = 0, 0, np.empty(columns + 2, np.bool_)
     for row in range(max(0, -(top // scale)), min(rows, (color.shape[0] - 1 - top) // scale + 1)):
+        _stand_inside(mask, row, upright)
         for column in range(max(0, -(left // scale)), min(columns, (color.shape[1] - 1 - left) // scale + 1)):
             if mask[row, column]:
-                if _is_inside(mask, row, column):
+                if upright[column] and upright[column + 1] and upright[column + 2]:
                     inside[_bin(color, np.uint64(top + scale * row), np.uint64(left + scale * column))] += 1
                     within += 1
             elif OUTSIDE_FROM_PX < around[row, column] <= OUTSIDE_TO_PX:

@@ -66,17 +66,25 @@ UNKNOWN, PAINTED, LEARNT = range(3)
 SURFACE_BLIND, OCCLUDER_BLIND, BACKGROUND_BLIND = 0.5, 0.1, 0.4
 SQRT_TAU = sqrt(2.0 * np.pi)
 
-# What a pixel does, and columns of what is known of it.
+# What a pixel does, and places of what is known of it. RAY is its ray's squared length, which the sharpness replaces, as densities
+# replace FACING.
 BLIND, SPEAKING, HIDDEN = range(3)
-ERROR, DEVIATION, FRONT, BEHIND = range(4)
+OBSERVED, EXPECTED, ACROSS, ALONG, RAY, FACING, FRONT, BEHIND = range(8)
+SHARPNESS = RAY
 
 
 @helper
-def _normal_density(error, deviation):
-    scaled = error / deviation
-    if abs(scaled) > NEGLIGIBLE_DEVIATIONS:
-        return 0.0
-    return float(exp(np.float32(-0.5 * scaled * scaled))) / (deviation * SQRT_TAU)
+def _normal_density(error, sharpness):
+    """Of a normal distribution whose deviation is 1 / ``sharpness``.
+
+    The exponential is the 32nd power of a series that is within 3e-8 of it: it needs neither a call nor a branch.
+    """
+    scaled = error * sharpness
+    x = scaled * scaled * (-0.5 / 32)
+    series = 1.0 + x * (1.0 + x / 2 * (1.0 + x / 3 * (1.0 + x / 4 * (1.0 + x / 5 * (1.0 + x / 6 * (1.0 + x / 7 * (1.0 + x / 8)))))))
+    power_4 = series * series * series * series
+    power_16 = power_4 * power_4 * power_4 * power_4
+    return power_16 * power_16 * (sharpness / SQRT_TAU) if abs(scaled) <= NEGLIGIBLE_DEVIATIONS else 0.0
 
 
 @helper
@@ -85,35 +93,16 @@ def _limited(ratio):
 
 
 @helper
-def _continued(observed, expected, deviation, x, y, planes, noise):
-    """Density of a depth on what is around: of planes that pass in front of the expected depth, and of the others."""
-    front, behind = 0.0, 0.0
-    sensor = noise[DEPTH] * observed * observed
-    spread = sqrt(sensor * sensor + noise[SURFACE] * noise[SURFACE])
-    for number in range(planes.shape[0]):
-        plane = planes[number]
-        inverse = plane[0] + plane[1] * x + plane[2] * y
-        if plane[WEIGHT] == 0.0 or inverse <= 0.0:
-            continue
-        there = 1.0 / inverse
-        density = plane[WEIGHT] * _normal_density(observed - there, spread)
-        if there < expected - FRONT_DEVIATIONS * deviation:
-            front += density
-        else:
-            behind += density
-    return front, behind
+def _gather(mask, rendered, normal, camera, window, depth, bias, places, seen):
+    """Fill ``places`` (N, 2) and what is ``seen`` (8 times N) up to FACING, of pixels whose neighbours are on the silhouette, too.
 
-
-@helper
-def _seen(mask, rendered, normal, camera, window, depth, planes, bias, noise, places, kinds, seen):
-    """Fill ``places`` (N, 2), ``kinds`` (N,) and what is ``seen`` (N, 4) of pixels whose neighbours are on the silhouette, too.
-
-    Returns how many such pixels the silhouette has, and how many of them the window: the number of rows that are filled.
+    Returns how many such pixels the silhouette has, and how many of them the window: as many are filled.
     """
     rows, columns = mask.shape
     total, count = 0, 0
+    per_column, per_row, center_column, center_row = 1.0 / camera[0], 1.0 / camera[1], camera[2], camera[3]
     for row in range(1, rows - 1):
-        along = (row - camera[3]) / camera[1]
+        along = (row - center_row) * per_row
         for column in range(1, columns - 1):
             if not (mask[row, column] and mask[row - 1, column] and mask[row + 1, column]):
                 continue
@@ -122,24 +111,49 @@ def _seen(mask, rendered, normal, camera, window, depth, planes, bias, noise, pl
             total += 1
             if column < window[0] or column >= window[2] or row < window[1] or row >= window[3]:
                 continue
+            across = (column - center_column) * per_column
             places[count, 0], places[count, 1] = row, column
-            kinds[count] = BLIND
-            observed = float(depth[row, column])
-            if observed > 0.0:
-                across = (column - camera[2]) / camera[0]
-                facing = normal[row, column, 0] * across + normal[row, column, 1] * along + normal[row, column, 2]
-                cosine = max(-facing / sqrt(across * across + along * along + 1.0), LEAST_COSINE)
-                expected = rendered[row, column] + bias
-                sensor, surface = noise[DEPTH] * expected * expected, noise[SURFACE] / cosine
-                deviation = sqrt(sensor * sensor + surface * surface)
-                x, y = (column - 0.5 * (columns - 1)) / columns, (row - 0.5 * (rows - 1)) / columns
-                front, behind = _continued(observed, expected, deviation, x, y, planes, noise)
-                seen[count, ERROR], seen[count, DEVIATION] = observed - expected, deviation
-                seen[count, FRONT], seen[count, BEHIND] = front, behind
-                hidden = observed - expected < -HIDDEN_DEVIATIONS * (deviation + noise[BIAS])
-                kinds[count] = HIDDEN if hidden else SPEAKING
+            seen[OBSERVED][count], seen[EXPECTED][count] = depth[row, column], rendered[row, column] + bias
+            seen[ACROSS][count], seen[ALONG][count], seen[RAY][count] = across, along, across * across + along * along + 1.0
+            seen[FACING][count] = normal[row, column, 0] * across + normal[row, column, 1] * along + normal[row, column, 2]
             count += 1
     return total, count
+
+
+@helper
+def _compare(seen, kinds, camera, shape, planes, noise):
+    """Fill ``kinds`` (N,) and the rest of what is ``seen`` (8 times N): sharpness, and the density of depth on planes in front and on others.
+
+    Loops are without calls and branches, and write little, so that the compiler vectorises them.
+    """
+    at_metre, rough, hidden_m = noise[DEPTH], noise[SURFACE], HIDDEN_DEVIATIONS * noise[BIAS]
+    observed, expected, across, along, sharpness, density, front, behind = seen
+    for number in range(len(kinds)):
+        cosine = max(-density[number] / sqrt(sharpness[number]), LEAST_COSINE)
+        sensor, surface = at_metre * expected[number] * expected[number], rough / cosine
+        sharpness[number] = 1.0 / sqrt(sensor * sensor + surface * surface)
+    for number in range(len(kinds)):
+        is_hidden = (observed[number] - expected[number] + hidden_m) * sharpness[number] < -HIDDEN_DEVIATIONS
+        kinds[number] = BLIND if observed[number] <= 0.0 else HIDDEN if is_hidden else SPEAKING
+    front[:], behind[:] = 0.0, 0.0
+    for plane in range(planes.shape[0]):
+        weight = planes[plane, WEIGHT]
+        if weight == 0.0:
+            continue
+        # Slopes are a crop's side across and along: from there to rays, by the focal lengths.
+        slope_x, slope_y = planes[plane, 1] / shape[1], planes[plane, 2] / shape[1]
+        middle = planes[plane, 0] + slope_x * (camera[2] - 0.5 * (shape[1] - 1)) + slope_y * (camera[3] - 0.5 * (shape[0] - 1))
+        slope_x, slope_y = slope_x * camera[0], slope_y * camera[1]
+        for number in range(len(kinds)):
+            inverse = middle + slope_x * across[number] + slope_y * along[number]
+            there, sensor = 1.0 / inverse, at_metre * observed[number] * observed[number]
+            here = weight * _normal_density(observed[number] - there, 1.0 / sqrt(sensor * sensor + rough * rough))
+            is_front = (there - expected[number]) * sharpness[number] < -FRONT_DEVIATIONS
+            # Negative in front.
+            density[number] = 0.0 if inverse <= 0.0 else -here if is_front else here
+        for number in range(len(kinds)):
+            front[number] += max(-density[number], 0.0)
+            behind[number] += max(density[number], 0.0)
 
 
 @helper
@@ -149,24 +163,24 @@ def _depth_ratio(kinds, seen, count, total, unknown, noise):
     The pixels have a bias in common: the ratio is a mean over it, weighted by what so many independent depths say. The bias
     is coarse, since ratios are limited.
     """
-    sums, products = np.zeros(BIASES), np.ones(BIASES)
     stride = max(1, (count + COMMON_PIXELS - 1) // COMMON_PIXELS)
-    speaking = 0
+    errors, sharpness, per_absent, rest = np.empty((4, count // stride + 1))
+    speaking, sums = 0, np.zeros(BIASES)
     for number in range(0, count, stride):
-        if kinds[number] != SPEAKING:
-            continue
-        speaking += 1
-        error, deviation = float(seen[number, ERROR]), float(seen[number, DEVIATION])
-        front, behind = float(seen[number, FRONT]), float(seen[number, BEHIND])
-        absent = GOES_ON * (front + behind) + unknown
-        rest = IN_FRONT * front + (NEARER if error < 0.0 else FARTHER)
-        for step in range(BIASES):
-            shift = BIAS_REACH * noise[BIAS] * (2.0 * step / (BIASES - 1) - 1.0)
-            products[step] *= _limited((ON_SURFACE * _normal_density(error - shift, deviation) + rest) / absent)
-        if speaking % FACTORS == 0:
-            sums += np.log(products)
-            products[:] = 1.0
-    sums += np.log(products)
+        if kinds[number] == SPEAKING:
+            front, error = seen[FRONT][number], seen[OBSERVED][number] - seen[EXPECTED][number]
+            errors[speaking], sharpness[speaking] = error, seen[SHARPNESS][number]
+            per_absent[speaking] = 1.0 / (GOES_ON * (front + seen[BEHIND][number]) + unknown)
+            rest[speaking] = IN_FRONT * front + (NEARER if error < 0.0 else FARTHER)
+            speaking += 1
+    for step in range(BIASES):
+        shift = BIAS_REACH * noise[BIAS] * (2.0 * step / (BIASES - 1) - 1.0)
+        for first in range(0, speaking, FACTORS):
+            product = 1.0
+            for number in range(first, min(first + FACTORS, speaking)):
+                density = ON_SURFACE * _normal_density(errors[number] - shift, sharpness[number])
+                product *= _limited((density + rest[number]) * per_absent[number])
+            sums[step] += log(product)
     sums /= max(float(speaking), LEAST_SPEAKING * total / stride, 1.0)
     highest = sums.max()
     weights, mean, shift_mean = 0.0, 0.0, 0.0
@@ -190,30 +204,37 @@ def _light(places, kinds, count, paint, color, noise):
     """
     gains, offsets, sums = np.ones(3), np.zeros(3), np.empty((3, 5))
     stride = max(1, (count + COMMON_PIXELS - 1) // COMMON_PIXELS)
+    shown, weights = np.empty((6, count // stride + 1)), np.empty(count // stride + 1)
     used = 0
     for number in range(0, count, stride):
-        used += kinds[number] != HIDDEN
-    per_pixel = min(1.0, noise[COLORS] / max(used, 1)) / noise[COLOR] ** 2
+        if kinds[number] != HIDDEN:
+            row, column = places[number]
+            for channel in range(3):
+                shown[channel, used], shown[3 + channel, used] = paint[row, column, channel], color[row, column, channel]
+            used += 1
+    red, green, blue, seen_red, seen_green, seen_blue = shown
+    per_variance = noise[COLOR] ** -2.0
+    per_pixel = min(1.0, noise[COLORS] / max(used, 1)) * per_variance
     common, own, haze = noise[EXPOSURE] ** 2, noise[WHITE_BALANCE] ** 2, noise[HAZE] ** -2.0
     tie = -common / (own * (own + 3.0 * common))
     for _ in range(LIGHT_FITS):
-        sums[:] = 0.0
-        for number in range(0, count, stride):
-            if kinds[number] == HIDDEN:
-                continue
-            row, column = places[number]
-            squared = 0.0
-            for channel in range(3):
-                error = color[row, column, channel] - gains[channel] * paint[row, column, channel] - offsets[channel]
-                squared += error * error
-            weight = per_pixel * (FREEDOM + 3.0) / (FREEDOM + squared / noise[COLOR] ** 2)
-            for channel in range(3):
-                painted, observed = float(paint[row, column, channel]), float(color[row, column, channel])
-                sums[channel, 0] += weight
-                sums[channel, 1] += weight * painted
-                sums[channel, 2] += weight * painted * painted
-                sums[channel, 3] += weight * observed
-                sums[channel, 4] += weight * observed * painted
+        for number in range(used):
+            off_red = seen_red[number] - gains[0] * red[number] - offsets[0]
+            off_green = seen_green[number] - gains[1] * green[number] - offsets[1]
+            off_blue = seen_blue[number] - gains[2] * blue[number] - offsets[2]
+            squared = off_red * off_red + off_green * off_green + off_blue * off_blue
+            weights[number] = per_pixel * (FREEDOM + 3.0) / (FREEDOM + squared * per_variance)
+        for channel in range(3):
+            one = painted = squares = observed = product = 0.0
+            for number in range(used):
+                weight, from_paint, from_image = weights[number], shown[channel, number], shown[3 + channel, number]
+                one += weight
+                painted += weight * from_paint
+                squares += weight * from_paint * from_paint
+                observed += weight * from_image
+                product += weight * from_image * from_paint
+            sums[channel, 0], sums[channel, 1], sums[channel, 2] = one, painted, squares
+            sums[channel, 3], sums[channel, 4] = observed, product
         # Offsets are eliminated; what is left is a diagonal matrix plus the tie of all gains.
         one, painted, squares, observed, product = sums.T
         diagonal = squares - painted * painted / (one + haze) + 1.0 / own
@@ -233,14 +254,15 @@ def _bin(color, row, column):
 
 
 @helper
-def _paint_density(paint, color, row, column, gains, offsets, deviation):
+def _paint_density(paint, color, row, column, gains, offsets, peak, per_squared):
+    """Of a pixel's colour where it is the paint's in the light: at most ``peak``."""
     squared = 0.0
     for channel in range(3):
         mean = min(255.0, max(0.0, gains[channel] * paint[row, column, channel] + offsets[channel]))
         error = color[row, column, channel] - mean
         squared += error * error
-    spread = 1.0 / (1.0 + squared / (FREEDOM * deviation * deviation))
-    return T_PEAK * COLORS_IN_ALL / deviation**3 * spread * spread * spread
+    spread = 1.0 / (1.0 + squared * per_squared)
+    return peak * spread * spread * spread
 
 
 @kernel(
@@ -277,24 +299,32 @@ def weigh_pixels(
     background. Returns both ratios, and how many pixels the silhouette has without its edge, how many of them are visible,
     have depth that is not hidden, and are hidden.
     """
-    places, kinds = np.empty((mask.size, 2), np.int32), np.empty(mask.size, np.int8)
-    seen = np.empty((mask.size, 4), np.float32)
-    total, count = _seen(mask, rendered, normal, camera, window, depth, planes, bias, noise, places, kinds, seen)
+    most = mask.sum()
+    places = np.empty((most, 2), np.uint32)
+    # Rows of one array might overlap for all that the compiler knows: it would not vectorise what writes to them.
+    seen = (np.empty(most), np.empty(most), np.empty(most), np.empty(most), np.empty(most), np.empty(most), np.empty(most), np.empty(most))
+    total, count = _gather(mask, rendered, normal, camera, window, depth, bias, places, seen)
+    kinds = np.empty(count, np.int8)
+    _compare(seen, kinds, camera, mask.shape, planes, noise)
     unknown = ANYWHERE + GOES_ON * (1.0 - planes[:, WEIGHT].sum())
     depth_ratio, shift = _depth_ratio(kinds, seen, count, total, unknown, noise)
+    observed, expected, _, _, sharpness, density, front, behind = seen
+    for number in range(count):
+        density[number] = _normal_density(observed[number] - expected[number] - shift, sharpness[number])
     gains, offsets, cost = np.ones(3), np.zeros(3), 0.0
     if known == PAINTED:
         gains, offsets, cost = _light(places, kinds, count, paint, color, noise)
     color_sum, product, speaking, hidden = 0.0, 1.0, 0, 0
     on_surface, elsewhere = 1.0, 1.0
+    peak, per_squared = T_PEAK * COLORS_IN_ALL / noise[COLOR] ** 3, 1.0 / (FREEDOM * noise[COLOR] ** 2)
     for number in range(count):
         row, column = places[number]
         if known != UNKNOWN:
             place = _bin(color, row, column)
-            density = float(learnt[place])
+            here = float(learnt[place])
             if known == PAINTED:
-                density = _paint_density(paint, color, row, column, gains, offsets, noise[COLOR])
-            on_surface = (1.0 - NEW_ON_SURFACE) * density + NEW_ON_SURFACE
+                here = _paint_density(paint, color, row, column, gains, offsets, peak, per_squared)
+            on_surface = (1.0 - NEW_ON_SURFACE) * here + NEW_ON_SURFACE
             elsewhere = (1.0 - NEW_AROUND) * around[place] + NEW_AROUND
             if kinds[number] != HIDDEN:
                 product *= _limited(on_surface / elsewhere)
@@ -304,11 +334,10 @@ def weigh_pixels(
         if kinds[number] != BLIND:
             speaking += kinds[number] == SPEAKING
             hidden += kinds[number] == HIDDEN
-            error, deviation = float(seen[number, ERROR]) - shift, float(seen[number, DEVIATION])
-            is_nearer = error < -FRONT_DEVIATIONS * deviation
-            is_surface = ON_SURFACE * _normal_density(error, deviation)
-            is_occluder = IN_FRONT * seen[number, FRONT] + (NEARER if is_nearer else 0.0)
-            is_background = GOES_ON * seen[number, BEHIND] + (0.0 if is_nearer else unknown)
+            is_nearer = (observed[number] - expected[number] - shift) * sharpness[number] < -FRONT_DEVIATIONS
+            is_surface = ON_SURFACE * density[number]
+            is_occluder = IN_FRONT * front[number] + (NEARER if is_nearer else 0.0)
+            is_background = GOES_ON * behind[number] + (0.0 if is_nearer else unknown)
         is_surface *= on_surface
         is_occluder *= 0.5 * (1.0 + elsewhere)
         is_background *= elsewhere

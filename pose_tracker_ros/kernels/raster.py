@@ -33,7 +33,8 @@ LEAST_SQUARE = np.float32(1e-18)
 # Farther than any image reaches.
 FAR_PX = 1e30
 # cv2.remap knows 32 places between two texels.
-TEXEL_STEPS = 32
+TEXEL_BITS = 5
+TEXEL_STEPS = 1 << TEXEL_BITS
 
 
 @kernel("UniTuple(float64, 6)(float32[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1])")
@@ -328,22 +329,24 @@ def paint_texture(face_ids, barycentric, faces, uv, texture, left, top, color):
             face = face_ids[row, column]
             if face < 0:
                 continue
-            one, two, three = faces[face, 0], faces[face, 1], faces[face, 2]
+            one, two, three = faces[np.uint64(face), 0], faces[np.uint64(face), 1], faces[np.uint64(face), 2]
             share_1, share_2 = float(barycentric[row, column, 0]), float(barycentric[row, column, 1])
             share_0 = 1.0 - share_1 - share_2
             u = share_0 * uv[one, 0] + share_1 * uv[two, 0] + share_2 * uv[three, 0]
             v = 1.0 - (share_0 * uv[one, 1] + share_1 * uv[two, 1] + share_2 * uv[three, 1])
-            across = int(floor(((u - floor(u)) * width - 0.5) * TEXEL_STEPS + 0.5))
-            along = int(floor(((v - floor(v)) * height - 0.5) * TEXEL_STEPS + 0.5))
-            x, y = across // TEXEL_STEPS, along // TEXEL_STEPS
-            across, along = across - x * TEXEL_STEPS, along - y * TEXEL_STEPS
-            x0, x1 = (x if x >= 0 else width - 1), (x + 1 if x + 1 < width else 0)
-            y0, y1 = (y if y >= 0 else height - 1), (y + 1 if y + 1 < height else 0)
+            across = int(np.floor(((u - np.floor(u)) * width - 0.5) * TEXEL_STEPS + 0.5))
+            along = int(np.floor(((v - np.floor(v)) * height - 0.5) * TEXEL_STEPS + 0.5))
+            # Shifts and masks: a division of what may be negative takes longer. Weights of the four texels are common to all channels.
+            x, y = across >> TEXEL_BITS, along >> TEXEL_BITS
+            across, along = across & (TEXEL_STEPS - 1), along & (TEXEL_STEPS - 1)
+            lower_right, upper_right, lower_left = across * along, across * (TEXEL_STEPS - along), (TEXEL_STEPS - across) * along
+            upper_left = TEXEL_STEPS**2 - lower_right - upper_right - lower_left
+            x0, x1 = np.uint64(x if x >= 0 else width - 1), np.uint64(x + 1 if x + 1 < width else 0)
+            y0, y1 = np.uint64(y if y >= 0 else height - 1), np.uint64(y + 1 if y + 1 < height else 0)
             for channel in range(3):
-                upper = (TEXEL_STEPS - across) * texture[y0, x0, channel] + across * texture[y0, x1, channel]
-                lower = (TEXEL_STEPS - across) * texture[y1, x0, channel] + across * texture[y1, x1, channel]
-                value = (TEXEL_STEPS - along) * upper + along * lower
-                color[row + top, column + left, channel] = (value + TEXEL_STEPS**2 // 2) // TEXEL_STEPS**2
+                value = upper_left * texture[y0, x0, channel] + upper_right * texture[y0, x1, channel]
+                value += lower_left * texture[y1, x0, channel] + lower_right * texture[y1, x1, channel]
+                color[np.uint64(row + top), np.uint64(column + left), channel] = (value + TEXEL_STEPS**2 // 2) >> (2 * TEXEL_BITS)
 
 
 @kernel(

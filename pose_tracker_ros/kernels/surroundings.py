@@ -56,6 +56,17 @@ def _scaled_errors(samples, plane):
 
 
 @helper
+def _support(samples, plane):
+    """How many samples (5, N) lie on a plane, each the less the larger its error is."""
+    support = 0.0
+    for number in range(samples.shape[1]):
+        there = plane[0] + plane[1] * samples[1, number] + plane[2] * samples[2, number]
+        error = (samples[INVERSE, number] - there) * samples[PRECISION, number] / INLIER_DEVIATIONS
+        support += max(0.0, 1.0 - error * error)
+    return support
+
+
+@helper
 def _best_plane(samples):
     """The plane (3,) on which most samples lie, of those through three of them."""
     best, best_support = np.zeros(3), -1.0
@@ -70,7 +81,7 @@ def _best_plane(samples):
             continue
         for number in range(3):
             plane[number] = (adjugate[number] * values).sum() / determinant
-        support = np.maximum(0.0, 1.0 - _scaled_errors(samples, plane) ** 2).sum()
+        support = _support(samples, plane)
         if support > best_support:
             best[:], best_support = plane, support
     return best
@@ -136,16 +147,15 @@ def _bin(color, row, column):
 
 @helper
 def _smooth(source, target, stride):
-    """Smooth a histogram along one of its axes, whose neighbours are ``stride`` bins apart."""
+    """Smooth a histogram along one of its axes, whose neighbours are ``stride`` bins apart; what has but one neighbour comes last."""
     middle, side = np.float32(1.0 - 2.0 * SIDE_SHARE), np.float32(SIDE_SHARE)
+    for place in range(stride, BINS**3 - stride):
+        target[place] = middle * source[place] + side * (source[place - stride] + source[place + stride])
     for block in range(0, BINS**3, BINS * stride):
-        for place in range(BINS):
-            before = block + max(place - 1, 0) * stride
-            here = block + place * stride
-            after = block + min(place + 1, BINS - 1) * stride
-            for step in range(stride):
-                beside = source[before + step] + source[after + step]
-                target[here + step] = middle * source[here + step] + side * beside
+        for first in range(block, block + stride):
+            last = first + (BINS - 1) * stride
+            target[first] = middle * source[first] + side * (source[first] + source[first + stride])
+            target[last] = middle * source[last] + side * (source[last] + source[last - stride])
 
 
 @helper
