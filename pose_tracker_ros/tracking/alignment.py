@@ -57,7 +57,7 @@ FINE = Level(0.03, 1.0, 4, settled_px=1.0)
 COARSE_TO_FINE = (*ROUGHLY, FINE, FINE)
 # An object that moved less than this at most since it was rendered would be rendered the same, pixels of the view.
 SETTLED_PX = 0.5
-# What is seen closely from so far is aligned as well as from nearer (medians of ADD within 0.01 mm); it is drawn where it was found, as what
+# What is seen closely from so far is aligned as well as from nearer (medians of ADD within 0.02 mm); it is drawn where it was found, as what
 # would be learnt from where it was expected finds less well what comes out from behind something.
 CLOSELY = (replace(FINE, settled_px=1.5),) * 2
 # Points are followed where that can halve a deviation.

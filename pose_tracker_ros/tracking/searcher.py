@@ -196,7 +196,8 @@ class Searcher:
         if self._estimator.config.search and may_compare and track.is_doubted_by(found):
             best, tried = self._compared(frame, name, track, found, track.reconsidered)
             are_all = tried == RIVALS + len(self._alike[name])
-            return Standing(best, self._rivalry(name, track, best), True, 0 if are_all else tried)
+            rivalry = track.rivalry if best is found else None
+            return Standing(best, rivalry or self._rivalry(name, track, best), True, 0 if are_all else tried)
         standing = Standing(found, track.rivalry or self._rivalry(name, track, found))
         if not self._estimator.config.search or not may_compare:
             return standing
