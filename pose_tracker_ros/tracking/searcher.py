@@ -75,7 +75,7 @@ class Searcher:
         frame: Frame,
         tracks: Mapping[str, Track],
         names: Sequence[str],
-        hidden: set[str],
+        hidden: Mapping[str, float],
         found: Mapping[str, Hypothesis | None],
     ) -> dict[str, SearchState]:
         """Look elsewhere for objects, one after the other as long as there is time; those left out come first next time.
@@ -84,7 +84,8 @@ class Searcher:
 
         One turn of one object is tried, and one pose weighed, however late it is: else what is lost would stay it.
 
-        Something that is ``hidden`` where it is expected may still have jumped: its last turn is tried in one place.
+        What is ``hidden`` where it is expected, wholly (1) or by a share, is the rather there: it needs the more elsewhere, and only its last turn is
+        tried, in one place, where it is wholly hidden.
         """
         if not self._estimator.config.search or not names:
             return {}
@@ -95,12 +96,13 @@ class Searcher:
         for name in sorted(names, key=lambda name: tracks[name].search.turns):
             if searches and not self._estimator.budget.fits(("turn", tracks[name].is_new)):
                 break
-            turns_tried = 0 if name in hidden else max(1, self._estimator.config.search_turns // share)
-            poses = 1 if name in hidden else max(1, self._estimator.config.search_poses // share)
+            is_hidden = hidden[name] == 1
+            turns_tried = 0 if is_hidden else max(1, self._estimator.config.search_turns // share)
+            poses = 1 if is_hidden else max(1, self._estimator.config.search_poses // share)
             if tracks[name].is_new:
                 # Whoever starts waits for an answer: as many as all rivals, where there is time.
                 turns_tried, poses = RIVALS, 2 * self._estimator.config.search_poses
-            needed = 2 * PRESENT_LOG_ODDS if name in hidden else PRESENT_LOG_ODDS
+            needed = (1 + hidden[name]) * PRESENT_LOG_ODDS
             least = 0.0 if found[name] is None else max(0.0, found[name].evidence.log_odds)
             taken = self.taken_by_others(name, tracks)
             searches[name] = self._search(frame, name, tracks[name], turns_tried, poses, least, needed, taken)

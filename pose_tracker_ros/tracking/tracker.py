@@ -230,7 +230,7 @@ class Tracker:
             for name, track in tracks.items()
             if not self._is_believed(frame, name, found[name], track.search.turns)
         }
-        hidden = {name for name, evidence in held.items() if evidence is not None and evidence.is_hidden}
+        hidden = {name: 0.0 if one is None else 1.0 if one.is_hidden else one.hidden_share for name, one in held.items()}
         elsewhere = [name for name in held if tracks[name].is_new or not (found[name] and found[name].evidence.is_hidden)]
         searches = self._searcher.search_for(frame, self._tracks, elsewhere, hidden, found)
         is_compared = False
