@@ -57,7 +57,7 @@ class TrackerConfig:
     contour: bool = option(True, "Use the outline: where colours show that the object ends")
     surface_flow: bool = option(True, "Follow points of the surface from earlier views, by optical flow")
     motion: bool = option(True, "Expect what moves to move on; false = to stay where it is")
-    stop: bool = option(True, "Where what moves is surely seen no more, look also where it was: it may have stopped")
+    stop: bool = option(True, "Where a pose is doubted that moves on, look also where it was: it may have stopped")
     camera_motion: bool = option(
         True, "Expect what the camera's own motion makes of poses, where frames tell it (nodes: with a target_frame, from TF)"
     )

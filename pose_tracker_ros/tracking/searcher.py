@@ -39,12 +39,12 @@ def surprise(found: Hypothesis, model: ObjectModel) -> float:
 
 class Standing(NamedTuple):
     """A tracked pose beside its rivals: it, or the one that took its place, how it stands, whether something was compared, and how many rivals
-    a doubted one was compared with that has still others."""
+    a doubted one was compared with so far, None for one that is not doubted or was compared with all."""
 
     best: Hypothesis
     rivalry: Rivalry
     has_compared: bool = False
-    reconsidered: int = 0
+    reconsidered: int | None = None
 
 
 class Searcher:
@@ -195,11 +195,12 @@ class Searcher:
         adds up. Other turns of the shape show at once, and were compared before the pose was believed; those of a pose that is doubted are
         compared again, as many as there is time for.
         """
-        if self._estimator.config.search and may_compare and track.is_doubted_by(found):
-            best, tried = self._compared(frame, name, track, found, track.reconsidered)
-            are_all = tried == RIVALS + len(self._alike[name])
+        if self._estimator.config.search and track.is_doubted_by(found):
+            # One that has to wait for others stays doubted.
+            best, tried = self._compared(frame, name, track, found, track.reconsidered) if may_compare else (found, track.reconsidered)
             rivalry = track.rivalry if best is found else None
-            return Standing(best, rivalry or self._rivalry(name, track, best), True, 0 if are_all else tried)
+            are_all = tried == RIVALS + len(self._alike[name])
+            return Standing(best, rivalry or self._rivalry(name, track, best), may_compare, None if are_all else tried)
         standing = Standing(found, track.rivalry or self._rivalry(name, track, found))
         if not self._estimator.config.search or not may_compare:
             return standing

@@ -242,10 +242,10 @@ class Track:
         pose = moved_pose(self.camera_T_object, twist, model.center_m)
         return Expectation(pose, inverse(motion.pose), motion, fresh, gap)
 
-    def supported_by(self, found: Hypothesis, frame: Frame, model: ObjectModel, rivalry: Rivalry | None = None, reconsidered: int = 0) -> Track:
+    def supported_by(self, found: Hypothesis, frame: Frame, model: ObjectModel, rivalry: Rivalry | None = None, reconsidered: int | None = None) -> Track:
         """After a frame that shows the object where a hypothesis says, which stands to its rivals so; learns from it.
 
-        ``reconsidered``: rivals of a pose that is doubted and has still others.
+        ``reconsidered``: with how many rivals a doubted pose was compared so far, None if it is not to be compared with others.
         """
         alignment, expected = found.alignment, found.expected
         correction, of_image = np.zeros(6), expected.fresh * alignment.information - expected.information
@@ -272,8 +272,8 @@ class Track:
             stamp=frame.stamp,
             score=found.evidence.probability,
             rivalry=rivalry,
-            usual=self.usual if reconsidered else self._usual_after(found),
-            reconsidered=reconsidered,
+            usual=self._usual_after(found) if reconsidered is None else self.usual,
+            reconsidered=reconsidered or 0,
             world_T_camera=self.world_T_camera,
         )
 

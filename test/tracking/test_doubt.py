@@ -51,3 +51,23 @@ def test_what_looks_otherwise_from_now_on_is_doubted_once(jug, monkeypatch):
 
     assert errors_deg(jug, [START] * (KNOWN + 8), shade=0.15).max() < 0.5
     assert len(asked) == 1
+
+
+def test_two_that_turn_in_one_frame_are_both_followed(jug):
+    """Rivals of one object are compared in a frame: the other waits, and stays doubted."""
+    axis = START[:3, :3] @ np.linalg.eigh(jug.surface_moments)[1][:, -1]
+    other = dataclasses.replace(jug, name="other")
+    beside = apply_residual(START, np.array([-0.2, 0.0, 0.1]), np.zeros(3))
+    random = np.random.default_rng(0)
+    tracker = Tracker([jug, other], TrackerConfig(network="never", **OFFLINE))
+    tracker.start("demo_jug", START)
+    tracker.start("other", beside)
+    for number in range(KNOWN + 5):
+        turn = np.zeros(3) if number < KNOWN else np.radians(90) * axis
+        poses = [apply_residual(pose, np.zeros(3), turn, jug.center_m) for pose in (START, beside)]
+        one, two = (frame_of(jug, pose, number / 30, index=number) for pose in poses)
+        is_two = (two.depth < one.depth)[..., None]
+        both = dataclasses.replace(one, color=np.where(is_two, two.color, one.color), depth=np.minimum(one.depth, two.depth))
+        results = tracker.step(noisy(both, random))
+    for name, pose in zip(("demo_jug", "other"), poses):
+        assert np.degrees(pose_errors(results[name].camera_T_object, pose)[1]) < 0.5
