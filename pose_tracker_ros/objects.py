@@ -109,7 +109,7 @@ class ObjectModel:
         doubled = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
         return float(doubled.sum()) / 2 / (np.pi * self.diameter_m**2)
 
-    @property
+    @cached_property
     def is_thin(self) -> bool:
         """Whether a ball's silhouette is more than four times as large, as beside sticks and tools."""
         return self.silhouette_share < 1 / 4
