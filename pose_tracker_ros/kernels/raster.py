@@ -26,8 +26,14 @@ EDGE_SLACK = 1e-12
 LEAST_DETERMINANT = 1e-11
 # Edges that change less along a row, relative to their terms, are taken to be parallel to it.
 LEAST_SLOPE = 1e-14
-# Each pixel of so few is asked; of more, rows are cut by the edges, which takes three divisions.
-FEW_PIXELS = 9
+# All pixels of a box of so few are asked; of a larger one rows are cut by the edges, which takes three divisions.
+FEW_PIXELS = 32
+# So many pixels of a row are asked at once, beyond the last column of a window, too: rows of what is seen are longer by LANES - 1.
+LANES = 4
+# What is seen in a pixel: the bits of the inverse depth, float32 in 1/m, above those of FACE less the face; 0 where that is nothing. The larger of
+# two is the nearer, or of two as near the one with the lower number.
+FACE_BITS = 32
+FACE = (1 << FACE_BITS) - 1
 # Normals that cancel out have no direction; their squared length is at least this.
 LEAST_SQUARE = np.float32(1e-18)
 # Farther than any image reaches.
@@ -87,8 +93,9 @@ def _scaled(edge, scale):
 
 
 @helper
-def _slack(edge, right, bottom):
-    return EDGE_SLACK * (abs(edge[0]) * right + abs(edge[1]) * bottom + abs(edge[2]))
+def _with_slack(edge, right, bottom):
+    """An edge whose function is 0 a little farther outside."""
+    return edge[0], edge[1], edge[2] + EDGE_SLACK * (abs(edge[0]) * right + abs(edge[1]) * bottom + abs(edge[2]))
 
 
 @helper
@@ -97,106 +104,128 @@ def _value(edge, row, column):
 
 
 @helper
-def _border(edge, slack, right, bottom):
-    """Between which columns an edge's function is positive in a row: from slope * row + start to another slope * row + start.
-
-    Without branches, which no processor foresees here. Of an edge parallel to rows all columns are between, or none.
-    """
+def _border(edge, right, bottom):
+    """Between which columns an edge's function is positive in a row, and one more: from slope * row + start to another slope * row + start."""
     if abs(edge[0]) * right <= LEAST_SLOPE * (abs(edge[1]) * bottom + abs(edge[2])):
-        return 0.0, -FAR_PX, edge[1] * FAR_PX, (edge[2] + slack) * FAR_PX + FAR_PX
-    scale, is_left = -1.0 / edge[0], edge[0] > 0.0
-    slope, start = edge[1] * scale, (edge[2] + slack) * scale
-    return slope if is_left else 0.0, start if is_left else -FAR_PX, 0.0 if is_left else slope, FAR_PX if is_left else start
+        return 0.0, -FAR_PX, 0.0, FAR_PX
+    scale = -1.0 / edge[0]
+    slope, start = edge[1] * scale, edge[2] * scale
+    return (slope, start - 1.0, 0.0, FAR_PX) if edge[0] > 0.0 else (0.0, -FAR_PX, slope, start + 1.0)
 
 
 @helper
-def _is_away(pixels, one, two, three):
-    """Whether a face's corners follow each other clockwise, or it is seen edge-on."""
-    across, along = pixels[one, 0], pixels[one, 1]
-    return (pixels[two, 0] - across) * (pixels[three, 1] - along) >= (pixels[three, 0] - across) * (pixels[two, 1] - along)
+def _key(inverse_depth, face):
+    """What is seen in a pixel, see FACE_BITS."""
+    return (np.int64(np.float32(inverse_depth).view(np.int32)) << FACE_BITS) | face
 
 
 @helper
-def _is_all_nearer(inverse_depth, first_row, end_row, first_column, end_column, nearest):
-    """Whether all pixels of a box see something nearer than a depth, beyond rounding."""
-    for row in range(first_row, end_row):
-        for column in range(first_column, end_column):
-            if inverse_depth[np.uint64(row), np.uint64(column)] * nearest < 1.0 + EDGE_SLACK:
-                return False
-    return True
+def _face(seen):
+    """The face that is seen in a pixel, -1 for none."""
+    return FACE - (seen & FACE) if seen else -1
 
 
-@kernel("void(float64[:, ::1], float64[:, ::1], uint32[:, ::1], int64, int64, float32[:, ::1], int32[:, ::1])")
-def rasterize(points, pixels, faces, left, top, inverse_depth, face_ids):
+@helper
+def _nearer(seen, other):
+    """The larger of two numbers that are not negative, without a branch."""
+    more = other - seen
+    return seen + (more & ~(more >> 63))
+
+
+@helper
+def _list_faces(points, pixels, faces, left, top, right, bottom, boxes, order):
+    """Find faces that may be seen in a window up to column ``right`` and row ``bottom``, and where.
+
+    Fills ``boxes`` (F, 4) of pixels: first and end row, first and end column; and ``order`` (F + 1) of faces: those towards the camera from its
+    beginning on, those away from its end on. Returns how many are towards it, and where the others begin. What is not behind
+    the camera is found without branches, which no processor foresees here.
+    """
+    margin = EDGE_SLACK * max(right, bottom, 1.0)
+    towards, away, one_more = np.uint64(0), np.uint64(faces.shape[0]), np.int32(1)
+    for face in range(faces.shape[0]):
+        one, two, three = faces[face, 0], faces[face, 1], faces[face, 2]
+        low_column, high_column, low_row, high_row, is_away = left, right, top, bottom, False
+        if min(points[one, 2], points[two, 2], points[three, 2]) > NEAR_M:
+            x0, x1, x2 = pixels[one, 0], pixels[two, 0], pixels[three, 0]
+            y0, y1, y2 = pixels[one, 1], pixels[two, 1], pixels[three, 1]
+            low_column, high_column = max(left, min(x0, x1, x2) - margin), min(right, max(x0, x1, x2) + margin)
+            low_row, high_row = max(top, min(y0, y1, y2) - margin), min(bottom, max(y0, y1, y2) + margin)
+            # Clockwise, or seen edge-on.
+            is_away = (x1 - x0) * (y2 - y0) >= (x2 - x0) * (y1 - y0)
+        elif max(points[one, 2], points[two, 2], points[three, 2]) <= 0.0:
+            continue
+        first_row, last_row, first_column, last_column = ceil(low_row), floor(high_row), ceil(low_column), floor(high_column)
+        boxes[face, 0], boxes[face, 1] = np.int32(first_row), np.int32(last_row) + one_more
+        boxes[face, 2], boxes[face, 3] = np.int32(first_column), np.int32(last_column) + one_more
+        order[towards] = order[away] = face
+        # As floats: what is far outside is beyond any integer.
+        is_any = (first_row <= last_row) & (first_column <= last_column)
+        towards += np.uint64(is_any & (not is_away))
+        away -= np.uint64(is_any & is_away)
+    return np.int64(towards), np.int64(away) + 1
+
+
+@helper
+def _is_hidden(seen, first_row, end_row, first_column, end_column, nearest):
+    """Whether all pixels of a box of at most LANES columns see something nearer than a depth; of a wider one that is not asked."""
+    if end_column - first_column > LANES:
+        return False
+    first, last = np.uint64(first_column), np.uint64(end_column - 1)
+    second, third = min(first + np.uint64(1), last), min(first + np.uint64(2), last)
+    limit = _key(1.0 / nearest, 0)
+    least = limit
+    for row in range(np.uint64(first_row), np.uint64(end_row)):
+        least = min(least, seen[row, first], seen[row, second], seen[row, third], seen[row, last])
+    return least >= limit
+
+
+@kernel("void(float64[:, ::1], float64[:, ::1], uint32[:, ::1], int64, int64, int32[:, ::1], uint32[::1], int64[:, ::1])")
+def rasterize(points, pixels, faces, left, top, boxes, order, seen):
     """Find the nearest of the faces (F, 3) in every pixel of a window.
 
-    ``points`` and ``pixels`` come from :func:`project`. Fills ``inverse_depth`` (rows, columns), 1/m, 0 where there is
-    nothing, and ``face_ids`` (rows, columns), -1 where there is nothing.
+    ``points`` and ``pixels`` come from :func:`project`; ``boxes`` (F, 4) and ``order`` (F + 1) are room to work in. Fills ``seen`` (rows, columns +
+    LANES - 1), whose last columns mean nothing.
     """
-    rows, columns = face_ids.shape
-    inverse_depth[:] = 0.0
-    face_ids[:] = -1
-    last_column, last_row = left + columns - 1, top + rows - 1
-    right, bottom = float(max(abs(left), abs(last_column), 1)), float(max(abs(top), abs(last_row), 1))
-    # What faces away comes last, when most of it is soon found to be hidden.
-    for away in (False, True):
-        for face in range(faces.shape[0]):
-            one, two, three = faces[face, 0], faces[face, 1], faces[face, 2]
-            nearest = min(points[one, 2], points[two, 2], points[three, 2])
-            if (nearest > NEAR_M and _is_away(pixels, one, two, three)) != away:
-                continue
-            low_column, high_column, low_row, high_row = float(left), float(last_column), float(top), float(last_row)
-            if nearest > NEAR_M:
-                low_column = max(low_column, min(pixels[one, 0], pixels[two, 0], pixels[three, 0]) - EDGE_SLACK * right)
-                high_column = min(high_column, max(pixels[one, 0], pixels[two, 0], pixels[three, 0]) + EDGE_SLACK * right)
-                low_row = max(low_row, min(pixels[one, 1], pixels[two, 1], pixels[three, 1]) - EDGE_SLACK * bottom)
-                high_row = min(high_row, max(pixels[one, 1], pixels[two, 1], pixels[three, 1]) + EDGE_SLACK * bottom)
-                if ceil(low_column) > floor(high_column) or ceil(low_row) > floor(high_row):
-                    continue
-            elif max(points[one, 2], points[two, 2], points[three, 2]) <= 0.0:
-                continue
-            first_row, end_row = int(ceil(low_row)), int(floor(high_row)) + 1
-            first_column, end_column = int(ceil(low_column)), int(floor(high_column)) + 1
-            are_few = (end_row - first_row) * (end_column - first_column) <= FEW_PIXELS
+    seen[:] = 0
+    right, bottom = float(left + seen.shape[1] - LANES), float(top + seen.shape[0] - 1)
+    towards, away = _list_faces(points, pixels, faces, float(left), float(top), right, bottom, boxes, order)
+    right, bottom = max(right, 1.0), max(bottom, 1.0)
+    # What faces away comes last, when most of it is found to be hidden.
+    for number in range(towards + order.shape[0] - away):
+        is_away = number >= towards
+        face = order[np.uint64(number + away - towards if is_away else number)]
+        first_row, end_row, first_column, end_column = boxes[face, 0], boxes[face, 1], boxes[face, 2], boxes[face, 3]
+        one, two, three = faces[face, 0], faces[face, 1], faces[face, 2]
+        if is_away:
             box = first_row - top, end_row - top, first_column - left, end_column - left
-            if are_few and _is_all_nearer(inverse_depth, *box, nearest):
+            if _is_hidden(seen, *box, min(points[one, 2], points[two, 2], points[three, 2])):
                 continue
-            edge_0, edge_1, edge_2, determinant = _edges(points, one, two, three)
-            if determinant == 0.0:
-                continue
-            scale = 1.0 / determinant
-            edge_0, edge_1, edge_2 = _scaled(edge_0, scale), _scaled(edge_1, scale), _scaled(edge_2, scale)
-            slack_0, slack_1, slack_2 = _slack(edge_0, right, bottom), _slack(edge_1, right, bottom), _slack(edge_2, right, bottom)
-            slope = edge_0[0] + edge_1[0] + edge_2[0]
-            descent = edge_0[1] + edge_1[1] + edge_2[1]
-            constant = edge_0[2] + edge_1[2] + edge_2[2]
-            if are_few:
-                for row in range(first_row, end_row):
-                    start, window_row = descent * row + constant, np.uint64(row - top)
-                    for column in range(first_column, end_column):
-                        window_column, nearness = np.uint64(column - left), start + slope * column
-                        within = (_value(edge_0, row, column) + slack_0 >= 0.0) & (_value(edge_1, row, column) + slack_1 >= 0.0)
-                        within &= _value(edge_2, row, column) + slack_2 >= 0.0
-                        if within and nearness > inverse_depth[window_row, window_column]:
-                            inverse_depth[window_row, window_column] = nearness
-                            face_ids[window_row, window_column] = face
-                continue
-            border_0 = _border(edge_0, slack_0, right, bottom)
-            border_1 = _border(edge_1, slack_1, right, bottom)
-            border_2 = _border(edge_2, slack_2, right, bottom)
-            for row in range(first_row, end_row):
-                low = max(low_column, border_0[0] * row + border_0[1], border_1[0] * row + border_1[1], border_2[0] * row + border_2[1])
-                high = min(high_column, border_0[2] * row + border_0[3], border_1[2] * row + border_1[3], border_2[2] * row + border_2[3])
-                if low > high:
-                    continue
-                start = descent * row + constant
-                window_row = np.uint64(row - top)
-                for column in range(int(ceil(low)), int(floor(high)) + 1):
-                    window_column = np.uint64(column - left)
-                    nearness = start + slope * column
-                    if nearness > inverse_depth[window_row, window_column]:
-                        inverse_depth[window_row, window_column] = nearness
-                        face_ids[window_row, window_column] = face
+        edge_0, edge_1, edge_2, determinant = _edges(points, one, two, three)
+        if determinant == 0.0:
+            continue
+        scale = 1.0 / determinant
+        edge_0 = _with_slack(_scaled(edge_0, scale), right, bottom)
+        edge_1 = _with_slack(_scaled(edge_1, scale), right, bottom)
+        edge_2 = _with_slack(_scaled(edge_2, scale), right, bottom)
+        number_of_face = FACE - np.int64(face)
+        border_0 = border_1 = border_2 = (0.0, -FAR_PX, 0.0, FAR_PX)
+        is_large = (end_row - first_row) * (end_column - first_column) > FEW_PIXELS
+        if is_large:
+            border_0, border_1, border_2 = _border(edge_0, right, bottom), _border(edge_1, right, bottom), _border(edge_2, right, bottom)
+        start, count = first_column, end_column - first_column
+        for row in range(first_row, end_row):
+            if is_large:
+                low = max(first_column, border_0[0] * row + border_0[1], border_1[0] * row + border_1[1], border_2[0] * row + border_2[1])
+                high = min(end_column - 1, border_0[2] * row + border_0[3], border_1[2] * row + border_1[3], border_2[2] * row + border_2[3])
+                start = int(low)
+                count = max(int(high) - start + 1, 0)
+            value_0, value_1, value_2 = _value(edge_0, row, start), _value(edge_1, row, start), _value(edge_2, row, start)
+            along, window_row, place = 0.0, np.uint64(row - top), np.uint64(start - left)
+            for lane in range(np.uint64(count + LANES - 1) // np.uint64(LANES) * np.uint64(LANES)):
+                share_0, share_1, share_2 = value_0 + along * edge_0[0], value_1 + along * edge_1[0], value_2 + along * edge_2[0]
+                other = _key(share_0 + share_1 + share_2, number_of_face) if min(share_0, share_1, share_2) >= 0.0 else 0
+                seen[window_row, place + lane] = _nearer(seen[window_row, place + lane], other)
+                along += 1.0
 
 
 @helper
@@ -221,9 +250,9 @@ def _turn_towards_camera(normals, rotation, intrinsics, left, row):
 
 @kernel(
     "float64(float64[:, ::1], uint32[:, ::1], float32[:, ::1], float64[:, ::1], float64[::1], int64, int64, "
-    "int32[:, ::1], float32[:, :, ::1], float32[:, ::1], float32[:, :, ::1], boolean[:, ::1])"
+    "int64[:, ::1], float32[:, :, ::1], float32[:, ::1], float32[:, :, ::1], boolean[:, ::1])"
 )
-def resolve(points, faces, normals, rotation, intrinsics, left, top, face_ids, barycentric, depth, normal, mask):
+def resolve(points, faces, normals, rotation, intrinsics, left, top, seen, barycentric, depth, normal, mask):
     """Depth, normals and mask of the faces that :func:`rasterize` found.
 
     ``normals`` (V, 3) of the vertices in the object frame, ``rotation`` (3, 3) of camera_T_object, ``intrinsics`` (4) fx,
@@ -231,16 +260,16 @@ def resolve(points, faces, normals, rotation, intrinsics, left, top, face_ids, b
     window's part of the image's ``depth`` (H, W) metres, ``normal`` (H, W, 3) towards the camera, 0 where nothing is seen, and
     ``mask`` (H, W); depth and mask of pixels that see nothing stay as they are. Returns the mean depth in metres, 0 when nothing is seen.
     """
-    total, count, last, columns = 0.0, 0, -1, face_ids.shape[1]
+    total, count, last, columns = 0.0, 0, -1, barycentric.shape[1]
     one = two = three = faces[0, 0]
     edge_0 = edge_1 = edge_2 = (0.0, 0.0, 0.0)
     determinant = 0.0
     in_object = np.empty((3, columns), np.float32)
-    for window_row in range(face_ids.shape[0]):
+    for window_row in range(barycentric.shape[0]):
         row = window_row + top
         in_object[:] = 0.0
         for window_column in range(columns):
-            face = face_ids[window_row, window_column]
+            face = _face(seen[window_row, window_column])
             if face < 0:
                 continue
             column = window_column + left
@@ -286,16 +315,18 @@ def _window(bounds, rows, columns):
 
 @kernel(
     "Tuple((int64, int64, int64, int64, float64))(float32[:, ::1], float32[:, ::1], uint32[:, ::1], float64[:, ::1], float64[::1], "
-    "float64[:, ::1], float64[:, ::1], float32[::1], int32[::1], float32[::1], float32[:, ::1], float32[:, :, ::1], boolean[:, ::1])"
+    "float64[:, ::1], float64[:, ::1], int32[:, ::1], uint32[::1], int64[::1], float32[::1], "
+    "float32[:, ::1], float32[:, :, ::1], boolean[:, ::1])"
 )
 def draw(
-    vertices, normals, faces, camera_T_object, intrinsics, points, pixels, inverse_depth, face_ids, barycentric, depth, normal, mask
+    vertices, normals, faces, camera_T_object, intrinsics, points, pixels, boxes, order, seen, barycentric, depth, normal, mask
 ):
     """Draw a mesh at a pose (4, 4): :func:`project`, :func:`rasterize` and :func:`resolve` in the part of an image where it is seen.
 
-    Fills that part of ``depth`` (H, W), ``normal`` (H, W, 3) and ``mask`` (H, W), of an image with ``intrinsics`` (4,), and as many of ``face_ids`` and
-    ``barycentric`` (2 each), whose size is at least the image's, as it has pixels. Returns its first column and row, how many of them there are, none
-    where the mesh is out of sight, and the mean depth in metres.
+    Fills that part of ``depth`` (H, W), ``normal`` (H, W, 3) and ``mask`` (H, W), of an image with ``intrinsics`` (4,), and the beginnings of
+    ``seen`` (rows, columns + LANES - 1) and ``barycentric`` (rows, columns, 2), whose sizes are those of an image at least; ``points``, ``pixels``, ``boxes``
+    and ``order`` are room to work in. Returns its first column and row, how many of them there are, none where the mesh is out of sight, and the
+    mean depth in metres.
     """
     projection = np.empty((3, 4))
     for column in range(4):
@@ -304,29 +335,29 @@ def draw(
             projection[row, column] = intrinsics[row] * camera_T_object[row, column] + centered
         projection[2, column] = camera_T_object[2, column]
     left, top, columns, rows = _window(project(vertices, projection, points, pixels), mask.shape[0], mask.shape[1])
-    size, shape = rows * columns, (rows, columns)
-    if size == 0:
+    if rows * columns == 0:
         return left, top, columns, rows, 0.0
-    ids = face_ids[:size].reshape(shape)
-    rasterize(points, pixels, faces, left, top, inverse_depth[:size].reshape(shape), ids)
-    shares, rotation = barycentric[: 2 * size].reshape((rows, columns, 2)), np.ascontiguousarray(camera_T_object[:3, :3])
-    mean = resolve(points, faces, normals, rotation, intrinsics, left, top, ids, shares, depth, normal, mask)
+    length = columns + LANES - 1
+    seen = seen[: rows * length].reshape((rows, length))
+    rasterize(points, pixels, faces, left, top, boxes, order, seen)
+    shares, rotation = barycentric[: 2 * rows * columns].reshape((rows, columns, 2)), np.ascontiguousarray(camera_T_object[:3, :3])
+    mean = resolve(points, faces, normals, rotation, intrinsics, left, top, seen, shares, depth, normal, mask)
     return left, top, columns, rows, mean
 
 
 @kernel(
-    "void(int32[:, ::1], float32[:, :, ::1], uint32[:, ::1], float32[:, ::1], uint8[:, :, ::1], int64, int64, "
+    "void(int64[:, ::1], float32[:, :, ::1], uint32[:, ::1], float32[:, ::1], uint8[:, :, ::1], int64, int64, "
     "uint8[:, :, ::1])"
 )
-def paint_texture(face_ids, barycentric, faces, uv, texture, left, top, color):
+def paint_texture(seen, barycentric, faces, uv, texture, left, top, color):
     """Texture (rows, columns, 3), repeating and bilinear, into the window's part of ``color`` (H, W, 3).
 
     ``uv`` (V, 2) of the vertices, v upwards. Positions are rounded to 1/32 texel, as OpenCV does.
     """
     height, width = texture.shape[0], texture.shape[1]
-    for row in range(face_ids.shape[0]):
-        for column in range(face_ids.shape[1]):
-            face = face_ids[row, column]
+    for row in range(barycentric.shape[0]):
+        for column in range(barycentric.shape[1]):
+            face = _face(seen[row, column])
             if face < 0:
                 continue
             one, two, three = faces[np.uint64(face), 0], faces[np.uint64(face), 1], faces[np.uint64(face), 2]
@@ -350,9 +381,9 @@ def paint_texture(face_ids, barycentric, faces, uv, texture, left, top, color):
 
 
 @kernel(
-    "void(int32[:, ::1], float32[:, :, ::1], int64[::1], int64[::1], uint8[:, ::1], int64, int64, uint8[:, :, ::1])"
+    "void(int64[:, ::1], float32[:, :, ::1], int64[::1], int64[::1], uint8[:, ::1], int64, int64, uint8[:, :, ::1])"
 )
-def paint_grids(face_ids, barycentric, steps, starts, colors, left, top, color):
+def paint_grids(seen, barycentric, steps, starts, colors, left, top, color):
     """Colours on a grid of each face, interpolated in its small triangles, into the window's part of ``color`` (H, W, 3).
 
     A face of n ``steps`` (F) has its colours in rows of ``colors`` (N, 3) from ``starts`` (F) on: those where the shares of
@@ -360,9 +391,9 @@ def paint_grids(face_ids, barycentric, steps, starts, colors, left, top, color):
     1, 3, 2 for one step. Source of the idea: Yuksel,
     Keyser and House, "Mesh colors", ACM Transactions on Graphics 29(2), 2010.
     """
-    for row in range(face_ids.shape[0]):
-        for column in range(face_ids.shape[1]):
-            face = face_ids[row, column]
+    for row in range(barycentric.shape[0]):
+        for column in range(barycentric.shape[1]):
+            face = _face(seen[row, column])
             if face < 0:
                 continue
             parts = steps[face]

@@ -91,7 +91,7 @@ class RasterRenderer:
         return None, None
 
     def _paint(self, rendering: Rendering, drawing: Drawing, baked: BakedColors | None, focal_px: float) -> None:
-        shown, place = (drawing.face_ids, drawing.barycentric), (drawing.left, drawing.top, rendering.color)
+        shown, place = (drawing.seen, drawing.barycentric), (drawing.left, drawing.top, rendering.color)
         if baked is None and self._mesh.texture is not None:
             halvings = pyramid_level(self._texels_per_metre, focal_px, drawing.mean_depth_m)
             texture = self._pyramid[min(halvings, len(self._pyramid) - 1)]

@@ -16,14 +16,14 @@ class Drawing(NamedTuple):
     """What was drawn in a window, valid until the rasterizer draws again.
 
     left, top: the image's first column and row in the window.
-    face_ids: (rows, columns) int32, -1 where nothing is seen.
+    seen: (rows, columns and a few more) int64, what the kernels know of every pixel.
     barycentric: (rows, columns, 2) float32, shares of the faces' second and third corners.
     mean_depth_m: of the pixels that see the mesh, 0 when none does.
     """
 
     left: int
     top: int
-    face_ids: np.ndarray
+    seen: np.ndarray
     barycentric: np.ndarray
     mean_depth_m: float
 
@@ -37,15 +37,15 @@ class Rasterizer:
         self.normals = np.array(mesh.normals, np.float32, order="C")
         self.faces = np.array(mesh.faces, np.uint32, order="C")
         self._points, self._pixels = np.empty((len(self.vertices), 3)), np.empty((len(self.vertices), 2))
-        self._inverse_depth = self._face_ids = self._barycentric = np.empty(0)
+        self._boxes, self._order = np.empty((len(self.faces), 4), np.int32), np.empty(len(self.faces) + 1, np.uint32)
+        self._seen = self._barycentric = np.empty(0)
 
     def draw(self, camera: PinholeCamera, camera_T_object: np.ndarray, rendering: Rendering) -> Drawing | None:
         """Fill depth, normal and mask of ``rendering``, which are zero before; None when the mesh is out of sight."""
-        size = camera.width * camera.height
-        if len(self._face_ids) < size:
-            self._inverse_depth, self._barycentric = np.empty(size, np.float32), np.empty(2 * size, np.float32)
-            self._face_ids = np.empty(size, np.int32)
-        *window, mean_depth_m = raster.draw(
+        size = camera.height * (camera.width + raster.LANES - 1)
+        if len(self._seen) < size:
+            self._seen, self._barycentric = np.empty(size, np.int64), np.empty(2 * size, np.float32)
+        left, top, columns, rows, mean_depth_m = raster.draw(
             self.vertices,
             self.normals,
             self.faces,
@@ -53,14 +53,16 @@ class Rasterizer:
             camera.numbers,
             self._points,
             self._pixels,
-            self._inverse_depth,
-            self._face_ids,
+            self._boxes,
+            self._order,
+            self._seen,
             self._barycentric,
             rendering.depth,
             rendering.normal,
             rendering.mask,
         )
-        *place, columns, rows = window
-        size = rows * columns
-        face_ids, barycentric = self._face_ids[:size].reshape(rows, columns), self._barycentric[: 2 * size].reshape(rows, columns, 2)
-        return Drawing(*place, face_ids, barycentric, mean_depth_m) if size else None
+        if rows * columns == 0:
+            return None
+        stride = columns + raster.LANES - 1
+        seen, barycentric = self._seen[: rows * stride].reshape(rows, stride), self._barycentric[: 2 * rows * columns].reshape(rows, columns, 2)
+        return Drawing(left, top, seen, barycentric, mean_depth_m)

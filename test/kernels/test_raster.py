@@ -40,13 +40,22 @@ class Scene(NamedTuple):
 
 
 class Drawn(NamedTuple):
-    inverse_depth: np.ndarray
-    face_ids: np.ndarray
+    seen: np.ndarray
     barycentric: np.ndarray
     depth: np.ndarray
     normal: np.ndarray
     mask: np.ndarray
     mean_depth: float
+
+    @property
+    def face_ids(self) -> np.ndarray:
+        """(rows, columns), -1 where nothing is seen."""
+        seen = self.seen[:, : self.barycentric.shape[1]]
+        return np.where(seen, raster.FACE - (seen & raster.FACE), -1)
+
+    @property
+    def inverse_depth(self) -> np.ndarray:
+        return np.int32(self.seen[:, : self.barycentric.shape[1]] >> raster.FACE_BITS).view(np.float32)
 
 
 def drawn(
@@ -61,8 +70,9 @@ def drawn(
     count = len(scene.vertices)
     points, pixels = np.empty((count, 3)), np.empty((count, 2))
     raster.project(scene.vertices, camera.matrix @ scene.pose[:3], points, pixels)
-    inverse_depth, face_ids = np.full((rows, columns), 7, np.float32), np.full((rows, columns), 7, np.int32)
-    raster.rasterize(points, pixels, scene.faces, left, top, inverse_depth, face_ids)
+    boxes, order = np.empty((len(scene.faces), 4), np.int32), np.empty(len(scene.faces) + 1, np.uint32)
+    seen = np.full((rows, columns + raster.LANES - 1), 7, np.int64)
+    raster.rasterize(points, pixels, scene.faces, left, top, boxes, order, seen)
     shape = (camera.height, camera.width)
     barycentric = np.zeros((rows, columns, 2), np.float32)
     depth, normal, mask = np.zeros(shape, np.float32), np.zeros((*shape, 3), np.float32), np.zeros(shape, bool)
@@ -74,13 +84,13 @@ def drawn(
         np.array([camera.fx, camera.fy, camera.cx, camera.cy]),
         left,
         top,
-        face_ids,
+        seen,
         barycentric,
         depth,
         normal,
         mask,
     )
-    return Drawn(inverse_depth, face_ids, barycentric, depth, normal, mask, mean_depth)
+    return Drawn(seen, barycentric, depth, normal, mask, mean_depth)
 
 
 def test_project_is_the_camera_s_projection():
@@ -140,7 +150,7 @@ def test_vertex_colours_are_interpolated_on_the_surface(seed):
     image = np.zeros((CAMERA.height, CAMERA.width, 3), np.uint8)
     corners = colors[scene.faces[:, [0, 2, 1]]].reshape(-1, 3)
     starts = np.arange(0, len(corners), 3)
-    raster.paint_grids(result.face_ids, result.barycentric, np.ones_like(starts), starts, corners, 0, 0, image)
+    raster.paint_grids(result.seen, result.barycentric, np.ones_like(starts), starts, corners, 0, 0, image)
     *_, mask, shares = twins.resolve(scene.corners, scene.normals[scene.faces], scene.pose[:3, :3], CAMERA)
     expected = twins.paint_vertices(shares, mask, colors[scene.faces], result.face_ids)
     assert np.abs(image.astype(int) - expected).max() <= 1
@@ -155,7 +165,7 @@ def test_textures_are_looked_up_on_the_surface(seed):
     uv = generator.uniform(-1.5, 1.5, (36, 2)).astype(np.float32)
     result = drawn(scene)
     image = np.zeros((CAMERA.height, CAMERA.width, 3), np.uint8)
-    raster.paint_texture(result.face_ids, result.barycentric, scene.faces, uv, texture, 0, 0, image)
+    raster.paint_texture(result.seen, result.barycentric, scene.faces, uv, texture, 0, 0, image)
     *_, mask, shares = twins.resolve(scene.corners, scene.normals[scene.faces], scene.pose[:3, :3], CAMERA)
     expected = twins.paint_texture(shares, mask, uv[scene.faces], result.face_ids, texture)
     # Positions next to the middle of two steps of 1/32 texel may fall to either.
@@ -172,7 +182,7 @@ def test_grids_of_colours_are_interpolated_on_the_faces(seed):
     colors = np.random.default_rng(seed).integers(0, 256, (sizes.sum(), 3)).astype(np.uint8)
     result = drawn(scene)
     image = np.zeros((CAMERA.height, CAMERA.width, 3), np.uint8)
-    raster.paint_grids(result.face_ids, result.barycentric, steps, starts, colors, 0, 0, image)
+    raster.paint_grids(result.seen, result.barycentric, steps, starts, colors, 0, 0, image)
     *_, mask, shares = twins.resolve(scene.corners, scene.normals[scene.faces], scene.pose[:3, :3], CAMERA)
     expected = twins.paint_grids(shares, mask, np.split(colors, starts[1:]), result.face_ids)
     assert np.abs(image.astype(int) - expected).max() <= 1
@@ -183,10 +193,25 @@ def test_the_corners_of_a_grid_have_their_own_colours():
     shares = np.float32([[[0, 0], [1, 0], [0, 1], [0.5, 0.5], [0.5, 0], [0, 0.5]]])
     colors = np.arange(30, dtype=np.uint8).reshape(10, 3)
     image = np.zeros((1, 6, 3), np.uint8)
-    faces = np.zeros((1, 6), np.int32)
-    raster.paint_grids(faces, shares, np.array([2]), np.array([4]), colors, 0, 0, image)
+    first_face = np.full((1, 6), raster.FACE)
+    raster.paint_grids(first_face, shares, np.array([2]), np.array([4]), colors, 0, 0, image)
     # In the order of the second, then the third corner's share: 00 01 02 10 11 20.
     assert np.array_equal(image[0], colors[4:][[0, 5, 2, 4, 3, 1]])
+
+
+def test_of_faces_in_the_same_place_the_first_is_seen():
+    scene = Scene.of(2)
+    twice = scene._replace(faces=np.concatenate([scene.faces, scene.faces]))
+    assert np.array_equal(drawn(twice).face_ids, drawn(scene).face_ids)
+
+
+def test_faces_beyond_any_pixel_s_number_are_not_drawn():
+    scene = Scene.of(0)
+    corners = np.float32([[1e3, 0, -1], [1e3, 1, -1], [2e3, 0, -1]]), np.float32([[-1e3, 0, -1], [0, -1e3, -1], [-1e3, -1e3, -1]])
+    # Two micrometres before the camera.
+    pose = make_pose(np.eye(3), np.array([0, 0, 1 + 2e-6]))
+    far = Scene(np.concatenate(corners), np.uint32([[0, 1, 2], [3, 4, 5], [5, 4, 3]]), scene.normals[:6], pose)
+    assert not drawn(far).mask.any()
 
 
 def test_neighbours_leave_no_crack():
