@@ -345,39 +345,56 @@ def draw(
     return left, top, columns, rows, mean
 
 
+@helper
+def _to_texels(places, size, texels, parts):
+    """Where places (N,) of a texture, each as long as 1, lie between its texels: those before, -1 to size - 1, and so many steps of 1/32 after them."""
+    for number in range(places.shape[0]):
+        place = (places[number] - floor(places[number])) * size - 0.5
+        steps = np.int32(floor(place * TEXEL_STEPS + 0.5))
+        # A shift and a mask: a division of what may be negative takes longer.
+        texels[number], parts[number] = steps >> np.int32(TEXEL_BITS), steps & np.int32(TEXEL_STEPS - 1)
+
+
 @kernel(
     "void(int64[:, ::1], float32[:, :, ::1], uint32[:, ::1], float32[:, ::1], uint8[:, :, ::1], int64, int64, "
     "uint8[:, :, ::1])"
 )
 def paint_texture(seen, barycentric, faces, uv, texture, left, top, color):
-    """Texture (rows, columns, 3), repeating and bilinear, into the window's part of ``color`` (H, W, 3).
+    """Texture (rows + 2, columns + 2, 3), repeating and bilinear, into the window's part of ``color`` (H, W, 3).
 
-    ``uv`` (V, 2) of the vertices, v upwards. Positions are rounded to 1/32 texel, as OpenCV does.
+    The texture's border of one texel repeats the other side. ``uv`` (V, 2) of the vertices, v upwards. Positions are rounded to 1/32 texel, as OpenCV does.
+    Every step is done for a row of pixels: one pixel's would wait for each other.
     """
-    height, width = texture.shape[0], texture.shape[1]
-    for row in range(barycentric.shape[0]):
-        for column in range(barycentric.shape[1]):
-            face = _face(seen[row, column])
+    columns = barycentric.shape[1]
+    pixels, u, v = np.empty(columns, np.uint32), np.empty(columns), np.empty(columns)
+    texel, part = np.empty((2, columns), np.int32), np.empty((2, columns), np.int32)
+    for window_row in range(barycentric.shape[0]):
+        count = np.uint64(0)
+        for column in range(columns):
+            face = _face(seen[window_row, column])
             if face < 0:
                 continue
             one, two, three = faces[np.uint64(face), 0], faces[np.uint64(face), 1], faces[np.uint64(face), 2]
-            share_1, share_2 = float(barycentric[row, column, 0]), float(barycentric[row, column, 1])
+            share_1, share_2 = float(barycentric[window_row, column, 0]), float(barycentric[window_row, column, 1])
             share_0 = 1.0 - share_1 - share_2
-            u = share_0 * uv[one, 0] + share_1 * uv[two, 0] + share_2 * uv[three, 0]
-            v = 1.0 - (share_0 * uv[one, 1] + share_1 * uv[two, 1] + share_2 * uv[three, 1])
-            across = int(np.floor(((u - np.floor(u)) * width - 0.5) * TEXEL_STEPS + 0.5))
-            along = int(np.floor(((v - np.floor(v)) * height - 0.5) * TEXEL_STEPS + 0.5))
-            # Shifts and masks: a division of what may be negative takes longer. Weights of the four texels are common to all channels.
-            x, y = across >> TEXEL_BITS, along >> TEXEL_BITS
-            across, along = across & (TEXEL_STEPS - 1), along & (TEXEL_STEPS - 1)
-            lower_right, upper_right, lower_left = across * along, across * (TEXEL_STEPS - along), (TEXEL_STEPS - across) * along
-            upper_left = TEXEL_STEPS**2 - lower_right - upper_right - lower_left
-            x0, x1 = np.uint64(x if x >= 0 else width - 1), np.uint64(x + 1 if x + 1 < width else 0)
-            y0, y1 = np.uint64(y if y >= 0 else height - 1), np.uint64(y + 1 if y + 1 < height else 0)
+            u[count] = share_0 * uv[one, 0] + share_1 * uv[two, 0] + share_2 * uv[three, 0]
+            v[count] = 1.0 - (share_0 * uv[one, 1] + share_1 * uv[two, 1] + share_2 * uv[three, 1])
+            pixels[count] = column + left
+            count += np.uint64(1)
+        _to_texels(u[:count], texture.shape[1] - 2, texel[0], part[0])
+        _to_texels(v[:count], texture.shape[0] - 2, texel[1], part[1])
+        row = np.uint64(window_row + top)
+        for number in range(count):
+            across, along = np.uint32(part[0, number]), np.uint32(part[1, number])
+            lower_right = across * along
+            upper_right, lower_left = np.uint32(TEXEL_STEPS) * across - lower_right, np.uint32(TEXEL_STEPS) * along - lower_right
+            upper_left = np.uint32(TEXEL_STEPS**2) - lower_right - upper_right - lower_left
+            x0, y0 = np.uint64(texel[0, number] + 1), np.uint64(texel[1, number] + 1)
+            x1, y1 = x0 + np.uint64(1), y0 + np.uint64(1)
             for channel in range(3):
                 value = upper_left * texture[y0, x0, channel] + upper_right * texture[y0, x1, channel]
                 value += lower_left * texture[y1, x0, channel] + lower_right * texture[y1, x1, channel]
-                color[np.uint64(row + top), np.uint64(column + left), channel] = (value + TEXEL_STEPS**2 // 2) >> (2 * TEXEL_BITS)
+                color[row, pixels[number], channel] = (value + TEXEL_STEPS**2 // 2) >> (2 * TEXEL_BITS)
 
 
 @kernel(

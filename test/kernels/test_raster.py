@@ -165,7 +165,8 @@ def test_textures_are_looked_up_on_the_surface(seed):
     uv = generator.uniform(-1.5, 1.5, (36, 2)).astype(np.float32)
     result = drawn(scene)
     image = np.zeros((CAMERA.height, CAMERA.width, 3), np.uint8)
-    raster.paint_texture(result.seen, result.barycentric, scene.faces, uv, texture, 0, 0, image)
+    bordered = np.pad(texture, ((1, 1), (1, 1), (0, 0)), mode="wrap")
+    raster.paint_texture(result.seen, result.barycentric, scene.faces, uv, bordered, 0, 0, image)
     *_, mask, shares = twins.resolve(scene.corners, scene.normals[scene.faces], scene.pose[:3, :3], CAMERA)
     expected = twins.paint_texture(shares, mask, uv[scene.faces], result.face_ids, texture)
     # Positions next to the middle of two steps of 1/32 texel may fall to either.
