@@ -1,6 +1,6 @@
 """Rasterizer of triangle meshes: project, z-buffer, resolve, paint.
 
-Triangles are drawn from both sides and need no clipping: a pixel is inside when its ray's barycentric coordinates, found
+Triangles are drawn from both sides, but those of a closed surface from outside only, and need no clipping: a pixel is inside when its ray's barycentric coordinates, found
 by the cross products of the corners in homogeneous pixel coordinates, are all positive (Olano and Greer, "Triangle scan
 conversion using 2D homogeneous coordinates", Graphics Hardware 1997). Divided by the triangle's determinant their sum is
 the inverse depth, which is linear in the image.
@@ -133,11 +133,11 @@ def _nearer(seen, other):
 
 
 @helper
-def _list_faces(points, pixels, faces, left, top, right, bottom, boxes, order):
+def _list_faces(points, pixels, faces, both_sides, left, top, right, bottom, boxes, order):
     """Find faces that may be seen in a window up to column ``right`` and row ``bottom``, and where.
 
     Fills ``boxes`` (F, 4) of pixels: first and end row, first and end column; and ``order`` (F + 1) of faces: those towards the camera from its
-    beginning on, those away from its end on. Returns how many are towards it, and where the others begin. What is not behind
+    beginning on, those away, if ``both_sides`` are asked for, from its end on. Returns how many are towards it, and where the others begin. What is not behind
     the camera is found without branches, which no processor foresees here.
     """
     margin = EDGE_SLACK * max(right, bottom, 1.0)
@@ -161,7 +161,7 @@ def _list_faces(points, pixels, faces, left, top, right, bottom, boxes, order):
         # As floats: what is far outside is beyond any integer.
         is_any = (first_row <= last_row) & (first_column <= last_column)
         towards += np.uint64(is_any & (not is_away))
-        away -= np.uint64(is_any & is_away)
+        away -= np.uint64(is_any & is_away & both_sides)
     return np.int64(towards), np.int64(away) + 1
 
 
@@ -179,16 +179,16 @@ def _is_hidden(seen, first_row, end_row, first_column, end_column, nearest):
     return least >= limit
 
 
-@kernel("void(float64[:, ::1], float64[:, ::1], uint32[:, ::1], int64, int64, int32[:, ::1], uint32[::1], int64[:, ::1])")
-def rasterize(points, pixels, faces, left, top, boxes, order, seen):
-    """Find the nearest of the faces (F, 3) in every pixel of a window.
+@kernel("void(float64[:, ::1], float64[:, ::1], uint32[:, ::1], boolean, int64, int64, int32[:, ::1], uint32[::1], int64[:, ::1])")
+def rasterize(points, pixels, faces, both_sides, left, top, boxes, order, seen):
+    """Find the nearest of the faces (F, 3), or of those towards the camera without ``both_sides``, in every pixel of a window.
 
     ``points`` and ``pixels`` come from :func:`project`; ``boxes`` (F, 4) and ``order`` (F + 1) are room to work in. Fills ``seen`` (rows, columns +
     LANES - 1), whose last columns mean nothing.
     """
     seen[:] = 0
     right, bottom = float(left + seen.shape[1] - LANES), float(top + seen.shape[0] - 1)
-    towards, away = _list_faces(points, pixels, faces, float(left), float(top), right, bottom, boxes, order)
+    towards, away = _list_faces(points, pixels, faces, both_sides, float(left), float(top), right, bottom, boxes, order)
     right, bottom = max(right, 1.0), max(bottom, 1.0)
     # What faces away comes last, when most of it is found to be hidden.
     for number in range(towards + order.shape[0] - away):
@@ -314,12 +314,12 @@ def _window(bounds, rows, columns):
 
 
 @kernel(
-    "Tuple((int64, int64, int64, int64, float64))(float32[:, ::1], float32[:, ::1], uint32[:, ::1], float64[:, ::1], float64[::1], "
+    "Tuple((int64, int64, int64, int64, float64))(float32[:, ::1], float32[:, ::1], uint32[:, ::1], boolean, float64[:, ::1], float64[::1], "
     "float64[:, ::1], float64[:, ::1], int32[:, ::1], uint32[::1], int64[::1], float32[::1], "
     "float32[:, ::1], float32[:, :, ::1], boolean[:, ::1])"
 )
 def draw(
-    vertices, normals, faces, camera_T_object, intrinsics, points, pixels, boxes, order, seen, barycentric, depth, normal, mask
+    vertices, normals, faces, is_closed, camera_T_object, intrinsics, points, pixels, boxes, order, seen, barycentric, depth, normal, mask
 ):
     """Draw a mesh at a pose (4, 4): :func:`project`, :func:`rasterize` and :func:`resolve` in the part of an image where it is seen.
 
@@ -334,15 +334,28 @@ def draw(
             centered = intrinsics[2 + row] * camera_T_object[2, column]
             projection[row, column] = intrinsics[row] * camera_T_object[row, column] + centered
         projection[2, column] = camera_T_object[2, column]
-    left, top, columns, rows = _window(project(vertices, projection, points, pixels), mask.shape[0], mask.shape[1])
+    bounds = project(vertices, projection, points, pixels)
+    left, top, columns, rows = _window(bounds, mask.shape[0], mask.shape[1])
     if rows * columns == 0:
         return left, top, columns, rows, 0.0
     length = columns + LANES - 1
     seen = seen[: rows * length].reshape((rows, length))
-    rasterize(points, pixels, faces, left, top, boxes, order, seen)
+    # What has the camera inside has something behind it, too.
+    both_sides = not is_closed or bounds[4] <= NEAR_M
+    rasterize(points, pixels, faces, both_sides, left, top, boxes, order, seen)
     shares, rotation = barycentric[: 2 * rows * columns].reshape((rows, columns, 2)), np.ascontiguousarray(camera_T_object[:3, :3])
     mean = resolve(points, faces, normals, rotation, intrinsics, left, top, seen, shares, depth, normal, mask)
     return left, top, columns, rows, mean
+
+
+@helper
+def _to_texels(places, size, texels, parts):
+    """Where places (N,) of a texture, each as long as 1, lie between its texels: those before, -1 to size - 1, and so many steps of 1/32 after them."""
+    for number in range(places.shape[0]):
+        place = (places[number] - floor(places[number])) * size - 0.5
+        steps = np.int32(floor(place * TEXEL_STEPS + 0.5))
+        # A shift and a mask: a division of what may be negative takes longer.
+        texels[number], parts[number] = steps >> np.int32(TEXEL_BITS), steps & np.int32(TEXEL_STEPS - 1)
 
 
 @kernel(
@@ -350,34 +363,41 @@ def draw(
     "uint8[:, :, ::1])"
 )
 def paint_texture(seen, barycentric, faces, uv, texture, left, top, color):
-    """Texture (rows, columns, 3), repeating and bilinear, into the window's part of ``color`` (H, W, 3).
+    """Texture (rows + 2, columns + 2, 3), repeating and bilinear, into the window's part of ``color`` (H, W, 3).
 
-    ``uv`` (V, 2) of the vertices, v upwards. Positions are rounded to 1/32 texel, as OpenCV does.
+    The texture's border of one texel repeats the other side. ``uv`` (V, 2) of the vertices, v upwards. Positions are rounded to 1/32 texel, as OpenCV does.
+    Every step is done for a row of pixels: one pixel's would wait for each other.
     """
-    height, width = texture.shape[0], texture.shape[1]
-    for row in range(barycentric.shape[0]):
-        for column in range(barycentric.shape[1]):
-            face = _face(seen[row, column])
+    columns = barycentric.shape[1]
+    pixels, u, v = np.empty(columns, np.uint32), np.empty(columns), np.empty(columns)
+    texel, part = np.empty((2, columns), np.int32), np.empty((2, columns), np.int32)
+    for window_row in range(barycentric.shape[0]):
+        count = np.uint64(0)
+        for column in range(columns):
+            face = _face(seen[window_row, column])
             if face < 0:
                 continue
             one, two, three = faces[np.uint64(face), 0], faces[np.uint64(face), 1], faces[np.uint64(face), 2]
-            share_1, share_2 = float(barycentric[row, column, 0]), float(barycentric[row, column, 1])
+            share_1, share_2 = float(barycentric[window_row, column, 0]), float(barycentric[window_row, column, 1])
             share_0 = 1.0 - share_1 - share_2
-            u = share_0 * uv[one, 0] + share_1 * uv[two, 0] + share_2 * uv[three, 0]
-            v = 1.0 - (share_0 * uv[one, 1] + share_1 * uv[two, 1] + share_2 * uv[three, 1])
-            across = int(np.floor(((u - np.floor(u)) * width - 0.5) * TEXEL_STEPS + 0.5))
-            along = int(np.floor(((v - np.floor(v)) * height - 0.5) * TEXEL_STEPS + 0.5))
-            # Shifts and masks: a division of what may be negative takes longer. Weights of the four texels are common to all channels.
-            x, y = across >> TEXEL_BITS, along >> TEXEL_BITS
-            across, along = across & (TEXEL_STEPS - 1), along & (TEXEL_STEPS - 1)
-            lower_right, upper_right, lower_left = across * along, across * (TEXEL_STEPS - along), (TEXEL_STEPS - across) * along
-            upper_left = TEXEL_STEPS**2 - lower_right - upper_right - lower_left
-            x0, x1 = np.uint64(x if x >= 0 else width - 1), np.uint64(x + 1 if x + 1 < width else 0)
-            y0, y1 = np.uint64(y if y >= 0 else height - 1), np.uint64(y + 1 if y + 1 < height else 0)
+            u[count] = share_0 * uv[one, 0] + share_1 * uv[two, 0] + share_2 * uv[three, 0]
+            v[count] = 1.0 - (share_0 * uv[one, 1] + share_1 * uv[two, 1] + share_2 * uv[three, 1])
+            pixels[count] = column + left
+            count += np.uint64(1)
+        _to_texels(u[:count], texture.shape[1] - 2, texel[0], part[0])
+        _to_texels(v[:count], texture.shape[0] - 2, texel[1], part[1])
+        row = np.uint64(window_row + top)
+        for number in range(count):
+            across, along = np.uint32(part[0, number]), np.uint32(part[1, number])
+            lower_right = across * along
+            upper_right, lower_left = np.uint32(TEXEL_STEPS) * across - lower_right, np.uint32(TEXEL_STEPS) * along - lower_right
+            upper_left = np.uint32(TEXEL_STEPS**2) - lower_right - upper_right - lower_left
+            x0, y0 = np.uint64(texel[0, number] + 1), np.uint64(texel[1, number] + 1)
+            x1, y1 = x0 + np.uint64(1), y0 + np.uint64(1)
             for channel in range(3):
                 value = upper_left * texture[y0, x0, channel] + upper_right * texture[y0, x1, channel]
                 value += lower_left * texture[y1, x0, channel] + lower_right * texture[y1, x1, channel]
-                color[np.uint64(row + top), np.uint64(column + left), channel] = (value + TEXEL_STEPS**2 // 2) >> (2 * TEXEL_BITS)
+                color[row, pixels[number], channel] = (value + TEXEL_STEPS**2 // 2) >> (2 * TEXEL_BITS)
 
 
 @kernel(

@@ -52,7 +52,8 @@ class RasterRenderer:
             self._vertex_grids = np.ones(len(mesh.faces), np.int64), np.arange(0, len(corners), 3), corners
         if mesh.texture is not None:
             self._uv = np.array(mesh.uv, np.float32, order="C")
-            self._pyramid = [np.array(level, np.uint8, order="C") for level in texture_pyramid(mesh.texture)]
+            border = ((1, 1), (1, 1), (0, 0))
+            self._pyramid = [np.pad(np.array(level, np.uint8, order="C"), border, mode="wrap") for level in texture_pyramid(mesh.texture)]
             self._texels_per_metre = texels_per_metre(mesh)
 
     def render(self, camera: PinholeCamera, camera_T_object: np.ndarray, color: bool = True) -> Rendering:

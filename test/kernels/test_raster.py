@@ -65,6 +65,7 @@ def drawn(
     columns: int = CAMERA.width,
     rows: int = CAMERA.height,
     camera: PinholeCamera = CAMERA,
+    both_sides: bool = True,
 ) -> Drawn:
     """What the kernels make of a window of the image."""
     count = len(scene.vertices)
@@ -72,7 +73,7 @@ def drawn(
     raster.project(scene.vertices, camera.matrix @ scene.pose[:3], points, pixels)
     boxes, order = np.empty((len(scene.faces), 4), np.int32), np.empty(len(scene.faces) + 1, np.uint32)
     seen = np.full((rows, columns + raster.LANES - 1), 7, np.int64)
-    raster.rasterize(points, pixels, scene.faces, left, top, boxes, order, seen)
+    raster.rasterize(points, pixels, scene.faces, both_sides, left, top, boxes, order, seen)
     shape = (camera.height, camera.width)
     barycentric = np.zeros((rows, columns, 2), np.float32)
     depth, normal, mask = np.zeros(shape, np.float32), np.zeros((*shape, 3), np.float32), np.zeros(shape, bool)
@@ -165,7 +166,8 @@ def test_textures_are_looked_up_on_the_surface(seed):
     uv = generator.uniform(-1.5, 1.5, (36, 2)).astype(np.float32)
     result = drawn(scene)
     image = np.zeros((CAMERA.height, CAMERA.width, 3), np.uint8)
-    raster.paint_texture(result.seen, result.barycentric, scene.faces, uv, texture, 0, 0, image)
+    bordered = np.pad(texture, ((1, 1), (1, 1), (0, 0)), mode="wrap")
+    raster.paint_texture(result.seen, result.barycentric, scene.faces, uv, bordered, 0, 0, image)
     *_, mask, shares = twins.resolve(scene.corners, scene.normals[scene.faces], scene.pose[:3, :3], CAMERA)
     expected = twins.paint_texture(shares, mask, uv[scene.faces], result.face_ids, texture)
     # Positions next to the middle of two steps of 1/32 texel may fall to either.
@@ -197,6 +199,17 @@ def test_the_corners_of_a_grid_have_their_own_colours():
     raster.paint_grids(first_face, shares, np.array([2]), np.array([4]), colors, 0, 0, image)
     # In the order of the second, then the third corner's share: 00 01 02 10 11 20.
     assert np.array_equal(image[0], colors[4:][[0, 5, 2, 4, 3, 1]])
+
+
+@SEEDS
+def test_faces_away_are_left_out_where_they_are_hidden_anyhow(seed):
+    scene = Scene.of(seed)
+    corners = scene.corners
+    towards = np.einsum("fi,fi->f", corners[:, 0], np.cross(corners[:, 1], corners[:, 2])) < 0
+    half = drawn(scene, both_sides=False)
+    assert 0 < towards.sum() < len(towards)
+    expected = drawn(scene._replace(faces=np.ascontiguousarray(scene.faces[towards])))
+    assert np.array_equal(half.depth, expected.depth) and np.array_equal(half.mask, expected.mask)
 
 
 def test_of_faces_in_the_same_place_the_first_is_seen():

@@ -15,6 +15,7 @@ from pose_tracker_ros.evaluation.benchmark_objects import benchmark_objects
 from pose_tracker_ros.geometry import make_pose, random_rotation, so3_exp
 from pose_tracker_ros.objects import Mesh, mesh_with_normals, recolored
 from pose_tracker_ros.rendering import Rendering
+from pose_tracker_ros.rendering.closed_surface import is_closed
 from pose_tracker_ros.rendering.mesh_levels import LEVEL_ERROR_PX, MeshExtent, MeshLevel, level_error, mesh_levels
 from pose_tracker_ros.rendering.protocol import empty_rendering
 from pose_tracker_ros.rendering.raster import RasterRenderer
@@ -83,6 +84,32 @@ def test_an_open_surface_is_drawn_from_both_sides():
         if depth is not None:
             # First into the bowl, then onto its bottom.
             assert seen.depth[33, 50] == pytest.approx(depth, abs=2e-3)
+
+
+def test_closed_surfaces_are_known():
+    ball = sphere(0.1)
+    assert is_closed(ball.vertices, ball.faces)
+    # Texture's seams and flat shading repeat vertices.
+    assert is_closed(ball.vertices[ball.faces].reshape(-1, 3), np.arange(3 * len(ball.faces)).reshape(-1, 3))
+    assert not is_closed(ball.vertices, ball.faces[1:])
+    assert not is_closed(ball.vertices, ball.faces[:, ::-1])
+    within = np.concatenate([ball.vertices, 0.5 * ball.vertices]), len(ball.vertices)
+    assert is_closed(within[0], np.concatenate([ball.faces, ball.faces + within[1]]))
+    assert not is_closed(within[0], np.concatenate([ball.faces, ball.faces[:, ::-1] + within[1]]))
+    assert {name for name, model in OBJECTS.items() if not is_closed(model.mesh.vertices, model.mesh.faces)} == {"demo_jug"}
+
+
+@pytest.mark.parametrize("turned", [False, True], ids=["outwards", "inside out"])
+def test_a_closed_surface_is_seen_from_inside_too(turned):
+    mesh = sphere(0.1)
+    if turned:
+        mesh = replace(mesh, faces=np.ascontiguousarray(mesh.faces[:, ::-1]))
+    raster, cast = RasterRenderer(mesh, level_of_detail=False), RaycastRenderer(mesh, threads=1)
+    for depth in (0.0, 0.09, 0.5):
+        pose = make_pose(so3_exp(np.array([0.3, 0.2, 0.1])), np.array([0.0, 0.0, depth]))
+        seen = raster.render(WIDE, pose)
+        assert seen.mask.all() == (depth < 0.1)
+        assert_equal(seen, cast.render(WIDE, pose))
 
 
 def test_of_parts_that_pierce_one_another_the_nearer_is_seen():
