@@ -17,23 +17,24 @@ FIRST_POINTS, HOPELESS = 16, -0.3
 
 
 @helper
-def _pixel(x, y, z, camera, shape):
-    """Row and column of a point, -1 outside of the image."""
-    if z < NEAREST_M:
-        return -1, -1
-    column, row = int(np.rint(camera[0] * x / z + camera[2])), int(np.rint(camera[1] * y / z + camera[3]))
-    if column < 0 or row < 0 or column >= shape[1] or row >= shape[0]:
-        return -1, -1
-    return row, column
-
-
-@helper
 def _moved(matrix, x, y, z):
     return (
         matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2] * z + matrix[0, 3],
         matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2] * z + matrix[1, 3],
         matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2] * z + matrix[2, 3],
     )
+
+
+@helper
+def _find(points, first, end, x, y, z, camera, shape, pixels):
+    """Fill ``pixels`` from ``first`` to ``end`` with where points (3, N) about a place are in an image, counted row by row, -1 outside of it."""
+    fx, fy, cx, cy = camera[0], camera[1], camera[2], camera[3]
+    for k in range(first, end):
+        px, py, pz = x + points[0, k], y + points[1, k], z + points[2, k]
+        away = max(pz, NEAREST_M)
+        column, row = np.rint(fx * px / away + cx), np.rint(fy * py / away + cy)
+        inside = (pz >= NEAREST_M) & (column >= 0) & (row >= 0) & (column < shape[1]) & (row < shape[0])
+        pixels[k] = np.int32(row * shape[1] + column) if inside else np.int32(-1)
 
 
 @kernel(
@@ -52,7 +53,20 @@ def rate_places(
     Fills scores (rows, columns) with the mean log ratio, -inf where nothing was measured, and centers (rows, columns, 3)
     of the object in the colour camera.
     """
-    total = points.shape[0]
+    total, count = points.shape[0], points.shape[0] + ring.shape[0]
+    # About the object's centre, in the axes of both cameras.
+    in_color, in_depth = np.empty((3, count)), np.empty((3, count))
+    for k in range(count):
+        for axis in range(3):
+            in_color[axis, k] = points[k, axis] if k < total else ring[k - total, axis]
+        for axis in range(3):
+            turn = depth_T_color[axis]
+            in_depth[axis, k] = turn[0] * in_color[0, k] + turn[1] * in_color[1, k] + turn[2] * in_color[2, k]
+    # What one pixel shows in both need not be looked for twice.
+    is_one = color.shape[:2] == depth.shape and np.all(camera == depth_camera) and np.all(color_T_depth == np.eye(4))
+    seen = np.empty(count, np.int32)
+    colored = seen if is_one else np.empty(count, np.int32)
+    depths, colors = depth.ravel(), color.reshape(-1, 3)
     for i in range(scores.shape[0]):
         for j in range(scores.shape[1]):
             scores[i, j] = -np.inf
@@ -69,30 +83,31 @@ def rate_places(
                 measured,
             )
             x, y, z = x - points[0, 0], y - points[0, 1], z - points[0, 2]
-            score = 0.0
-            for k in range(total):
-                if k == FIRST_POINTS and score < HOPELESS * k:
+            dx, dy, dz = _moved(depth_T_color, x, y, z)
+            score, first, end = 0.0, 0, min(FIRST_POINTS, total)
+            while first < end:
+                _find(in_depth, first, end, dx, dy, dz, depth_camera, depth.shape, seen)
+                if not is_one:
+                    _find(in_color, first, end, x, y, z, camera, color.shape, colored)
+                # Without branches, so that pixels are fetched several at once.
+                for k in range(first, end):
+                    there = depths[np.uint64(max(seen[k], 0))]
+                    difference = there - (dz + in_depth[2, k])
+                    told = (seen[k] >= 0) & ((there == 0) | (difference >= -tolerances[k]))
+                    score += (AGREES if difference < tolerances[k] else FARTHER) if told & (there > 0) else 0.0
+                    at = np.uint64(max(colored[k], 0))
+                    red, green, blue = colors[at, 0], colors[at, 1], colors[at, 2]
+                    ratio = log_ratios[((red >> BIN_SHIFT) * BINS + (green >> BIN_SHIFT)) * BINS + (blue >> BIN_SHIFT)]
+                    score += ratio if told & (colored[k] >= 0) else 0.0
+                if end < total and score < HOPELESS * end:
                     score = HOPELESS * total
                     break
-                px, py, pz = x + points[k, 0], y + points[k, 1], z + points[k, 2]
-                dx, dy, dz = _moved(depth_T_color, px, py, pz)
-                row, column = _pixel(dx, dy, dz, depth_camera, depth.shape)
-                if row < 0:
-                    continue
-                difference = depth[row, column] - dz
-                if depth[row, column] > 0:
-                    if difference < -tolerances[k]:
-                        continue
-                    score += AGREES if difference < tolerances[k] else FARTHER
-                row, column = _pixel(px, py, pz, camera, color.shape)
-                if row >= 0:
-                    red, green, blue = color[row, column, 0], color[row, column, 1], color[row, column, 2]
-                    score += log_ratios[((red >> BIN_SHIFT) * BINS + (green >> BIN_SHIFT)) * BINS + (blue >> BIN_SHIFT)]
+                first, end = end, total
             beside = 0.0
-            for k in range(ring.shape[0]):
-                dx, dy, dz = _moved(depth_T_color, x + ring[k, 0], y + ring[k, 1], z + ring[k, 2])
-                row, column = _pixel(dx, dy, dz, depth_camera, depth.shape)
-                if row >= 0 and depth[row, column] > 0 and abs(depth[row, column] - dz) < tolerances[total + k]:
-                    beside += GOES_ON
+            _find(in_depth, total, count, dx, dy, dz, depth_camera, depth.shape, seen)
+            for k in range(total, count):
+                there = depths[np.uint64(max(seen[k], 0))]
+                goes_on = (seen[k] >= 0) & (there > 0) & (abs(there - (dz + in_depth[2, k])) < tolerances[k])
+                beside += GOES_ON if goes_on else 0.0
             scores[i, j] = score / total + beside / max(ring.shape[0], 1)
             centers[i, j, 0], centers[i, j, 1], centers[i, j, 2] = x, y, z

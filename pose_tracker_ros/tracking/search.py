@@ -138,7 +138,8 @@ def look(view: View) -> Outlook | None:
     ring_rows, ring_columns = np.nonzero((grown > 0)[1:-1, 1:-1])
     chosen = np.linspace(0, len(ring_rows) - 1, min(RING_POINTS, len(ring_rows))).round().astype(int)
     beside = np.column_stack([ring_columns, ring_rows])[chosen]
-    # As far away as the surface nearest to it.
+    # As far away as the surface nearest to it, which is on its rim.
+    rows, columns = np.nonzero(inside == 1)
     nearest = np.argmin(((beside[:, None] - np.column_stack([columns, rows])[None]) ** 2).sum(axis=2), axis=1)
     ring = view.back_project(beside, view.rendering.depth[rows, columns][nearest])
     radius_m = float(inside.max()) * view.center[2] / view.camera.fx
