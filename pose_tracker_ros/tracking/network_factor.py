@@ -11,6 +11,7 @@ import numpy as np
 from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.networks.motion_network import MotionNetwork
 from pose_tracker_ros.tracking.estimator import Estimator
+from pose_tracker_ros.tracking.states import TrackState
 from pose_tracker_ros.tracking.track import Expectation, Hypothesis, Track
 
 # Networks look so often from where they led in one frame: poses 0.25 diameters and 30 degrees off are found in the second
@@ -75,7 +76,7 @@ class NetworkFactor:
         asked = {
             name: Expectation.near(one.camera_T_object) if self.is_asked_always else expected[name]
             for name, one in found.items()
-            if one is not None and self._is_unsure(name, one)
+            if one is not None and self._is_unsure(name, tracks[name], one)
         }
         for _ in range(MOST_LOOKS):
             asked = self._affordable(asked)
@@ -96,10 +97,11 @@ class NetworkFactor:
                 affordable |= {name: asked[name] for name in names}
         return affordable
 
-    def _is_unsure(self, name: str, found: Hypothesis) -> bool:
-        """Whether a network may add to what geometry found; it does not see through what hides an object."""
-        network = self._networks.get(name)
-        if network is None or found.evidence.is_hidden:
+    def _is_unsure(self, name: str, track: Track, found: Hypothesis) -> bool:
+        """Whether a network may add to what geometry found near a pose that was just seen, or is to start from; it does not see through
+        what hides an object, and is led astray by what looks like it."""
+        network, is_near = self._networks.get(name), track.is_new or track.state is TrackState.TRACKING
+        if network is None or not is_near or found.evidence.is_hidden:
             return False
         if not found.evidence.is_present:
             return True
