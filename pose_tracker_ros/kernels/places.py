@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from pose_tracker_ros.kernels.compilation import helper, kernel
+from pose_tracker_ros.kernels.shared import bin_of, moved
 
-# Bits of a colour channel beyond its bin, and bins along each channel; nearest depth that is looked at, metres.
-BIN_SHIFT, BINS = 4, 16
+# Nearest depth that is looked at, metres.
 NEAREST_M = 0.05
 # Natural logarithms of how likely a pixel is on the object to beside it: depth as expected, farther, and, beside the
 # silhouette, depth that goes on. What is nearer hides, and what was not measured tells nothing.
@@ -25,15 +25,6 @@ def _pixel(x, y, z, camera, shape):
     if column < 0 or row < 0 or column >= shape[1] or row >= shape[0]:
         return -1, -1
     return row, column
-
-
-@helper
-def _moved(matrix, x, y, z):
-    return (
-        matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2] * z + matrix[0, 3],
-        matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2] * z + matrix[1, 3],
-        matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2] * z + matrix[2, 3],
-    )
 
 
 @kernel(
@@ -62,7 +53,7 @@ def rate_places(
             measured = depth[row, column]
             if measured < NEAREST_M:
                 continue
-            x, y, z = _moved(
+            x, y, z = moved(
                 color_T_depth,
                 (column - depth_camera[2]) / depth_camera[0] * measured,
                 (row - depth_camera[3]) / depth_camera[1] * measured,
@@ -75,7 +66,7 @@ def rate_places(
                     score = HOPELESS * total
                     break
                 px, py, pz = x + points[k, 0], y + points[k, 1], z + points[k, 2]
-                dx, dy, dz = _moved(depth_T_color, px, py, pz)
+                dx, dy, dz = moved(depth_T_color, px, py, pz)
                 row, column = _pixel(dx, dy, dz, depth_camera, depth.shape)
                 if row < 0:
                     continue
@@ -86,11 +77,10 @@ def rate_places(
                     score += AGREES if difference < tolerances[k] else FARTHER
                 row, column = _pixel(px, py, pz, camera, color.shape)
                 if row >= 0:
-                    red, green, blue = color[row, column, 0], color[row, column, 1], color[row, column, 2]
-                    score += log_ratios[((red >> BIN_SHIFT) * BINS + (green >> BIN_SHIFT)) * BINS + (blue >> BIN_SHIFT)]
+                    score += log_ratios[bin_of(color, row, column)]
             beside = 0.0
             for k in range(ring.shape[0]):
-                dx, dy, dz = _moved(depth_T_color, x + ring[k, 0], y + ring[k, 1], z + ring[k, 2])
+                dx, dy, dz = moved(depth_T_color, x + ring[k, 0], y + ring[k, 1], z + ring[k, 2])
                 row, column = _pixel(dx, dy, dz, depth_camera, depth.shape)
                 if row >= 0 and depth[row, column] > 0 and abs(depth[row, column] - dz) < tolerances[total + k]:
                     beside += GOES_ON

@@ -17,6 +17,7 @@ import numpy as np
 from pose_tracker_ros.camera import PinholeCamera
 from pose_tracker_ros.kernels import evidence as kernels
 from pose_tracker_ros.kernels import surroundings
+from pose_tracker_ros.kernels.shared import BINS
 from pose_tracker_ros.rendering.protocol import Rendering
 from pose_tracker_ros.tracking.noise import NoiseModel
 from pose_tracker_ros.tracking.observation import Observation
@@ -158,7 +159,7 @@ class Appearance:
         """
         if not evidence.is_present:
             return self
-        seen = np.empty(kernels.BINS**3, np.float32)
+        seen = np.empty(BINS**3, np.float32)
         if surroundings.color_density(observation.color, evidence.surface, LEARNING_SURFACE, seen) < LEAST_PIXELS:
             return self
         if self.density is None:
@@ -229,7 +230,7 @@ def weigh(
 
 def _surroundings(view: Drawn, observation: Observation, noise: NoiseModel) -> tuple[np.ndarray, np.ndarray]:
     """Planes (2, 4) and colours (4096,) of what is around the silhouette."""
-    planes, around = np.empty((surroundings.MOST_PLANES, surroundings.PLANE_NUMBERS)), np.empty(surroundings.BINS**3, np.float32)
+    planes, around = np.empty((surroundings.MOST_PLANES, surroundings.PLANE_NUMBERS)), np.empty(BINS**3, np.float32)
     surroundings.look_around(
         view.around_px,
         view.camera.fx * view.diameter_m / view.center[2],

@@ -11,6 +11,7 @@ import numpy as np
 from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.geometry import invert, make_pose, rotation_angle, so3_exp
 from pose_tracker_ros.kernels import places
+from pose_tracker_ros.kernels.shared import BINS
 from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.rendering import Renderer
 from pose_tracker_ros.tracking.evidence import CALIBRATION
@@ -152,7 +153,7 @@ class _Rater:
         color_T_depth = np.eye(4) if frame.color_T_depth is None else frame.color_T_depth
         self._cameras = tuple(one.numbers for one in (camera, depth_camera))
         self._transforms = np.array(color_T_depth, np.float64, order="C"), np.ascontiguousarray(invert(color_T_depth))
-        self._log_ratios = np.zeros(places.BINS**3, np.float32)
+        self._log_ratios = np.zeros(BINS**3, np.float32)
         if colors is not None:
             posterior = colors.posterior()
             self._log_ratios = np.clip(np.log(posterior / (1 - posterior)), -MOST_COLOR, MOST_COLOR).astype(np.float32)
