@@ -135,20 +135,8 @@ def _is_measured(depth, row, column, nearest, farthest):
     "float64[::1], float64[:, ::1], float64[::1], float64, float64[::1], float64[:, ::1], float64[:, ::1])"
 )
 def place_lines(
-    pixels,
-    borders,
-    count,
-    rendered,
-    camera,
-    window,
-    depth,
-    depth_camera,
-    depth_T_color,
-    depth_range,
-    occluder,
-    shift,
-    points,
-    lines,
+    pixels, borders, count, rendered, camera, window, depth, depth_camera, depth_T_color, depth_range, occluder, shift,
+    points, lines
 ):
     """Lines across the outline at the first ``count`` borders that nothing covers in the depth image; returns how many.
 

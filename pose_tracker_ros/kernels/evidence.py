@@ -262,22 +262,8 @@ def _paint_density(paint, color, row, column, gains, offsets, peak, per_squared)
     "float32[::1], float64, float64[::1], float32[:, ::1], float32[:, ::1])"
 )
 def weigh_pixels(
-    mask,
-    rendered,
-    normal,
-    paint,
-    camera,
-    window,
-    depth,
-    color,
-    planes,
-    around,
-    known,
-    learnt,
-    bias,
-    noise,
-    surface,
-    occluder,
+    mask, rendered, normal, paint, camera, window, depth, color, planes, around, known, learnt, bias, noise, surface,
+    occluder
 ):
     """Mean log ratios of depth and of colour, object here against what is around goes on, and each pixel's probabilities.
 

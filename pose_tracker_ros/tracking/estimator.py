@@ -86,18 +86,11 @@ class Estimator:
 
     def _aligned_by(self, levels: Sequence[Level], expected: Expectation, prior: Expectation) -> Hypothesis | None:
         track, config = self.track, self.config
-        errors = track.errors.predicted(config.noise)
-        alignment = align(
-            self.frame,
-            self.model,
-            self.target.renderer,
-            AlignmentPrior(prior.camera_T_object, prior.information, errors, track.colors, prior.fresh, track.keyframes),
-            config.noise,
-            self._largest_px,
-            levels,
-            [factor for factor in FACTORS if getattr(config, factor)],
-            config.depth_range_m,
-        )
+        known = track.errors.predicted(config.noise), track.colors, prior.fresh, track.keyframes
+        before = AlignmentPrior(prior.camera_T_object, prior.information, *known)
+        drawn = self.frame, self.model, self.target.renderer
+        factors = [factor for factor in FACTORS if getattr(config, factor)]
+        alignment = align(*drawn, before, config.noise, self._largest_px, levels, factors, config.depth_range_m)
         if alignment is None:
             return None
         view = alignment.view.painted(self.target.renderer) if alignment.is_drawn else self._view(alignment.camera_T_object)

@@ -101,20 +101,8 @@ def outline_lines(
     pixels, borders = np.empty((2 * count, 2), np.int64), np.empty((2 * count, 4))
     points, lines = np.empty((2 * count, 3)), np.empty((2 * count, 6))
     found = contour.trace_outline(view.rendering.mask, count, pixels, borders) if count else 0
-    kept = contour.place_lines(
-        pixels,
-        borders,
-        found,
-        view.rendering.depth,
-        view.camera.numbers,
-        np.array([view.left, view.top, view.scale], np.float64),
-        np.ascontiguousarray(view.frame.depth),
-        view.depth_camera.numbers,
-        view.frame.depth_T_color,
-        np.array(depth_range),
-        occluder_m,
-        shift,
-        points,
-        lines,
-    )
+    window = np.array([view.left, view.top, view.scale], np.float64)
+    drawn = view.rendering.depth, view.camera.numbers, window
+    measured = np.ascontiguousarray(view.frame.depth), view.depth_camera.numbers, view.frame.depth_T_color, np.array(depth_range)
+    kept = contour.place_lines(pixels, borders, found, *drawn, *measured, occluder_m, shift, points, lines)
     return points[:kept], lines[:kept]
