@@ -15,7 +15,7 @@ from pose_tracker_ros.camera import PinholeCamera
 from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.geometry import make_pose
 from pose_tracker_ros.networks.motion_network import MotionNetwork
-from pose_tracker_ros.objects import ObjectModel, generic_weights_path
+from pose_tracker_ros.objects import ObjectModel, default_weights_path
 from pose_tracker_ros.rendering import Rendering
 from pose_tracker_ros.tracking.budget import Budget
 from pose_tracker_ros.tracking.config import TrackerConfig
@@ -25,12 +25,6 @@ from pose_tracker_ros.tracking.searcher import Searcher, is_taken, taken_by_othe
 from pose_tracker_ros.tracking.states import TrackResult, TrackState
 from pose_tracker_ros.tracking.target import Target
 from pose_tracker_ros.tracking.track import Expectation, Hypothesis, SearchState, Track
-
-
-def default_weights_path(model: ObjectModel) -> Path | None:
-    """The object's own weights where there are any, else those that fit any object; None where there are neither."""
-    own = model.weights_path
-    return own if own is not None and own.is_file() else generic_weights_path()
 
 
 class Tracker:

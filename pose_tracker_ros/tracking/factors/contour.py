@@ -35,7 +35,7 @@ class ColorStatistics(NamedTuple):
     ) -> ColorStatistics:
         """Those of a mask (R, R) bool whose pixel (row, column) is that of an image ``color`` (H, W, 3) at (top + scale row,
         left + scale column); ``around_px`` (R, R): how far each is from the mask."""
-        seen = cls(np.empty(BINS**3, np.float32), np.empty(BINS**3, np.float32))
+        seen = cls(*np.empty((2, BINS**3), np.float32))
         shown = np.ascontiguousarray(color), np.ascontiguousarray(mask), np.ascontiguousarray(around_px)
         contour.count_colors(*shown, left, top, scale, *seen)
         return seen
