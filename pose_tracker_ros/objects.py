@@ -287,6 +287,12 @@ def generic_weights_path() -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
+def default_weights_path(model: ObjectModel) -> Path | None:
+    """The object's own weights where there are any, else those that fit any object; None where there are neither."""
+    own = model.weights_path
+    return own if own is not None and own.is_file() else generic_weights_path()
+
+
 def load_object(name: str, mesh_path: str | Path | None = None, mesh_unit: str | None = None) -> ObjectModel:
     """The object of a name or folder, from its object.yaml.
 

@@ -14,9 +14,10 @@ from pose_tracker_ros.geometry import apply_residual, random_unit_vector
 from pose_tracker_ros.networks.crop import cut
 from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.rendering.raster import RasterRenderer
-from pose_tracker_ros.tracking.evidence import Appearance, Drawn, Evidence, weigh
+from pose_tracker_ros.tracking.evidence import Appearance, Evidence, weigh
 from pose_tracker_ros.tracking.noise import NoiseModel
 from pose_tracker_ros.tracking.observation import Observation, image_window
+from pose_tracker_ros.tracking.view import Drawn
 
 CROP_PX, CROP_DIAMETERS = 128, 2.0
 # A right pose as a tracker has it.

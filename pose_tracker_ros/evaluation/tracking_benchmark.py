@@ -16,12 +16,11 @@ from pose_tracker_ros.evaluation.published_pipeline import PublishedPipeline
 from pose_tracker_ros.evaluation.track import estimate_of
 from pose_tracker_ros.evaluation.trajectory import PoseEstimate
 from pose_tracker_ros.frame import Frame
-from pose_tracker_ros.objects import ObjectModel
+from pose_tracker_ros.objects import ObjectModel, default_weights_path
 from pose_tracker_ros.simulation.demo import simulate
 from pose_tracker_ros.simulation.demo_config import SimulationConfig
 from pose_tracker_ros.simulation.scene import SceneSequence
 from pose_tracker_ros.tracking import Tracker, TrackerConfig
-from pose_tracker_ros.tracking.tracker import default_weights_path
 
 # A quick hand: on average 0.27 m and 110 degrees a second at 30 Hz, at times twice that; 30 % hidden for half of the time.
 BENCHMARK_MOTION = SimulationConfig(

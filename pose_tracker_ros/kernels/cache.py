@@ -1,4 +1,4 @@
-"""Where compiled kernels are kept between runs, and for which processor they are made."""
+"""Where compiled kernels are kept between runs."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import atexit
 import hashlib
 import logging
 import os
-import platform
 import re
 import shutil
 import stat
 import sys
 import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 logger = logging.getLogger(__name__)
@@ -21,8 +21,6 @@ FOLDER_VARIABLE = "POSE_TRACKER_KERNEL_CACHE"
 # Of the sources, in the cache: those of some checkouts or updates; 64 bits of their hash tell them apart.
 KEPT_VERSIONS = 3
 HASH_DIGITS = 16
-# What the level v3 of the x86-64 psABI asks for, as Linux names it (abm is lzcnt).
-X86_64_V3 = frozenset({"avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe", "xsave"})
 
 
 def use_cache_folder(path: str | Path) -> None:
@@ -36,11 +34,11 @@ def use_cache_folder(path: str | Path) -> None:
 
 
 def cache_root() -> Path:
-    """The folder that POSE_TRACKER_KERNEL_CACHE names, else one in the user's cache folder.
+    """The folder that NUMBA_CACHE_DIR or POSE_TRACKER_KERNEL_CACHE names, else one in the user's cache folder.
 
     Raises RuntimeError when there is no such variable and the user has no home.
     """
-    if named := os.environ.get(FOLDER_VARIABLE):
+    if named := _named_root():
         return Path(named).expanduser().absolute()
     user_caches = os.environ.get("XDG_CACHE_HOME", "")
     caches = Path(user_caches) if os.path.isabs(user_caches) else Path.home() / ".cache"
@@ -77,27 +75,26 @@ def cache_folder(versions: str, sources: str) -> Path:
     without a home, it is below the temporary folder; where nothing can be written it lasts as long as the process, with a warning.
     """
     reason: Exception
-    for root in (cache_root,) if os.environ.get(FOLDER_VARIABLE) else (cache_root, private_root):
+    for root in (cache_root,) if _named_root() else (cache_root, private_root):
         try:
             folder = root() / versions / sources
-            make_writable(folder)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
         except (OSError, RuntimeError) as error:
             reason = error
             continue
         os.utime(folder)
         _remove_old(folder.parent)
         return folder
-    return temporary_folder(reason)
+    return _temporary_folder(reason)
 
 
-def make_writable(folder: Path) -> None:
-    """Make the folder unless it is there; raises OSError when files cannot be written in it."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder):
-        pass
+def _named_root() -> str | None:
+    return os.environ.get("NUMBA_CACHE_DIR") or os.environ.get(FOLDER_VARIABLE)
 
 
-def temporary_folder(reason: Exception) -> Path:
+def _temporary_folder(reason: Exception) -> Path:
     """A private folder that is removed when the process ends."""
     folder = tempfile.mkdtemp(prefix="pose_tracker_kernels_")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
@@ -110,34 +107,9 @@ def temporary_folder(reason: Exception) -> Path:
     return Path(folder)
 
 
-def portable_cpu() -> tuple[str, str] | None:
-    """LLVM's name and features of the processor to compile for, so that a cache fits other machines of its kind, too.
-
-    x86-64-v3 where this machine has that, else the plain instruction set; None (as the compiler likes) on other kinds.
-    """
-    if platform.machine() not in {"x86_64", "AMD64"}:
-        return None
-    return ("x86-64-v3", "") if _cpu_flags() >= X86_64_V3 else ("generic", "")
-
-
-def _cpu_flags() -> set[str]:
-    try:
-        information = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return set()
-    flags = re.search(r"^flags\s*:(.*)$", information, re.MULTILINE)
-    return set(flags.group(1).split()) if flags else set()
-
-
 def _remove_old(parent: Path) -> None:
     """Remove all but the last used folders of sources; others may use them at the moment, so failures do not matter."""
-    named = [path for path in parent.iterdir() if re.fullmatch(rf"[0-9a-f]{{{HASH_DIGITS}}}", path.name)]
-    for path in sorted(named, key=_last_used, reverse=True)[KEPT_VERSIONS:]:
-        shutil.rmtree(path, ignore_errors=True)
-
-
-def _last_used(folder: Path) -> float:
-    try:
-        return folder.stat().st_mtime
-    except OSError:
-        return 0.0
+    with suppress(OSError):
+        named = [path for path in parent.iterdir() if re.fullmatch(rf"[0-9a-f]{{{HASH_DIGITS}}}", path.name)]
+        for path in sorted(named, key=lambda path: path.stat().st_mtime, reverse=True)[KEPT_VERSIONS:]:
+            shutil.rmtree(path, ignore_errors=True)

@@ -11,14 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import numba
+from llvmlite.binding import get_host_cpu_features
 from numba.core.caching import UserProvidedCacheLocator
 
-from pose_tracker_ros.kernels.cache import cache_folder, make_writable, portable_cpu, source_hash, temporary_folder
+from pose_tracker_ros.kernels.cache import cache_folder, source_hash
 
 logger = logging.getLogger(__name__)
 
 # Other threads run beside kernels; division by zero raises nothing; sums may be reordered, so that they are vectorised.
 OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": True}
+# What the level v3 of the x86-64 psABI asks for, as LLVM names it.
+X86_64_V3 = frozenset({"avx", "avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe", "xsave"})
 
 
 class FolderOfSources(UserProvidedCacheLocator):
@@ -30,25 +33,28 @@ class FolderOfSources(UserProvidedCacheLocator):
         return Path(py_file).parent.name
 
 
+def portable_cpu() -> tuple[str, str] | None:
+    """LLVM's name and features of the processor to compile for, so that a cache fits other machines of its kind, too.
+
+    x86-64-v3 where this machine has that, else the plain instruction set; None (as the compiler likes) on other kinds.
+    """
+    if platform.machine() not in {"x86_64", "AMD64"}:
+        return None
+    has = {name for name, is_there in get_host_cpu_features().items() if is_there}
+    return ("x86-64-v3", "") if has >= X86_64_V3 else ("generic", "")
+
+
 def _configured_cache() -> Path:
     """Tell numba where to keep what it compiles, and for which processor, unless the user has (NUMBA_... variables).
 
     Not by those variables: a child process would take ours for the user's.
     """
-    named = os.environ.get("NUMBA_CACHE_DIR")
-    if named:
-        folder = Path(named)
-        try:
-            make_writable(folder)
-        except OSError as error:
-            folder = temporary_folder(error)
-    else:
-        versions = f"numba-{numba.__version__}-python-{'.'.join(platform.python_version_tuple()[:2])}"
-        if numba.config.BOUNDSCHECK:
-            versions += "-boundscheck"
-        folder = cache_folder(versions, source_hash(Path(__file__).parent.glob("*.py")))
-        # Its name is a hash of what lies in it, so that places in it need none of the path.
-        numba.config.CACHE_LOCATOR_CLASSES = f"{__name__}.{FolderOfSources.__name__}"
+    versions = f"numba-{numba.__version__}-python-{'.'.join(platform.python_version_tuple()[:2])}"
+    if numba.config.BOUNDSCHECK:
+        versions += "-boundscheck"
+    folder = cache_folder(versions, source_hash(Path(__file__).parent.glob("*.py")))
+    # Its name is a hash of what lies in it, so that places in it need none of the path.
+    numba.config.CACHE_LOCATOR_CLASSES = f"{__name__}.{FolderOfSources.__name__}"
     numba.config.CACHE_DIR = str(folder)
     cpu = portable_cpu()
     if cpu and not {"NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES"} & set(os.environ):
@@ -63,7 +69,7 @@ def kernel(*signatures: str) -> Callable[[Callable], Any]:
     """Decorator: compile a function for these types now, or load it from the cache.
 
     Other types, arrays that are not contiguous among them, raise TypeError when it is called. Floats must be finite, as
-    the compiler relies on it. The function may call what :func:`helper` decorates, in the same file.
+    the compiler relies on it. The function may call what :func:`helper` decorates, also in another file of this folder.
     """
 
     def decorate(function: Callable) -> Any:

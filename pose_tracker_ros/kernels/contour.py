@@ -15,9 +15,8 @@ from math import ceil, exp, sqrt, tanh
 import numpy as np
 
 from pose_tracker_ros.kernels.compilation import helper, kernel
+from pose_tracker_ros.kernels.shared import bin_of, covered, moved
 
-# Bins along each colour channel (of the paper: two histograms stay in the fastest cache), and bits of a channel beyond its bin.
-BINS, BIN_SHIFT = 16, 4
 # Places of the border on a line, segments around each that are looked at, and segments of a line (of the paper).
 PLACES, WINDOW = 12, 8
 SEGMENTS = PLACES + WINDOW - 1
@@ -136,20 +135,8 @@ def _is_measured(depth, row, column, nearest, farthest):
     "float64[::1], float64[:, ::1], float64[::1], float64, float64[::1], float64[:, ::1], float64[:, ::1])"
 )
 def place_lines(
-    pixels,
-    borders,
-    count,
-    rendered,
-    camera,
-    window,
-    depth,
-    depth_camera,
-    depth_T_color,
-    depth_range,
-    occluder,
-    shift,
-    points,
-    lines,
+    pixels, borders, count, rendered, camera, window, depth, depth_camera, depth_T_color, depth_range, occluder, shift,
+    points, lines
 ):
     """Lines across the outline at the first ``count`` borders that nothing covers in the depth image; returns how many.
 
@@ -163,9 +150,7 @@ def place_lines(
     for i in range(count):
         z = float(rendered[pixels[i, 0], pixels[i, 1]])
         x, y = (borders[i, 0] - camera[2]) / camera[0] * z, (borders[i, 1] - camera[3]) / camera[1] * z
-        seen_x = depth_T_color[0, 0] * x + depth_T_color[0, 1] * y + depth_T_color[0, 2] * z + depth_T_color[0, 3]
-        seen_y = depth_T_color[1, 0] * x + depth_T_color[1, 1] * y + depth_T_color[1, 2] * z + depth_T_color[1, 3]
-        seen_z = depth_T_color[2, 0] * x + depth_T_color[2, 1] * y + depth_T_color[2, 2] * z + depth_T_color[2, 3]
+        seen_x, seen_y, seen_z = moved(depth_T_color, x, y, z)
         if seen_z > 0:
             column = int(np.rint(depth_camera[0] * seen_x / seen_z + depth_camera[2] - shift[0]))
             row = int(np.rint(depth_camera[1] * seen_y / seen_z + depth_camera[3] - shift[1]))
@@ -180,12 +165,6 @@ def place_lines(
         lines[kept, 2], lines[kept, 3] = borders[i, 2], borders[i, 3]
         kept += 1
     return kept
-
-
-@helper
-def _bin(color, row, column):
-    red, green, blue = color[row, column, 0], color[row, column, 1], color[row, column, 2]
-    return ((red >> BIN_SHIFT) * BINS + (green >> BIN_SHIFT)) * BINS + (blue >> BIN_SHIFT)
 
 
 @helper
@@ -207,15 +186,15 @@ def count_colors(color, mask, around, left, top, scale, inside, outside):
     rows, columns = mask.shape
     inside[:], outside[:] = 0, 0
     within, without, upright = 0, 0, np.empty(columns + 2, np.bool_)
-    for row in range(max(0, -(top // scale)), min(rows, (color.shape[0] - 1 - top) // scale + 1)):
+    for row in range(*covered(color.shape[0], top, scale, rows)):
         _stand_inside(mask, row, upright)
-        for column in range(max(0, -(left // scale)), min(columns, (color.shape[1] - 1 - left) // scale + 1)):
+        for column in range(*covered(color.shape[1], left, scale, columns)):
             if mask[row, column]:
                 if upright[column] and upright[column + 1] and upright[column + 2]:
-                    inside[_bin(color, np.uint64(top + scale * row), np.uint64(left + scale * column))] += 1
+                    inside[bin_of(color, np.uint64(top + scale * row), np.uint64(left + scale * column))] += 1
                     within += 1
             elif OUTSIDE_FROM_PX < around[row, column] <= OUTSIDE_TO_PX:
-                outside[_bin(color, np.uint64(top + scale * row), np.uint64(left + scale * column))] += 1
+                outside[bin_of(color, np.uint64(top + scale * row), np.uint64(left + scale * column))] += 1
                 without += 1
     inside /= np.float32(max(within, 1))
     outside /= np.float32(max(without, 1))
@@ -241,7 +220,7 @@ def sample_colors(color, posterior, lines, segment_px, samples):
                 # Negative ones are beyond any image as numbers without a sign.
                 column, row = np.uint64(int(np.rint(x + step * across))), np.uint64(int(np.rint(y + step * down)))
                 if column < columns and row < rows:
-                    value = float(posterior[_bin(color, row, column)])
+                    value = float(posterior[bin_of(color, row, column)])
                     on *= value
                     off *= 1 - value
             samples[line, segment] = on / (on + off) if on + off > 0 else UNKNOWN

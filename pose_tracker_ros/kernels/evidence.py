@@ -15,11 +15,11 @@ from math import exp, log, sqrt
 import numpy as np
 
 from pose_tracker_ros.kernels.compilation import helper, kernel
+from pose_tracker_ros.kernels.shared import bin_of
+from pose_tracker_ros.kernels.surroundings import WEIGHT
 
 # Places in ``noise``.
 DEPTH, SURFACE, BIAS, COLOR, EXPOSURE, WHITE_BALANCE, HAZE, DEPTHS, COLORS = range(9)
-# Columns of ``planes``.
-WEIGHT = 3
 
 # Numbers of densities, and what they are limited to, were chosen on 8,879 simulated and real crops.
 # Surfaces seen flatter than this cosine count as seen under it.
@@ -47,9 +47,6 @@ BIAS_REACH = 2.0
 # So many pixels are enough for what all have in common: the bias of depth, and the light.
 COMMON_PIXELS = 400
 
-# Bins along each colour channel, and bits of a channel beyond its bin.
-BINS = 16
-BIN_SHIFT = 4
 # Share of colours that neither paint nor memory knows, on the object and around it. The latter is large, since a colour that is
 # not around is no evidence for the object.
 NEW_ON_SURFACE, NEW_AROUND = 0.1, 0.4
@@ -248,12 +245,6 @@ def _light(places, kinds, count, paint, color, noise):
 
 
 @helper
-def _bin(color, row, column):
-    red, green, blue = color[row, column, 0], color[row, column, 1], color[row, column, 2]
-    return ((red >> BIN_SHIFT) * BINS + (green >> BIN_SHIFT)) * BINS + (blue >> BIN_SHIFT)
-
-
-@helper
 def _paint_density(paint, color, row, column, gains, offsets, peak, per_squared):
     """Of a pixel's colour where it is the paint's in the light: at most ``peak``."""
     squared = 0.0
@@ -271,22 +262,8 @@ def _paint_density(paint, color, row, column, gains, offsets, peak, per_squared)
     "float32[::1], float64, float64[::1], float32[:, ::1], float32[:, ::1])"
 )
 def weigh_pixels(
-    mask,
-    rendered,
-    normal,
-    paint,
-    camera,
-    window,
-    depth,
-    color,
-    planes,
-    around,
-    known,
-    learnt,
-    bias,
-    noise,
-    surface,
-    occluder,
+    mask, rendered, normal, paint, camera, window, depth, color, planes, around, known, learnt, bias, noise, surface,
+    occluder
 ):
     """Mean log ratios of depth and of colour, object here against what is around goes on, and each pixel's probabilities.
 
@@ -320,7 +297,7 @@ def weigh_pixels(
     for number in range(count):
         row, column = places[number]
         if known != UNKNOWN:
-            place = _bin(color, row, column)
+            place = bin_of(color, row, column)
             here = float(learnt[place])
             if known == PAINTED:
                 here = _paint_density(paint, color, row, column, gains, offsets, peak, per_squared)

@@ -9,7 +9,8 @@ from math import ceil, floor
 
 import numpy as np
 
-from pose_tracker_ros.kernels.compilation import helper, kernel
+from pose_tracker_ros.kernels.compilation import kernel
+from pose_tracker_ros.kernels.shared import covered, moved
 
 # What is nearer to a camera than this, metres, has no projection.
 NEAREST_M = 1e-3
@@ -19,18 +20,11 @@ OVERLAP = 1.2
 COMPARED = 4
 
 
-@helper
-def _covered(size, first, scale, count):
-    """Of ``count`` places from a pixel ``first`` on, ``scale`` apart, the first one in an image, and the one after the last."""
-    begin = min(max(-(first // scale), 0), count)
-    return begin, max(min((size - 1 - first) // scale + 1, count), begin)
-
-
 @kernel("void(Array(uint8, 3, 'A', True), int64, int64, int64, uint8[:, :, ::1])")
 def cut_color(image, left, top, scale, window):
     """Fill a ``window`` (R, R, 3) with what an image (H, W, 3) shows there."""
-    first_row, end_row = _covered(image.shape[0], top, scale, window.shape[0])
-    first_column, end_column = _covered(image.shape[1], left, scale, window.shape[1])
+    first_row, end_row = covered(image.shape[0], top, scale, window.shape[0])
+    first_column, end_column = covered(image.shape[1], left, scale, window.shape[1])
     window[:] = 0
     for row in range(first_row, end_row):
         y = top + scale * row
@@ -43,8 +37,8 @@ def cut_color(image, left, top, scale, window):
 @kernel("void(Array(float32, 2, 'A', True), int64, int64, int64, float32, float32, float32[:, ::1])")
 def cut_depth(image, left, top, scale, nearest, farthest, window):
     """Fill a ``window`` (R, R) with depths of an image (H, W) between two limits (m), 0 for others."""
-    first_row, end_row = _covered(image.shape[0], top, scale, window.shape[0])
-    first_column, end_column = _covered(image.shape[1], left, scale, window.shape[1])
+    first_row, end_row = covered(image.shape[0], top, scale, window.shape[0])
+    first_column, end_column = covered(image.shape[1], left, scale, window.shape[1])
     window[:] = 0
     for row in range(first_row, end_row):
         y = top + scale * row
@@ -105,11 +99,9 @@ def warp_depth(image, camera, part, window_T_depth, window_camera, shift_x, shif
             if not nearest <= depth <= farthest:
                 continue
             x, y = depth * (column + shift_x - camera[2]) / camera[0], depth * ray_y
-            away = window_T_depth[2, 0] * x + window_T_depth[2, 1] * y + window_T_depth[2, 2] * depth + window_T_depth[2, 3]
+            across, along, away = moved(window_T_depth, x, y, depth)
             if away < NEAREST_M:
                 continue
-            across = window_T_depth[0, 0] * x + window_T_depth[0, 1] * y + window_T_depth[0, 2] * depth + window_T_depth[0, 3]
-            along = window_T_depth[1, 0] * x + window_T_depth[1, 1] * y + window_T_depth[1, 2] * depth + window_T_depth[1, 3]
             u = window_camera[0] * across / away + window_camera[2]
             v = window_camera[1] * along / away + window_camera[3]
             for to_row in range(max(0, int(ceil(v - half))), min(window.shape[0], int(ceil(v + half)))):

@@ -5,24 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from pose_tracker_ros.kernels.compilation import helper, kernel
+from pose_tracker_ros.kernels.shared import bin_of, moved
 
-# Bits of a colour channel beyond its bin, and bins along each channel; nearest depth that is looked at, metres.
-BIN_SHIFT, BINS = 4, 16
+# Nearest depth that is looked at, metres.
 NEAREST_M = 0.05
 # Natural logarithms of how likely a pixel is on the object to beside it: depth as expected, farther, and, beside the
 # silhouette, depth that goes on. What is nearer hides, and what was not measured tells nothing.
 AGREES, FARTHER, GOES_ON = 1.0, -1.5, -1.0
 # A place whose first points speak against it by so much a point is not looked at any further.
 FIRST_POINTS, HOPELESS = 16, -0.3
-
-
-@helper
-def _moved(matrix, x, y, z):
-    return (
-        matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2] * z + matrix[0, 3],
-        matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2] * z + matrix[1, 3],
-        matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2] * z + matrix[2, 3],
-    )
 
 
 @helper
@@ -66,7 +57,7 @@ def rate_places(
     is_one = color.shape[:2] == depth.shape and np.all(camera == depth_camera) and np.all(color_T_depth == np.eye(4))
     seen = np.empty(count, np.int32)
     colored = seen if is_one else np.empty(count, np.int32)
-    depths, colors = depth.ravel(), color.reshape(-1, 3)
+    depths, colors = depth.ravel(), color.reshape(1, -1, 3)
     for i in range(scores.shape[0]):
         for j in range(scores.shape[1]):
             scores[i, j] = -np.inf
@@ -76,14 +67,14 @@ def rate_places(
             measured = depth[row, column]
             if measured < NEAREST_M:
                 continue
-            x, y, z = _moved(
+            x, y, z = moved(
                 color_T_depth,
                 (column - depth_camera[2]) / depth_camera[0] * measured,
                 (row - depth_camera[3]) / depth_camera[1] * measured,
                 measured,
             )
             x, y, z = x - points[0, 0], y - points[0, 1], z - points[0, 2]
-            dx, dy, dz = _moved(depth_T_color, x, y, z)
+            dx, dy, dz = moved(depth_T_color, x, y, z)
             score, first, end = 0.0, 0, min(FIRST_POINTS, total)
             while first < end:
                 _find(in_depth, first, end, dx, dy, dz, depth_camera, depth.shape, seen)
@@ -95,9 +86,7 @@ def rate_places(
                     difference = there - (dz + in_depth[2, k])
                     told = (seen[k] >= 0) & ((there == 0) | (difference >= -tolerances[k]))
                     score += (AGREES if difference < tolerances[k] else FARTHER) if told & (there > 0) else 0.0
-                    at = np.uint64(max(colored[k], 0))
-                    red, green, blue = colors[at, 0], colors[at, 1], colors[at, 2]
-                    ratio = log_ratios[((red >> BIN_SHIFT) * BINS + (green >> BIN_SHIFT)) * BINS + (blue >> BIN_SHIFT)]
+                    ratio = log_ratios[bin_of(colors, 0, np.uint64(max(colored[k], 0)))]
                     score += ratio if told & (colored[k] >= 0) else 0.0
                 if end < total and score < HOPELESS * end:
                     score = HOPELESS * total

@@ -11,6 +11,7 @@ from math import sqrt
 import numpy as np
 
 from pose_tracker_ros.kernels.compilation import helper, kernel
+from pose_tracker_ros.kernels.shared import BINS, bin_of
 
 # The ring around the silhouette, in diameters: where it begins and ends. A narrow one sees boards that reach little beyond the
 # object; a wide one stays on what is around when that is lost at the edge.
@@ -29,9 +30,6 @@ INVERSE, PRECISION, SAMPLE_NUMBERS = 3, 4, 5
 # Three samples a try: steps that fill a cube evenly (Roberts, "The unreasonable effectiveness of quasirandom sequences", 2018).
 STEPS = (0.8191725134, 0.6710436067, 0.5497004779)
 
-# Bins along each colour channel, and bits of a channel beyond its bin.
-BINS = 16
-BIN_SHIFT = 4
 # Smoothing over three bins with a deviation of 0.8 bins.
 SIDE_SHARE = 0.32
 
@@ -140,12 +138,6 @@ def _sampled(pixels, depth, noise_at_metre, surface_noise):
 
 
 @helper
-def _bin(color, row, column):
-    red, green, blue = color[row, column, 0], color[row, column, 1], color[row, column, 2]
-    return ((red >> BIN_SHIFT) * BINS + (green >> BIN_SHIFT)) * BINS + (blue >> BIN_SHIFT)
-
-
-@helper
 def _smooth(source, target, stride):
     """Smooth a histogram along one of its axes, whose neighbours are ``stride`` bins apart; what has but one neighbour comes last."""
     middle, side = np.float32(1.0 - 2.0 * SIDE_SHARE), np.float32(SIDE_SHARE)
@@ -182,7 +174,7 @@ def color_density(color, surface, least, density):
     for row in range(surface.shape[0]):
         for column in range(surface.shape[1]):
             if surface[row, column] > least:
-                density[_bin(color, row, column)] += 1
+                density[bin_of(color, row, column)] += 1
                 count += 1
     _make_density(density, count)
     return count
@@ -208,7 +200,7 @@ def look_around(distance, diameter_px, window, depth, color, noise_at_metre, sur
         for column in range(window[0], window[2]):
             if not low < distance[row, column] <= high:
                 continue
-            around[_bin(color, row, column)] += 1
+            around[bin_of(color, row, column)] += 1
             count += 1
             if depth[row, column] > 0:
                 pixels[measured, 0], pixels[measured, 1] = row, column

@@ -30,11 +30,11 @@ class _CompilationListener(event.Listener):
         self.compiled = 0
 
     def on_start(self, event: event.Event) -> None:
-        function = event.data["dispatcher"].py_func
-        # What kernels call, of ours and of the compiler's, is compiled within them.
-        if function.__module__.startswith("pose_tracker_ros.") and not function.__name__.startswith("_"):
+        dispatcher = event.data["dispatcher"]
+        # What kernels call, of ours and of the compiler's, is compiled within them, and has no place in the cache.
+        if dispatcher.py_func.__module__.startswith("pose_tracker_ros.") and dispatcher.stats.cache_path:
             self.compiled += 1
-            self._report(function.__name__)
+            self._report(dispatcher.py_func.__name__)
 
     def on_end(self, event: event.Event) -> None:
         """Nothing to tell."""

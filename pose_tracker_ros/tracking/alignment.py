@@ -35,6 +35,7 @@ from pose_tracker_ros.tracking.view import View, make_view
 COMMON = slice(SHIFT, STATE)
 IS_COMMON = np.arange(STATE) >= SHIFT
 FACTORS = ("point_to_plane", "contour", "surface_flow")
+# Fewer pixels than this, a spot of five by four, show nothing of an object.
 FEWEST_PIXELS = 20
 # No residual of depth is compared more closely than this, metres: five deviations of depth at 0.6 m.
 LEAST_LIMIT_M = 0.006

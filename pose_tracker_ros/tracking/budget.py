@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Hashable
-from typing import TypeVar
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
 
-Found = TypeVar("Found")
 # Share of what a step cost last time that counts after it was refused once more: a first call, slow as these are, must not
 # forbid all others. From six budgets down to one it takes 90 frames.
 FORGOTTEN = 0.98
@@ -44,9 +43,9 @@ class Budget:
         self._costs_s[kind] = FORGOTTEN * cost_s
         return False
 
-    def spend(self, kind: Hashable, step: Callable[[], Found], parts: Callable[[Found], int] = lambda _: 1) -> Found:
-        """Do a step of a kind, and remember what it cost, or, of several ``parts``, what one of these did."""
+    @contextmanager
+    def spent_on(self, kind: Hashable) -> Iterator[None]:
+        """What is done within is a step of a kind, whose cost is remembered."""
         begin_s = time.perf_counter()
-        result = step()
-        self._costs_s[kind] = (time.perf_counter() - begin_s) / max(parts(result), 1)
-        return result
+        yield
+        self._costs_s[kind] = time.perf_counter() - begin_s

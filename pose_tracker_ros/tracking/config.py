@@ -91,3 +91,8 @@ class TrackerConfig:
         "lost_score": "the score is a probability, and tracking needs 0.9",
         "recover_score": "the score is a probability, and tracking needs 0.9",
     }
+
+    @property
+    def depth_range_m(self) -> tuple[float, float]:
+        """Of depths that are believed."""
+        return self.min_depth_m, self.max_depth_m

@@ -14,13 +14,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pose_tracker_ros.camera import PinholeCamera
 from pose_tracker_ros.kernels import evidence as kernels
 from pose_tracker_ros.kernels import surroundings
-from pose_tracker_ros.rendering.protocol import Rendering
+from pose_tracker_ros.kernels.shared import BINS
 from pose_tracker_ros.tracking.noise import NoiseModel
 from pose_tracker_ros.tracking.observation import Observation
-from pose_tracker_ros.tracking.view import distance_around
+from pose_tracker_ros.tracking.view import Drawn
 
 # A share of the silhouette below which what is seen says nothing about the object: as much seems to speak of 5 % of wholly hidden ones.
 HIDDEN_SPEAKING_SHARE = 0.08
@@ -36,24 +35,6 @@ LEARNING_SURFACE = 0.9
 RENEWAL, BELIEVED_FRAMES = 0.1, 5
 # Fewer pixels than this teach nothing.
 LEAST_PIXELS = 40
-
-
-class Drawn(NamedTuple):
-    """An object drawn at a pose by a crop's camera; other views with these attributes do as well.
-
-    camera: the crop's. rendering: of its size, with colour where the mesh has some. center (3,), diameter_m: of the object,
-    metres in the camera. Around the silhouette the crop should reach as far as the ring, 0.1 diameters.
-    """
-
-    camera: PinholeCamera
-    rendering: Rendering
-    center: np.ndarray
-    diameter_m: float
-
-    @property
-    def around_px(self) -> np.ndarray:
-        """(R, R) float32, how far each pixel is from the silhouette."""
-        return distance_around(self.rendering.mask, self.camera.fx * self.diameter_m / self.center[2])
 
 
 class Evidence(NamedTuple):
@@ -158,7 +139,7 @@ class Appearance:
         """
         if not evidence.is_present:
             return self
-        seen = np.empty(kernels.BINS**3, np.float32)
+        seen = np.empty(BINS**3, np.float32)
         if surroundings.color_density(observation.color, evidence.surface, LEARNING_SURFACE, seen) < LEAST_PIXELS:
             return self
         if self.density is None:
@@ -173,7 +154,8 @@ class Appearance:
 def weigh(
     view: Drawn, observation: Observation, appearance: Appearance, noise: NoiseModel, depth_bias_m: float = 0.0
 ) -> Evidence:
-    """The evidence for the pose at which an object is drawn.
+    """The evidence for the pose at which an object is drawn, with colour where the mesh has some; around the silhouette the crop should reach
+    as far as the ring, 0.1 diameters.
 
     ``depth_bias_m``: what the depth camera is known to measure too far; what remains has the deviation of ``noise``.
     Raises ValueError for crops of another size than the view's.
@@ -184,26 +166,14 @@ def weigh(
             f"expected colour and depth of the drawn crop's size {size}, got {observation.color.shape} and "
             f"{observation.depth.shape}; cut both with its camera"
         )
-    planes, around = _surroundings(view, observation, noise)
+    seen = observation.window, observation.depth, observation.color
+    planes, around = np.empty((surroundings.MOST_PLANES, surroundings.PLANE_NUMBERS)), np.empty(BINS**3, np.float32)
+    surroundings.look_around(view.around_px, view.diameter_px, *seen, noise.depth_at_metre, noise.surface, planes, around)
     surface, occluder = np.zeros(size, np.float32), np.zeros(size, np.float32)
-    known = appearance.known
+    drawn = rendering.mask, rendering.depth, rendering.normal, rendering.color, view.camera.numbers
+    known, learnt = appearance.known, around if appearance.density is None else appearance.density
     depth_ratio, color_ratio, total, visible, speaking, hidden = kernels.weigh_pixels(
-        rendering.mask,
-        rendering.depth,
-        rendering.normal,
-        rendering.color,
-        view.camera.numbers,
-        observation.window,
-        observation.depth,
-        observation.color,
-        planes,
-        around,
-        known,
-        around if appearance.density is None else appearance.density,
-        depth_bias_m,
-        noise.of_pixels,
-        surface,
-        occluder,
+        *drawn, *seen, planes, around, known, learnt, depth_bias_m, noise.of_pixels, surface, occluder
     )
     total = max(total, 1)
     is_blind = visible > 0 and speaking + hidden < HIDDEN_SPEAKING_SHARE * total
@@ -225,20 +195,3 @@ def weigh(
         occluder=occluder,
         log_likelihood=of_depth * depth_ratio + of_color * color_ratio,
     )
-
-
-def _surroundings(view: Drawn, observation: Observation, noise: NoiseModel) -> tuple[np.ndarray, np.ndarray]:
-    """Planes (2, 4) and colours (4096,) of what is around the silhouette."""
-    planes, around = np.empty((surroundings.MOST_PLANES, surroundings.PLANE_NUMBERS)), np.empty(surroundings.BINS**3, np.float32)
-    surroundings.look_around(
-        view.around_px,
-        view.camera.fx * view.diameter_m / view.center[2],
-        observation.window,
-        observation.depth,
-        observation.color,
-        noise.depth_at_metre,
-        noise.surface,
-        planes,
-        around,
-    )
-    return planes, around

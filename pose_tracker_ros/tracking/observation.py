@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,18 +20,6 @@ ANY_DEPTH_M = (0.001, 1000.0)
 # A depth camera beside the colour camera is asked for what is at least so near, as a share of the object's distance. What is
 # nearer is seen far from the object's place in its image.
 NEAREST_SHARE = 0.5
-
-
-class Window(Protocol):
-    """A square part of the colour image, whose pixel (row, column) is the image's (top + scale row, left + scale column);
-    center (3,): of the object, metres in the colour camera."""
-
-    frame: Frame
-    camera: PinholeCamera
-    left: int
-    top: int
-    scale: int
-    center: np.ndarray
 
 
 class Observation(NamedTuple):
@@ -52,7 +40,7 @@ class Observation(NamedTuple):
 
 
 def observe(
-    view: Window, shift: Sequence[float] = (0.0, 0.0), depth_range: tuple[float, float] = ANY_DEPTH_M
+    view: View, shift: Sequence[float] = (0.0, 0.0), depth_range: tuple[float, float] = ANY_DEPTH_M
 ) -> Observation:
     """What a view's frame shows in the view's window.
 
@@ -96,7 +84,7 @@ def image_window(camera: PinholeCamera, crop: PinholeCamera) -> np.ndarray:
     return np.array([*first, *after])
 
 
-def _part_of_depth(view: Window, nearest_m: float, farthest_m: float) -> np.ndarray:
+def _part_of_depth(view: View, nearest_m: float, farthest_m: float) -> np.ndarray:
     """The part (4,) int64 of the depth image that sees what is in the window between two distances."""
     camera, pose = view.frame.depth_camera, view.frame.color_T_depth
     ends = np.array([0, view.camera.height - 1])

@@ -7,7 +7,6 @@ import numpy as np
 from pose_tracker_ros.camera import PinholeCamera
 from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.geometry import make_pose, so3_exp
-from pose_tracker_ros.kernels import contour
 from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.rendering import Renderer
 from pose_tracker_ros.tracking.factors.contour import ColorStatistics
@@ -47,8 +46,5 @@ def painted_statistics(paint: np.ndarray, frame: Frame) -> ColorStatistics:
 
 def _histogram(color: np.ndarray, step: int) -> np.ndarray:
     """Shares (BINS^3,) float32 of the colours of an image (H, W, 3)."""
-    shares, unused = np.empty((2, contour.BINS**3), np.float32)
     size = [-(-side // step) for side in color.shape[:2]]
-    everywhere = np.ones(size, bool), np.zeros(size, np.float32)
-    contour.count_colors(np.ascontiguousarray(color), *everywhere, 0, 0, step, shares, unused)
-    return shares
+    return ColorStatistics.under(np.ones(size, bool), np.zeros(size, np.float32), color, 0, 0, step).inside

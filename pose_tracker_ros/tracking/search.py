@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from pose_tracker_ros.frame import Frame
-from pose_tracker_ros.geometry import invert, make_pose, rotation_angle, so3_exp
+from pose_tracker_ros.geometry import make_pose, rotation_angle, so3_exp
 from pose_tracker_ros.kernels import places
+from pose_tracker_ros.kernels.shared import BINS
 from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.rendering import Renderer
 from pose_tracker_ros.tracking.evidence import CALIBRATION
@@ -38,13 +39,6 @@ BASIN_RAD = 0.35
 SPINS = so3_exp(np.array([0.0, -0.5, 0.5])[:, None] * [0.0, 0.0, BASIN_RAD])
 # Irrational steps that fill a square evenly (Roberts, "The unreasonable effectiveness of quasirandom sequences", 2018).
 EVEN_STEPS = 1 / 1.32471795724474602596 ** np.arange(1, 3)
-
-
-class Places(NamedTuple):
-    """Poses (4, 4) to look at, best first, of so many turns that were tried."""
-
-    poses: list[np.ndarray]
-    tried: int
 
 
 class Outlook(NamedTuple):
@@ -87,39 +81,6 @@ def pose_log_density(camera_T_object: np.ndarray, last: np.ndarray, center_m: np
     return moved_log_density(moved_m) - 1.5 * np.log1p((turned_rad / VAGUE_RAD) ** 2)
 
 
-def search(
-    frame: Frame,
-    model: ObjectModel,
-    renderer: Renderer,
-    camera_T_object: np.ndarray,
-    rotations: np.ndarray,
-    colors: ColorStatistics | None,
-    count: int,
-    reach_m: float = np.inf,
-    goes_on: Callable[[], bool] = lambda: True,
-) -> Places:
-    """The ``count`` best poses (4, 4) of an object last seen at a pose (4, 4), turned by ``rotations`` (K, 3, 3).
-
-    Best by points and :func:`moved_log_density`. ``colors``: None where they are not known; ``reach_m``: how far from the
-    last place; ``goes_on``: asked before each turn but the first whether there is time for it.
-    """
-    rated = _Rater(frame, model, colors)
-    center = camera_T_object[:3, :3] @ model.center_m + camera_T_object[:3, 3]
-    found: list[tuple[float, np.ndarray]] = []
-    tried = 0
-    for rotation in rotations:
-        if tried and not goes_on():
-            break
-        tried += 1
-        turned = rotation @ camera_T_object[:3, :3]
-        view = make_view(frame, renderer, model, _posed(model, turned, _in_view(frame, model, center)), SIDE_PX)
-        outlook = view and look(view)
-        for spin in () if outlook is None else SPINS if model.is_thin else SPINS[:1]:
-            best = rated.best(outlook.turned(spin), center, count, reach_m)
-            found += [(score, _posed(model, spin @ turned, place)) for place, score in best]
-    return Places([pose for _, pose in sorted(found, key=lambda rated_pose: -rated_pose[0])[:count]], tried)
-
-
 def look(view: View) -> Outlook | None:
     """Points of a rendered view, the first as far inside as can be; None where hardly anything is seen."""
     mask = np.pad(view.rendering.mask.astype(np.uint8), 1)
@@ -146,93 +107,97 @@ def look(view: View) -> Outlook | None:
     return Outlook(np.ascontiguousarray(points - view.center), np.ascontiguousarray(ring - view.center), radius_m)
 
 
-class _Rater:
-    def __init__(self, frame: Frame, model: ObjectModel, colors: ColorStatistics | None) -> None:
-        self._frame, self._diameter_m = frame, model.diameter_m
-        camera, depth_camera = frame.camera, frame.depth_camera or frame.camera
+class Places:
+    """Where in a frame an object could be that was last seen at a pose (4, 4), best by points and :func:`moved_log_density`."""
+
+    def __init__(
+        self,
+        frame: Frame,
+        model: ObjectModel,
+        renderer: Renderer,
+        camera_T_object: np.ndarray,
+        colors: ColorStatistics | None = None,
+        reach_m: float = np.inf,
+    ) -> None:
+        """``colors``: None where they are not known; ``reach_m``: how far from the last place."""
+        self._frame, self._model, self._renderer, self._reach_m = frame, model, renderer, reach_m
+        self._rotation, self._center = camera_T_object[:3, :3], camera_T_object[:3, :3] @ model.center_m + camera_T_object[:3, 3]
+        self._camera, self._depth_camera = frame.camera.numbers, (frame.depth_camera or frame.camera).numbers
         color_T_depth = np.eye(4) if frame.color_T_depth is None else frame.color_T_depth
-        self._cameras = tuple(one.numbers for one in (camera, depth_camera))
-        self._transforms = np.array(color_T_depth, np.float64, order="C"), np.ascontiguousarray(invert(color_T_depth))
-        self._log_ratios = np.zeros(places.BINS**3, np.float32)
+        self._transforms = np.array(color_T_depth, np.float64, order="C"), frame.depth_T_color
+        self._log_ratios = np.zeros(BINS**3, np.float32)
         if colors is not None:
             posterior = colors.posterior()
             self._log_ratios = np.clip(np.log(posterior / (1 - posterior)), -MOST_COLOR, MOST_COLOR).astype(np.float32)
-        self._depth_fx = depth_camera.fx
 
-    def best(
-        self, outlook: Outlook, near: np.ndarray, count: int, reach_m: float
-    ) -> list[tuple[np.ndarray, float]]:
-        """Centres (3,) and scores of the best places, best first."""
+    def best(self, rotation: np.ndarray, count: int) -> list[tuple[float, np.ndarray]]:
+        """Scores and poses (4, 4) of at most ``count`` places of the object after a ``rotation`` (3, 3), of a thin one of some turns more."""
+        turned = rotation @ self._rotation
+        view = make_view(self._frame, self._renderer, self._model, _posed(self._model, turned, self._looked_at()), SIDE_PX)
+        outlook = view and look(view)
+        found = []
+        for spin in () if outlook is None else SPINS if self._model.is_thin else SPINS[:1]:
+            found += [(score, _posed(self._model, spin @ turned, place)) for score, place in self._rated(outlook.turned(spin), count)]
+        return found
+
+    def _looked_at(self) -> np.ndarray:
+        """The last centre (3,), or a place in the middle of the image where it can't be looked at there."""
+        camera, center = self._frame.camera, self._center
+        u, v = camera.project(center[None])[0] if center[2] > 0 else (np.nan, np.nan)
+        if 0 <= u < camera.width and 0 <= v < camera.height:
+            return center
+        return np.array([0.0, 0.0, max(center[2], 2 * self._model.diameter_m)])
+
+    def _rated(self, outlook: Outlook, count: int) -> list[tuple[float, np.ndarray]]:
+        """Scores and centres (3,) of the best places, best first."""
+        near, diameter_m = self._center, self._model.diameter_m
         # One of the places has to lie on the object, however thin it is.
-        spacing_m = min(SPACING_D * self._diameter_m, outlook.radius_m)
-        step = max(2, int(spacing_m * self._depth_fx / max(near[2], self._diameter_m)))
-        first, last = self._reached(near + outlook.points[0], reach_m)
+        spacing_m = min(SPACING_D * diameter_m, outlook.radius_m)
+        step = max(2, int(spacing_m * self._depth_camera[0] / max(near[2], diameter_m)))
+        first, last = self._reached(near + outlook.points[0])
         scores, centers = self._rate(outlook, first, step, -(-(last - first) // step))
         if not scores.size:
             return []
         distance = np.linalg.norm(centers - near, axis=2)
         scores += moved_log_density(distance) / CALIBRATION.depth
-        scores[distance > reach_m] = -np.inf
+        scores[distance > self._reach_m] = -np.inf
         found = []
         for _ in range(count):
             best = np.unravel_index(np.argmax(scores), scores.shape)
             if not np.isfinite(scores[best]):
                 break
-            place, score = self._refined(outlook, first + np.multiply(best, step), step)
-            found.append((place, score + float(moved_log_density(np.linalg.norm(place - near))) / CALIBRATION.depth))
-            scores[np.linalg.norm(centers - centers[best], axis=2) < APART_D * self._diameter_m] = -np.inf
+            score, place = self._refined(outlook, first + np.multiply(best, step), step)
+            found.append((score + float(moved_log_density(np.linalg.norm(place - near))) / CALIBRATION.depth, place))
+            scores[np.linalg.norm(centers - centers[best], axis=2) < APART_D * diameter_m] = -np.inf
         return found
 
-    def _reached(self, near: np.ndarray, reach_m: float) -> tuple[np.ndarray, np.ndarray]:
+    def _reached(self, near: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """First row and column of depth within reach of a point (3,) of the colour camera, and those after the last."""
-        size = np.array(self._frame.depth.shape)
+        size, camera = np.array(self._frame.depth.shape), self._depth_camera
         point = self._transforms[1][:3, :3] @ near + self._transforms[1][:3, 3]
-        nearest_m = point[2] - reach_m
+        nearest_m = point[2] - self._reach_m
         if nearest_m <= 0:
             return np.zeros(2, int), size
-        camera = self._cameras[1]
         middle = point[1::-1] / point[2] * camera[1::-1] + camera[:1:-1]
-        around = reach_m / nearest_m * (1 + np.abs(point[1::-1] / point[2])) * camera[1::-1]
+        around = self._reach_m / nearest_m * (1 + np.abs(point[1::-1] / point[2])) * camera[1::-1]
         return tuple(np.clip([middle - around, middle + around + 1], 0, size).astype(int))
 
-    def _refined(self, outlook: Outlook, place: np.ndarray, step: int) -> tuple[np.ndarray, float]:
+    def _refined(self, outlook: Outlook, place: np.ndarray, step: int) -> tuple[float, np.ndarray]:
         """The best place around one of a grid, by row and column."""
         fine = max(1, step // FINER)
-        first = place - step
-        scores, centers = self._rate(outlook, first, fine, [2 * step // fine + 1] * 2)
+        scores, centers = self._rate(outlook, place - step, fine, [2 * step // fine + 1] * 2)
         best = np.unravel_index(np.argmax(scores), scores.shape)
-        return centers[best].astype(np.float64), float(scores[best])
+        return float(scores[best]), centers[best].astype(np.float64)
 
-    def _rate(
-        self, outlook: Outlook, first: Sequence[int] | np.ndarray, step: int, shape: Sequence[int] | np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _rate(self, outlook: Outlook, first: np.ndarray, step: int, shape: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         scores, centers = np.empty(shape, np.float32), np.zeros((*shape, 3), np.float32)
         points = np.vstack([outlook.points, outlook.ring])
-        apart = np.linalg.norm(points - points[0], axis=1)
-        places.rate_places(
-            self._frame.color,
-            self._frame.depth,
-            *self._cameras,
-            *self._transforms,
-            self._log_ratios,
-            outlook.points,
-            outlook.ring,
-            TOLERANCE_D * self._diameter_m + TOLERANCE_TURN * apart,
-            np.array([*first, step]),
-            scores,
-            centers,
-        )
+        tolerances = TOLERANCE_D * self._model.diameter_m + TOLERANCE_TURN * np.linalg.norm(points - points[0], axis=1)
+        images, cameras = (self._frame.color, self._frame.depth), (self._camera, self._depth_camera)
+        looked_for = self._log_ratios, outlook.points, outlook.ring, tolerances
+        places.rate_places(*images, *cameras, *self._transforms, *looked_for, np.array([*first, step]), scores, centers)
         return scores, centers
 
 
 def _posed(model: ObjectModel, rotation: np.ndarray, center: np.ndarray) -> np.ndarray:
     return make_pose(rotation, center - rotation @ model.center_m)
-
-
-def _in_view(frame: Frame, model: ObjectModel, center: np.ndarray) -> np.ndarray:
-    """The centre, or a place in the middle of the image where it can't be looked at there."""
-    u, v = frame.camera.project(center[None])[0] if center[2] > 0 else (np.nan, np.nan)
-    if 0 <= u < frame.camera.width and 0 <= v < frame.camera.height:
-        return center
-    distance = max(center[2], 2 * model.diameter_m)
-    return np.array([0.0, 0.0, distance])

@@ -23,32 +23,42 @@ NEAREST_M = 0.05
 
 
 @dataclass(frozen=True)
-class View:
+class Drawn:
+    """An object drawn at a pose by a crop's camera; center (3,), diameter_m: of the object, metres in the camera."""
+
+    camera: PinholeCamera
+    rendering: Rendering
+    center: np.ndarray
+    diameter_m: float
+
+    @property
+    def diameter_px(self) -> float:
+        """So many pixels of the crop the object measures."""
+        return self.camera.fx * self.diameter_m / self.center[2]
+
+    @cached_property
+    def around_px(self) -> np.ndarray:
+        """(R, R) float32, how far each pixel is from the silhouette."""
+        return distance_around(self.rendering.mask, self.diameter_px)
+
+
+@dataclass(frozen=True)
+class View(Drawn):
     """The object rendered at ``camera_T_object`` (4, 4), and the frame that it is compared with.
 
-    camera: of the window, whose pixel (row, column) is the image's (top + scale row, left + scale column); center (3,): of
-    the object in the camera; diameter_m: of the object.
+    The camera is that of the window, whose pixel (row, column) is the image's (top + scale row, left + scale column).
     """
 
     frame: Frame
-    camera: PinholeCamera
     left: int
     top: int
     scale: int
-    rendering: Rendering
     camera_T_object: np.ndarray
-    center: np.ndarray
-    diameter_m: float
 
     @property
     def depth_camera(self) -> PinholeCamera:
         """Intrinsics of the depth image."""
         return self.frame.depth_camera or self.frame.camera
-
-    @cached_property
-    def around_px(self) -> np.ndarray:
-        """(R, R) float32, how far each pixel is from the silhouette."""
-        return distance_around(self.rendering.mask, self.camera.fx * self.diameter_m / self.center[2])
 
     def painted(self, renderer: Renderer) -> View:
         """This with colours of the object."""
@@ -102,4 +112,4 @@ def make_view(
         side, side, image.fx / scale, image.fy / scale, (image.cx - left) / scale, (image.cy - top) / scale
     )
     rendering = renderer.render(camera, camera_T_object, color=color)
-    return View(frame, camera, left, top, scale, rendering, camera_T_object, center, model.diameter_m)
+    return View(camera, rendering, center, model.diameter_m, frame, left, top, scale, camera_T_object)

@@ -9,6 +9,7 @@ from scipy.ndimage import binary_erosion, correlate1d
 
 from pose_tracker_ros.kernels import evidence as kernels
 from pose_tracker_ros.kernels import surroundings
+from pose_tracker_ros.kernels.shared import BINS
 
 CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], bool)
 
@@ -150,7 +151,7 @@ def depth_ratio(chosen, total, deviation, rendered, depth, planes, bias, noise):
 
 def color_density(colors):
     """Density (4096,) of colours (N, 3)."""
-    bins, side = surroundings.BINS, surroundings.SIDE_SHARE
+    bins, side = BINS, surroundings.SIDE_SHARE
     histogram = np.histogramdd(colors.astype(float), [np.linspace(0, 256, bins + 1)] * 3)[0] * bins**3 / len(colors)
     window = [side, 1 - 2 * side, side]
     for axis in range(3):

@@ -123,7 +123,7 @@ def test_a_folder_that_cannot_be_written_gives_way_to_a_temporary_one_with_one_l
 
 def test_numba_s_own_variable_counts_more(tiny, tmp_path):
     result, _, folder, complaints = outcome(tiny(NUMBA_CACHE_DIR=str(tmp_path / "mine")))
-    assert (result, folder, complaints) == (4.0, tmp_path / "mine", "")
+    assert (result, complaints) == (4.0, "") and folder.is_relative_to(tmp_path / "mine")
     assert list(folder.rglob("tiny.pick-*.nbc")) and not tiny.cache.exists()
 
 
@@ -137,7 +137,7 @@ def test_bounds_are_checked_on_request_in_a_cache_of_their_own(warm_tiny):
 def test_kernels_of_other_processors_do_not_get_mixed_up(warm_tiny):
     generic = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
     result, hits, _, _ = outcome(warm_tiny(**generic))
-    assert (result, hits) == (4.0, 0 if cache.portable_cpu() != ("generic", "") else 1)
+    assert (result, hits) == (4.0, 0 if compilation.portable_cpu() != ("generic", "") else 1)
     assert outcome(warm_tiny())[1] == 1
 
 
@@ -227,16 +227,16 @@ def test_the_folder_is_chosen_before_kernels_are_imported(monkeypatch):
 @pytest.mark.parametrize(
     ("machine", "flags", "expected"),
     [
-        ("x86_64", cache.X86_64_V3 | {"avx512f"}, ("x86-64-v3", "")),
-        ("x86_64", cache.X86_64_V3 - {"fma"}, ("generic", "")),
+        ("x86_64", compilation.X86_64_V3 | {"avx512f"}, ("x86-64-v3", "")),
+        ("x86_64", compilation.X86_64_V3 - {"fma"}, ("generic", "")),
         ("x86_64", frozenset(), ("generic", "")),
         ("aarch64", frozenset(), None),
     ],
 )
 def test_kernels_are_made_for_a_kind_of_processor(monkeypatch, machine, flags, expected):
-    monkeypatch.setattr(cache.platform, "machine", lambda: machine)
-    monkeypatch.setattr(cache, "_cpu_flags", lambda: flags)
-    assert cache.portable_cpu() == expected
+    monkeypatch.setattr(compilation.platform, "machine", lambda: machine)
+    monkeypatch.setattr(compilation, "get_host_cpu_features", lambda: dict.fromkeys(flags, True) | {"sse4a": False})
+    assert compilation.portable_cpu() == expected
 
 
 def test_kernels_stay_within_their_arrays():

@@ -6,7 +6,8 @@ import pytest
 
 from pose_tracker_ros.geometry import make_pose, so3_exp, transform_points
 from pose_tracker_ros.kernels import contour
-from pose_tracker_ros.kernels.contour import BINS, LEAST_VARIANCE, PLACES, SEGMENTS
+from pose_tracker_ros.kernels.contour import LEAST_VARIANCE, PLACES, SEGMENTS
+from pose_tracker_ros.kernels.shared import BINS
 
 UNIFORM = (PLACES**2 - 1) / 12
 SURE = 0.99

@@ -13,6 +13,7 @@ from kernels import evidence_twins as twins
 from pose_tracker_ros.camera import PinholeCamera
 from pose_tracker_ros.kernels import evidence as kernels
 from pose_tracker_ros.kernels import surroundings
+from pose_tracker_ros.kernels.shared import BIN_SHIFT, BINS
 
 CAMERA = PinholeCamera(72, 72, 130.0, 132.0, 30.0, 41.0)
 NOISE = np.array([0.0033, 0.0007, 0.002, 16.0, 0.4, 0.12, 15.0, 60.0, 40.0])
@@ -84,7 +85,7 @@ class Crop:
     def around(self) -> tuple[np.ndarray, np.ndarray]:
         """Planes and colours of the kernel."""
         planes = np.ones((surroundings.MOST_PLANES, surroundings.PLANE_NUMBERS))
-        colors = np.ones(surroundings.BINS**3, np.float32)
+        colors = np.ones(BINS**3, np.float32)
         surroundings.look_around(
             self.distance, DIAMETER_PX, self.window, self.depth, self.color, *NOISE[:2], planes, colors
         )
@@ -151,7 +152,7 @@ def test_colours_around_are_those_of_the_ring():
 
 def test_a_ring_without_depth_has_no_planes_and_nothing_surrounds_nothing():
     crop = Crop(0)
-    planes, colors = np.ones((2, surroundings.PLANE_NUMBERS)), np.zeros(surroundings.BINS**3, np.float32)
+    planes, colors = np.ones((2, surroundings.PLANE_NUMBERS)), np.zeros(BINS**3, np.float32)
     nothing = np.zeros_like(crop.depth)
     surroundings.look_around(crop.distance, DIAMETER_PX, crop.window, nothing, crop.color, *NOISE[:2], planes, colors)
     assert not planes.any() and colors.std() > 0
@@ -163,7 +164,7 @@ def test_a_ring_without_depth_has_no_planes_and_nothing_surrounds_nothing():
 def test_color_density():
     crop = Crop(0)
     surface = np.random.default_rng(0).random(crop.mask.shape).astype(np.float32)
-    density = np.zeros(surroundings.BINS**3, np.float32)
+    density = np.zeros(BINS**3, np.float32)
     assert surroundings.color_density(crop.color, surface, 0.7, density) == (surface > 0.7).sum()
     assert density == pytest.approx(twins.color_density(crop.color[surface > 0.7]), rel=1e-4, abs=1e-4)
     assert density.mean() == pytest.approx(1, rel=1e-5)
@@ -195,7 +196,7 @@ def test_weigh_pixels(seed, known):
     seen = crop.common & ~is_hidden
     gains, cost = twins.light(crop.paint[seen].astype(float), crop.color[seen].astype(float), NOISE)
     assert cost > 0.1
-    bins = np.ravel_multi_index(tuple(np.moveaxis(crop.color >> kernels.BIN_SHIFT, -1, 0)), (kernels.BINS,) * 3)
+    bins = np.ravel_multi_index(tuple(np.moveaxis(crop.color >> BIN_SHIFT, -1, 0)), (BINS,) * 3)
     painted = np.clip(gains[:3] * crop.paint + gains[3:], 0, 255)
     density = {
         kernels.UNKNOWN: None,

@@ -7,6 +7,7 @@ import pytest
 
 from pose_tracker_ros.geometry import invert, make_pose, so3_exp
 from pose_tracker_ros.kernels import places
+from pose_tracker_ros.kernels.shared import BIN_SHIFT, BINS
 
 CAMERA, DEPTH_CAMERA = np.array([60.0, 62.0, 31.0, 25.0]), np.array([50.0, 48.0, 24.0, 17.0])
 BESIDE = make_pose(so3_exp(np.array([0.02, -0.05, 0.03])), np.array([0.05, -0.01, 0.02]))
@@ -38,8 +39,8 @@ def rate(color, depth, depth_camera, color_T_depth, log_ratios, points, ring, to
             return 0.0
         score = 0.0 if depth[pixel] == 0 else places.AGREES if off < tolerance else places.FARTHER
         in_color = pixel_of(center + offset, CAMERA, color.shape)
-        bins = None if in_color is None else color[in_color].astype(int) >> places.BIN_SHIFT
-        return score if bins is None else score + log_ratios[int(bins @ [places.BINS**2, places.BINS, 1])]
+        bins = None if in_color is None else color[in_color].astype(int) >> BIN_SHIFT
+        return score if bins is None else score + log_ratios[int(bins @ [BINS**2, BINS, 1])]
 
     first = sum(rated(*one) for one in zip(points[: places.FIRST_POINTS], tolerances))
     if len(points) > places.FIRST_POINTS and first < places.HOPELESS * places.FIRST_POINTS:
@@ -62,7 +63,7 @@ def test_the_kernel_is_its_twin(apart):
     depth[generator.random(depth.shape) < 0.1] = 0
     depth[10:25, 10:25] = 0.6
     depth_camera, color_T_depth = (DEPTH_CAMERA, BESIDE) if apart else (CAMERA, np.eye(4))
-    log_ratios = generator.normal(0, 0.7, places.BINS**3).astype(np.float32)
+    log_ratios = generator.normal(0, 0.7, BINS**3).astype(np.float32)
     points = generator.normal(0, 0.05, (24, 3)) * [1, 1, 0.2]
     ring = generator.normal(0, 0.08, (7, 3)) * [1, 1, 0.2]
     tolerances = generator.uniform(0.01, 0.04, len(points) + len(ring))

@@ -15,40 +15,42 @@ def clock(monkeypatch):
 
 
 def test_a_step_is_begun_only_if_it_fits_at_its_last_cost(clock):
-    def step():
-        clock[0] += 0.012
-        return "found"
-
     limited = Budget()
+
+    def step():
+        with limited.spent_on("look"):
+            clock[0] += 0.012
+
     limited.begin(33.0 / (1 - RESERVED))
     assert limited.fits("look") and limited.cost_s("look") == 0.0
-    assert limited.spend("look", step) == "found" and limited.cost_s("look") == pytest.approx(0.012)
+    step()
+    assert limited.cost_s("look") == pytest.approx(0.012)
     assert limited.left_s == pytest.approx(0.021)
     assert limited.fits("look") and not limited.fits("look", reserve_s=0.010) and limited.fits("other", reserve_s=0.010)
-    limited.spend("look", step)
+    step()
     assert not limited.fits("look")
 
 
-def test_of_parts_each_is_remembered(clock):
-    def step():
-        clock[0] += 0.012
-
+def test_some_steps_fit_only_together(clock):
     limited = Budget()
     limited.begin(16.0 / (1 - RESERVED))
-    limited.spend("turns", step, lambda _: 4)
-    assert limited.fits("turns") and not limited.fits("turns", 2)
+    with limited.spent_on("turn"):
+        clock[0] += 0.006
+    assert limited.fits("turn") and not limited.fits("turn", 2)
 
 
 def test_without_a_limit_everything_fits(clock):
     free = Budget()
     free.begin(0.0)
-    free.spend("look", lambda: clock.__setitem__(0, 1e6))
+    with free.spent_on("look"):
+        clock[0] = 1e6
     assert free.fits("look", reserve_s=free.left_s / 2)
 
 
 def test_one_slow_step_does_not_forbid_all_others(clock):
     limited = Budget()
-    limited.spend("look", lambda: clock.__setitem__(0, clock[0] + 0.2))
+    with limited.spent_on("look"):
+        clock[0] += 0.2
     refused = 0
     while limited.begin(33.0) or not limited.fits("look"):
         refused += 1

@@ -11,9 +11,10 @@ from pose_tracker_ros.geometry import make_pose, so3_exp
 from pose_tracker_ros.kernels import evidence as kernels
 from pose_tracker_ros.objects import ObjectModel, mesh_with_normals, painted_mesh
 from pose_tracker_ros.rendering.raster import RasterRenderer
-from pose_tracker_ros.tracking.evidence import Appearance, Drawn, Evidence, weigh
+from pose_tracker_ros.tracking.evidence import Appearance, Evidence, weigh
 from pose_tracker_ros.tracking.noise import NoiseModel
 from pose_tracker_ros.tracking.observation import Observation
+from pose_tracker_ros.tracking.view import Drawn
 
 NOISE = NoiseModel()
 PAINTED = Appearance(is_painted=True)

@@ -7,7 +7,7 @@ import pytest
 from tracking_scenes import START, frame_of
 
 from pose_tracker_ros.evaluation.benchmark_objects import benchmark_objects
-from pose_tracker_ros.kernels.places import BIN_SHIFT, BINS
+from pose_tracker_ros.kernels.shared import BIN_SHIFT, BINS
 from pose_tracker_ros.objects import load_object, recolored
 from pose_tracker_ros.rendering.raster import RasterRenderer
 from pose_tracker_ros.tracking.noise import NoiseModel

@@ -19,7 +19,7 @@ from pose_tracker_ros.geometry import (
 from pose_tracker_ros.objects import load_object
 from pose_tracker_ros.rendering.raster import RasterRenderer
 from pose_tracker_ros.tracking.factors.contour import ColorStatistics
-from pose_tracker_ros.tracking.search import BASIN_RAD, pose_log_density, search, turns
+from pose_tracker_ros.tracking.search import BASIN_RAD, Places, pose_log_density, turns
 from pose_tracker_ros.tracking.track import VAGUE_RAD
 from pose_tracker_ros.tracking.view import make_view
 
@@ -58,7 +58,10 @@ def test_turns_leave_no_turn_out(count):
 
 
 def found_from(model, frame, expected, rotations=NO_TURN, **options):
-    return search(frame, model, RasterRenderer(model.mesh), expected, rotations, options.pop("colors", None), 4, **options).poses
+    """Poses (4, 4) of the four best places, best first."""
+    places = Places(frame, model, RasterRenderer(model.mesh), expected, **options)
+    rated = [one for rotation in rotations for one in places.best(rotation, 4)]
+    return [pose for _, pose in sorted(rated, key=lambda one: -one[0])[:4]]
 
 
 @pytest.mark.parametrize(("name", "pose"), [("cube", START), ("drill", START), ("spanner", FROM_ABOVE)])

@@ -9,11 +9,13 @@ from tracking_scenes import START, blank_frame, frame_of
 from pose_tracker_ros.geometry import apply_residual
 from pose_tracker_ros.objects import load_object
 from pose_tracker_ros.tracking import Tracker, TrackerConfig, TrackState
+from pose_tracker_ros.tracking.budget import Budget
 from pose_tracker_ros.tracking.config import OFFLINE
 from pose_tracker_ros.tracking.estimator import Estimator
 from pose_tracker_ros.tracking.evidence import Evidence
 from pose_tracker_ros.tracking.motion import Motion
 from pose_tracker_ros.tracking.noise import NoiseModel
+from pose_tracker_ros.tracking.target import Target
 from pose_tracker_ros.tracking.track import SearchState, Track
 
 NOTHING = np.zeros((4, 4), np.float32)
@@ -89,11 +91,13 @@ def test_a_pose_found_elsewhere_is_told_but_not_believed_before_others_are_compa
 
 def followed(model, frames, noise):
     """How far along the optical axis a track that starts a centimetre off is from the truth after each frame, metres."""
-    estimator, name = Estimator([model], TrackerConfig(network="never", contour=False, noise=noise, **OFFLINE)), model.name
+    config = TrackerConfig(network="never", contour=False, noise=noise, **OFFLINE)
+    target, budget = Target.of(model, config), Budget()
     track = Track.starting(apply_residual(START, np.array([0, 0, 0.01]), np.zeros(3)), model, noise)
     distances = []
     for frame in frames:
-        found = estimator.hypothesis(frame, name, track, track.expected_in(frame, model, noise, True))
+        estimator = Estimator(frame, target, track, config, budget)
+        found = estimator.hypothesis(track.expected_in(frame, model, noise, True))
         track = track.supported_by(found, frame, model)
         distances.append(abs(track.camera_T_object[2, 3] - START[2, 3]))
     return np.array(distances)

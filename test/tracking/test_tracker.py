@@ -24,6 +24,7 @@ from pose_tracker_ros.simulation.config import BoardConfig, CameraConfig, Object
 from pose_tracker_ros.simulation.scene import SceneSequence
 from pose_tracker_ros.tracking import Tracker, TrackerConfig, TrackState
 from pose_tracker_ros.tracking.config import OFFLINE
+from pose_tracker_ros.tracking.estimator import Estimator
 from pose_tracker_ros.tracking.network_factor import MOST_LOOKS
 
 NEEDS_EGL = pytest.mark.skipif(ctypes.util.find_library("EGL") is None, reason="needs libegl1")
@@ -367,8 +368,7 @@ def test_a_first_pose_is_compared_within_the_frames_time(request, name, monkeypa
     tracker = Tracker.load([model], dataclasses.replace(GEOMETRY, frame_budget_ms=1e-6))
     tracker.start(name, first)
     weighed = []
-    estimator = tracker._estimator
-    monkeypatch.setattr(estimator, "_aligned", lambda *asked, of=estimator._aligned: weighed.append(asked) or of(*asked))
+    monkeypatch.setattr(Estimator, "_aligned", lambda *asked, of=Estimator._aligned: weighed.append(asked) or of(*asked))
     counts = []
     for frame in frames:
         weighed.clear()

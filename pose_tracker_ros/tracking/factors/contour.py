@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pose_tracker_ros.kernels import contour
+from pose_tracker_ros.kernels.shared import BINS
 from pose_tracker_ros.tracking.noise import NoiseModel
 from pose_tracker_ros.tracking.view import View
 
@@ -34,7 +35,7 @@ class ColorStatistics(NamedTuple):
     ) -> ColorStatistics:
         """Those of a mask (R, R) bool whose pixel (row, column) is that of an image ``color`` (H, W, 3) at (top + scale row,
         left + scale column); ``around_px`` (R, R): how far each is from the mask."""
-        seen = cls(np.empty(contour.BINS**3, np.float32), np.empty(contour.BINS**3, np.float32))
+        seen = cls(*np.empty((2, BINS**3), np.float32))
         shown = np.ascontiguousarray(color), np.ascontiguousarray(mask), np.ascontiguousarray(around_px)
         contour.count_colors(*shown, left, top, scale, *seen)
         return seen
@@ -100,20 +101,8 @@ def outline_lines(
     pixels, borders = np.empty((2 * count, 2), np.int64), np.empty((2 * count, 4))
     points, lines = np.empty((2 * count, 3)), np.empty((2 * count, 6))
     found = contour.trace_outline(view.rendering.mask, count, pixels, borders) if count else 0
-    kept = contour.place_lines(
-        pixels,
-        borders,
-        found,
-        view.rendering.depth,
-        view.camera.numbers,
-        np.array([view.left, view.top, view.scale], np.float64),
-        np.ascontiguousarray(view.frame.depth),
-        view.depth_camera.numbers,
-        view.frame.depth_T_color,
-        np.array(depth_range),
-        occluder_m,
-        shift,
-        points,
-        lines,
-    )
+    window = np.array([view.left, view.top, view.scale], np.float64)
+    drawn = view.rendering.depth, view.camera.numbers, window
+    measured = np.ascontiguousarray(view.frame.depth), view.depth_camera.numbers, view.frame.depth_T_color, np.array(depth_range)
+    kept = contour.place_lines(pixels, borders, found, *drawn, *measured, occluder_m, shift, points, lines)
     return points[:kept], lines[:kept]
