@@ -207,15 +207,17 @@ def count_colors(color, mask, around, left, top, scale, inside, outside):
     rows, columns = mask.shape
     inside[:], outside[:] = 0, 0
     within, without, upright = 0, 0, np.empty(columns + 2, np.bool_)
+    first_column, end_column = max(0, -(left // scale)), min(columns, (color.shape[1] - 1 - left) // scale + 1)
     for row in range(max(0, -(top // scale)), min(rows, (color.shape[0] - 1 - top) // scale + 1)):
         _stand_inside(mask, row, upright)
-        for column in range(max(0, -(left // scale)), min(columns, (color.shape[1] - 1 - left) // scale + 1)):
-            if mask[row, column]:
-                if upright[column] and upright[column + 1] and upright[column + 2]:
-                    inside[_bin(color, np.uint64(top + scale * row), np.uint64(left + scale * column))] += 1
+        shown, away, y, one = mask[row], around[row], np.uint64(top + scale * row), np.uint64(1)
+        for column in range(np.uint64(first_column), np.uint64(max(end_column, first_column))):
+            if shown[column]:
+                if upright[column] and upright[column + one] and upright[column + one + one]:
+                    inside[_bin(color, y, np.uint64(left + scale * np.int64(column)))] += 1
                     within += 1
-            elif OUTSIDE_FROM_PX < around[row, column] <= OUTSIDE_TO_PX:
-                outside[_bin(color, np.uint64(top + scale * row), np.uint64(left + scale * column))] += 1
+            elif OUTSIDE_FROM_PX < away[column] <= OUTSIDE_TO_PX:
+                outside[_bin(color, y, np.uint64(left + scale * np.int64(column)))] += 1
                 without += 1
     inside /= np.float32(max(within, 1))
     outside /= np.float32(max(without, 1))
