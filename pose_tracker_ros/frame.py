@@ -44,6 +44,9 @@ class Frame:
 
     def __post_init__(self) -> None:
         self._check_geometry()
+        # Once, not where they are looked at: of those in C order none is copied.
+        for name in ("color", "depth"):
+            object.__setattr__(self, name, np.ascontiguousarray(getattr(self, name)))
         size = (self.camera.height, self.camera.width)
         if self.color.shape != (*size, 3) or self.color.dtype != np.uint8:
             raise ValueError(

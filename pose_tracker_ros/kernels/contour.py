@@ -186,15 +186,17 @@ def count_colors(color, mask, around, left, top, scale, inside, outside):
     rows, columns = mask.shape
     inside[:], outside[:] = 0, 0
     within, without, upright = 0, 0, np.empty(columns + 2, np.bool_)
+    first_column, end_column = covered(color.shape[1], left, scale, columns)
     for row in range(*covered(color.shape[0], top, scale, rows)):
         _stand_inside(mask, row, upright)
-        for column in range(*covered(color.shape[1], left, scale, columns)):
-            if mask[row, column]:
-                if upright[column] and upright[column + 1] and upright[column + 2]:
-                    inside[bin_of(color, np.uint64(top + scale * row), np.uint64(left + scale * column))] += 1
+        shown, away, y, one = mask[row], around[row], np.uint64(top + scale * row), np.uint64(1)
+        for column in range(np.uint64(first_column), np.uint64(end_column)):
+            if shown[column]:
+                if upright[column] and upright[column + one] and upright[column + one + one]:
+                    inside[bin_of(color, y, np.uint64(left + scale * np.int64(column)))] += 1
                     within += 1
-            elif OUTSIDE_FROM_PX < around[row, column] <= OUTSIDE_TO_PX:
-                outside[bin_of(color, np.uint64(top + scale * row), np.uint64(left + scale * column))] += 1
+            elif OUTSIDE_FROM_PX < away[column] <= OUTSIDE_TO_PX:
+                outside[bin_of(color, y, np.uint64(left + scale * np.int64(column)))] += 1
                 without += 1
     inside /= np.float32(max(within, 1))
     outside /= np.float32(max(without, 1))

@@ -229,12 +229,11 @@ def rasterize(points, pixels, faces, both_sides, left, top, boxes, order, seen):
 
 
 @helper
-def _turn_towards_camera(normals, rotation, intrinsics, left, row):
-    """Normals (3, columns) float32 of a row's pixels, from ``left`` on, from the object's axes to the camera's, towards it and of length 1.
+def _turn_towards_camera(normals, turn, intrinsics, left, row):
+    """Normals (3, columns) float32 of a row's pixels, from ``left`` on, from the object's axes to the camera's by ``turn`` (3, 3), towards it and of length 1.
 
     Zeros stay. Without branches, so that it is vectorised.
     """
-    turn = rotation.astype(np.float32)
     step, down = np.float32(1.0 / intrinsics[0]), np.float32((row - intrinsics[3]) / intrinsics[1])
     first = np.float32((left - intrinsics[2]) / intrinsics[0])
     for column in range(normals.shape[1]):
@@ -264,7 +263,7 @@ def resolve(points, faces, normals, rotation, intrinsics, left, top, seen, baryc
     one = two = three = faces[0, 0]
     edge_0 = edge_1 = edge_2 = (0.0, 0.0, 0.0)
     determinant = 0.0
-    in_object = np.empty((3, columns), np.float32)
+    in_object, turn = np.empty((3, columns), np.float32), rotation.astype(np.float32)
     for window_row in range(barycentric.shape[0]):
         row = window_row + top
         in_object[:] = 0.0
@@ -291,7 +290,7 @@ def resolve(points, faces, normals, rotation, intrinsics, left, top, seen, baryc
             barycentric[window_row, window_column, 1] = share_2
             total += distance
             count += 1
-        _turn_towards_camera(in_object, rotation, intrinsics, left, row)
+        _turn_towards_camera(in_object, turn, intrinsics, left, row)
         for window_column in range(columns):
             for axis in range(3):
                 normal[row, window_column + left, axis] = in_object[axis, window_column]

@@ -140,12 +140,12 @@ def _sampled(pixels, depth, noise_at_metre, surface_noise):
 @helper
 def _smooth(source, target, stride):
     """Smooth a histogram along one of its axes, whose neighbours are ``stride`` bins apart; what has but one neighbour comes last."""
-    middle, side = np.float32(1.0 - 2.0 * SIDE_SHARE), np.float32(SIDE_SHARE)
-    for place in range(stride, BINS**3 - stride):
+    middle, side, stride = np.float32(1.0 - 2.0 * SIDE_SHARE), np.float32(SIDE_SHARE), np.uint64(stride)
+    for place in range(stride, np.uint64(BINS**3) - stride):
         target[place] = middle * source[place] + side * (source[place - stride] + source[place + stride])
-    for block in range(0, BINS**3, BINS * stride):
+    for block in range(np.uint64(0), np.uint64(BINS**3), np.uint64(BINS) * stride):
         for first in range(block, block + stride):
-            last = first + (BINS - 1) * stride
+            last = first + np.uint64(BINS - 1) * stride
             target[first] = middle * source[first] + side * (source[first] + source[first + stride])
             target[last] = middle * source[last] + side * (source[last] + source[last - stride])
 
@@ -171,8 +171,8 @@ def color_density(color, surface, least, density):
     """
     density[:] = 0.0
     count = 0
-    for row in range(surface.shape[0]):
-        for column in range(surface.shape[1]):
+    for row in range(np.uint64(surface.shape[0])):
+        for column in range(np.uint64(surface.shape[1])):
             if surface[row, column] > least:
                 density[bin_of(color, row, column)] += 1
                 count += 1
@@ -196,8 +196,8 @@ def look_around(distance, diameter_px, window, depth, color, noise_at_metre, sur
     pixels = np.empty((distance.size, 2), np.int32)
     measured, count = 0, 0
     low, high = np.float32(RING_LOW * diameter_px), np.float32(RING_HIGH * diameter_px)
-    for row in range(window[1], window[3]):
-        for column in range(window[0], window[2]):
+    for row in range(np.uint64(window[1]), np.uint64(window[3])):
+        for column in range(np.uint64(window[0]), np.uint64(window[2])):
             if not low < distance[row, column] <= high:
                 continue
             around[bin_of(color, row, column)] += 1

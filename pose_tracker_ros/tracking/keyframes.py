@@ -95,9 +95,12 @@ def grey_shift_px(scale: int) -> float:
 def structure_in(grey: np.ndarray, known: np.ndarray) -> np.ndarray:
     """Column and row (N, 2) float32 of places in grey values (R, R) that can be told from those beside them, where they are ``known``
     (R, R) all around."""
-    within = cv2.erode(known.view(np.uint8), np.ones((WINDOW_PX // 2,) * 2, np.uint8))
-    found = cv2.goodFeaturesToTrack(grey, POINTS, STRUCTURE, APART_PX, mask=within, blockSize=5)
-    return np.zeros((0, 2), np.float32) if found is None else found[:, 0]
+    left, top, width, height = cv2.boundingRect(known.view(np.uint8))
+    left, top = max(left - WINDOW_PX, 0), max(top - WINDOW_PX, 0)
+    part = slice(top, top + height + 2 * WINDOW_PX), slice(left, left + width + 2 * WINDOW_PX)
+    within = cv2.erode(known[part].view(np.uint8), np.ones((WINDOW_PX // 2,) * 2, np.uint8))
+    found = cv2.goodFeaturesToTrack(grey[part], POINTS, STRUCTURE, APART_PX, mask=within, blockSize=5)
+    return np.zeros((0, 2), np.float32) if found is None else found[:, 0] + np.float32([left, top])
 
 
 def follow(before: np.ndarray, after: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

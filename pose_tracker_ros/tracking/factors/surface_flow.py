@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pose_tracker_ros.geometry import invert, transform_points
-from pose_tracker_ros.tracking.keyframes import Keyframe, follow, grey_in, grey_shift_px, structure_in
+from pose_tracker_ros.tracking.keyframes import LEAST_POINTS, Keyframe, follow, grey_in, grey_shift_px, structure_in
 from pose_tracker_ros.tracking.noise import NoiseModel
 from pose_tracker_ros.tracking.view import View
 
@@ -42,11 +42,13 @@ class FollowedPoints(NamedTuple):
         grey = grey_in(view)
         earlier, known = keyframe.shown_in(view, grey)
         start = structure_in(earlier, known)
-        if len(start) == 0:
+        if len(start) < LEAST_POINTS:
             return cls.none()
         end, found = follow(earlier, grey, start)
         back, returned = follow(grey, earlier, end)
         kept = found & returned & (np.linalg.norm(back - start, axis=1) < RETURN_PX)
+        if np.count_nonzero(kept) < LEAST_POINTS:
+            return cls.none()
         start, moved = start[kept], (end - start)[kept]
         columns, rows = start.T.round().astype(int)
         # Depth at a pixel's centre, moved along its ray to where the point is.
