@@ -84,7 +84,7 @@ class ContourFactor(NamedTuple):
         count = noise.contour_lines if is_used else 0
         points, lines = outline_lines(view, count, shift, depth_range, occluder_m)
         samples = np.empty((len(lines), contour.SEGMENTS))
-        contour.sample_colors(np.ascontiguousarray(view.frame.color), posterior, lines, segment_px, samples)
+        contour.sample_colors(view.frame.color, posterior, lines, segment_px, samples)
         contour.find_borders(samples, segment_px, lines)
         # Fewer lines are farther apart: the whole outline is as good.
         shared = max(1.0, noise.contour_shared * len(lines) / noise.contour_lines)
@@ -103,6 +103,6 @@ def outline_lines(
     found = contour.trace_outline(view.rendering.mask, count, pixels, borders) if count else 0
     window = np.array([view.left, view.top, view.scale], np.float64)
     drawn = view.rendering.depth, view.camera.numbers, window
-    measured = np.ascontiguousarray(view.frame.depth), view.depth_camera.numbers, view.frame.depth_T_color, np.array(depth_range)
+    measured = view.frame.depth, view.depth_camera.numbers, view.frame.depth_T_color, np.array(depth_range)
     kept = contour.place_lines(pixels, borders, found, *drawn, *measured, occluder_m, shift, points, lines)
     return points[:kept], lines[:kept]

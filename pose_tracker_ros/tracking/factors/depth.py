@@ -45,7 +45,7 @@ class DepthFactor(NamedTuple):
         return cls(
             points[:count],
             normals[:count],
-            np.ascontiguousarray(view.frame.depth),
+            view.frame.depth,
             view.depth_camera.numbers,
             view.frame.depth_T_color,
             np.array([noise.depth_at_metre, noise.surface, limit_m, shared, *depth_range]),
