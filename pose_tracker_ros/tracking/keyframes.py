@@ -87,6 +87,20 @@ def grey_in(view: View) -> np.ndarray:
     return grey if scale == 1 else cv2.resize(grey, (side, side), interpolation=cv2.INTER_AREA)
 
 
+def paint_in(view: View, grey: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The grey values (R, R) of a painted view, where it is drawn those of its paint in the light of the image, and (R, R) bool where
+    that is: nowhere, if the paint is the same all over."""
+    known = view.rendering.mask
+    drawn, seen = (values[known].astype(np.float32) for values in (cv2.cvtColor(view.rendering.color, cv2.COLOR_RGB2GRAY), grey))
+    off = drawn - drawn.mean()
+    variance = float(off @ off)
+    if variance == 0:
+        return grey, np.zeros_like(known)
+    shown = grey.copy()
+    shown[known] = np.clip(seen.mean() + max(0.0, float(off @ seen) / variance) * off, 0, 255)
+    return shown, known
+
+
 def grey_shift_px(scale: int) -> float:
     """How far right of and below a view's pixel the middle of its grey value's pixels is, pixels of the image."""
     return (scale - 1) / 2 - (scale - 1) // 2
