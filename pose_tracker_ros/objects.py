@@ -61,6 +61,12 @@ class Mesh:
         """True when the surface colour is known."""
         return self.vertex_colors is not None or self.texture is not None
 
+    @cached_property
+    def is_plain(self) -> bool:
+        """True when the surface colour is known and the same all over."""
+        colors = self.vertex_colors if self.texture is None else self.texture.reshape(-1, 3)
+        return colors is not None and bool((colors == colors[0]).all())
+
 
 @dataclass(frozen=True)
 class ObjectModel:

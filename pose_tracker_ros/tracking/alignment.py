@@ -153,7 +153,7 @@ def align(
         motion = state - at_rest
         pose = moved_pose(expected.camera_T_object, motion, model.center_m)
         if number == 1 < len(levels) and is_followed and _is_open(view, solution.information, WORTH * noise.flow_common_px):
-            followed = _followed(expected, view, model, renderer, noise)
+            followed = FollowedPoints.in_view(view.painted(renderer), keyframe_for(expected.keyframes, view.camera_T_object), noise)
             if len(followed.points):
                 # They tell in the next view what this one left open.
                 continue
@@ -164,13 +164,6 @@ def align(
     errors = CommonErrors(solution.state[COMMON], posterior[COMMON, COMMON])
     information = inverse(posterior[:SHIFT, :SHIFT])
     return Alignment(pose, information, covariance[:SHIFT, :SHIFT], errors, view, solution)
-
-
-def _followed(expected: AlignmentPrior, view: View, model: ObjectModel, renderer: Renderer, noise: NoiseModel) -> FollowedPoints:
-    """Points of the surface that a view shows: of its paint, where that is known, as that does not drift; else of an earlier view."""
-    if model.mesh.has_color:
-        return FollowedPoints.of_paint(view.painted(renderer), noise)
-    return FollowedPoints.from_earlier(keyframe_for(expected.keyframes, view.camera_T_object), view, noise)
 
 
 def _spread(information: np.ndarray, fresh: float, noise: NoiseModel) -> np.ndarray:

@@ -53,7 +53,7 @@ def test_points_are_followed_from_an_earlier_view_to_where_they_truly_are(carton
     earlier = view_at(carton, before, before, largest_px)
     keyframe = Keyframe.seen_in(earlier, earlier.rendering.mask.astype(np.float32))
     view = view_at(carton, now, estimate, largest_px)
-    check_points(FollowedPoints.from_earlier(keyframe, view, NOISE), view, now, estimate, NOISE.flow_common_px)
+    check_points(FollowedPoints.in_view(view, keyframe, NOISE), view, now, estimate, NOISE.flow_common_px)
 
 
 # Half as bright, through haze: the light is the image's, not the paint's.
@@ -64,7 +64,7 @@ def test_points_are_followed_from_the_paint_to_where_they_truly_are(carton, larg
     view = view_at(carton, now, estimate, largest_px)
     color = (light * view.frame.color + 60 * (1 - light)).astype(np.uint8)
     painted = replace(view, frame=replace(view.frame, color=color)).painted(carton[1])
-    check_points(FollowedPoints.of_paint(painted, NOISE), painted, now, estimate, NOISE.flow_paint_px)
+    check_points(FollowedPoints.in_view(painted, None, NOISE), painted, now, estimate, NOISE.flow_paint_px)
 
 
 def check_points(followed, view, now, estimate, common_px):
@@ -77,22 +77,35 @@ def check_points(followed, view, now, estimate, common_px):
     assert np.median(np.linalg.norm(expected - truth, axis=1)) > 2.0
 
 
-def test_of_paint_that_is_the_same_all_over_nothing_is_followed():
-    spanner = MODELS["spanner"], RasterRenderer(MODELS["spanner"].mesh)
-    view = view_at(spanner, pose_at(0.6), pose_at(0.6), 256).painted(spanner[1])
-    assert view.rendering.mask.any() and len(FollowedPoints.of_paint(view, NOISE).points) == 0
+def test_where_the_paint_shows_too_little_an_earlier_view_is_followed():
+    drill = MODELS["drill"], RasterRenderer(MODELS["drill"].mesh)
+    view = view_at(drill, pose_at(0.6), pose_at(0.6), 110).painted(drill[1])
+    assert len(FollowedPoints.in_view(view, None, NOISE).points) == 0
+    keyframe = Keyframe.seen_in(view, view.rendering.mask.astype(np.float32))
+    followed = FollowedPoints.in_view(view, keyframe, NOISE)
+    assert len(followed.points) and followed.common_px == NOISE.flow_common_px
+
+
+def test_of_a_plain_mesh_no_view_is_kept():
+    assert [name for name, model in MODELS.items() if model.mesh.is_plain] == ["bowl", "spanner"]
+    model = MODELS["spanner"]
+    sequence = SceneSequence(SceneConfig(frames=1, seed=3, objects=(ObjectConfig(model="spanner", path="rest"),)), {"spanner": model})
+    tracker = Tracker.load([model], TrackerConfig(network="never", **OFFLINE))
+    tracker.start("spanner", sequence.read(0).truth["spanner"])
+    assert tracker.step(sequence.read(0))["spanner"].state is TrackState.TRACKING
+    assert tracker._tracks["spanner"].keyframes == ()
 
 
 def test_without_an_earlier_view_or_structure_nothing_is_followed(carton):
     pose = pose_at(0.6)
     view = view_at(carton, pose, pose, 110)
-    assert len(FollowedPoints.from_earlier(None, view, NOISE).points) == 0
+    assert len(FollowedPoints.in_view(view, None, NOISE).points) == 0
     keyframe = Keyframe.seen_in(view, view.rendering.mask.astype(np.float32))
     plain = replace(view, frame=replace(view.frame, color=np.full_like(view.frame.color, 90)))
-    assert len(FollowedPoints.from_earlier(keyframe._replace(grey=grey_in(plain)), plain, NOISE).points) == 0
+    assert len(FollowedPoints.in_view(plain, keyframe._replace(grey=grey_in(plain)), NOISE).points) == 0
     assert keyframe.has_structure and not Keyframe.seen_in(plain, view.rendering.mask.astype(np.float32)).has_structure
     hidden = Keyframe.seen_in(view, np.zeros(view.rendering.mask.shape, np.float32))
-    assert len(FollowedPoints.from_earlier(hidden, view, NOISE).points) == 0
+    assert len(FollowedPoints.in_view(view, hidden, NOISE).points) == 0
 
 
 def test_grey_values_are_means_around_a_views_pixels_and_0_beyond_the_image(carton):
