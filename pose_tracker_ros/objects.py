@@ -61,12 +61,6 @@ class Mesh:
         """True when the surface colour is known."""
         return self.vertex_colors is not None or self.texture is not None
 
-    @cached_property
-    def is_plain(self) -> bool:
-        """True when the surface colour is known and the same all over."""
-        colors = self.vertex_colors if self.texture is None else self.texture.reshape(-1, 3)
-        return colors is not None and bool((colors == colors[0]).all())
-
 
 @dataclass(frozen=True)
 class ObjectModel:
@@ -99,6 +93,13 @@ class ObjectModel:
     def center_m(self) -> np.ndarray:
         """Middle (3,) of the mesh's bounding box in the object frame; crops and residuals are about it."""
         return (self.mesh.vertices.min(axis=0) + self.mesh.vertices.max(axis=0)).astype(np.float64) / 2
+
+    @cached_property
+    def has_marks(self) -> bool:
+        """False where no place of the surface can be told from others: all around an axis it looks the same, or its paint is known and the
+        same all over."""
+        colors = self.mesh.vertex_colors if self.mesh.texture is None else self.mesh.texture.reshape(-1, 3)
+        return not self.continuous_symmetries and (colors is None or bool((colors != colors[0]).any()))
 
     @cached_property
     def extents_m(self) -> np.ndarray:

@@ -134,8 +134,7 @@ def align(
     # The motion from the expectation to a view, the state there before it is compared, and what that was expected to be.
     motion, at_rest = np.zeros(STATE), np.concatenate([np.zeros(SHIFT), expected.errors.mean])
     mean, prior_information = at_rest, _information(expected)
-    # Nobody can say how an object that looks the same from all around is turned.
-    is_followed = "surface_flow" in factors and not model.continuous_symmetries
+    is_followed = "surface_flow" in factors and model.has_marks
     for number, level in enumerate(levels, 1):
         view = make_view(frame, renderer, model, pose, largest_px)
         if view is None or np.count_nonzero(view.rendering.mask) < FEWEST_PIXELS:

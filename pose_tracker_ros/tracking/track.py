@@ -265,7 +265,7 @@ class Track:
             errors=alignment.errors,
             appearance=self.appearance.learnt(found.observation, found.evidence),
             colors=seen if self.colors is None else self.colors.renewed(seen, RENEWAL),
-            keyframes=self._keyframes_with(found, model),
+            keyframes=with_view(self.keyframes, found.view, found.evidence.surface) if model.has_marks else (),
             motion=motion,
             seen=found,
             stamp=frame.stamp,
@@ -275,13 +275,6 @@ class Track:
             reconsidered=reconsidered or 0,
             world_T_camera=self.world_T_camera,
         )
-
-    def _keyframes_with(self, found: Hypothesis, model: ObjectModel) -> tuple[Keyframe, ...]:
-        """Those and what was found; none of an object that looks the same from all around, as nobody can say how that is turned, nor of
-        one without a pattern, on which windows would follow light and outline."""
-        if model.continuous_symmetries or model.mesh.is_plain:
-            return ()
-        return with_view(self.keyframes, found.view, found.evidence.surface)
 
     def _usual_after(self, found: Hypothesis) -> float | None:
         """Log odds at which the object is seen lately; of a pose that was doubted, and is not any more, its own."""

@@ -86,8 +86,8 @@ def test_where_the_paint_shows_too_little_an_earlier_view_is_followed():
     assert len(followed.points) and followed.common_px == NOISE.flow_common_px
 
 
-def test_of_a_plain_mesh_no_view_is_kept():
-    assert [name for name, model in MODELS.items() if model.mesh.is_plain] == ["bowl", "spanner"]
+def test_of_a_mesh_without_marks_no_view_is_kept():
+    assert [name for name, model in MODELS.items() if not model.has_marks] == ["bowl", "spanner"]
     model = MODELS["spanner"]
     sequence = SceneSequence(SceneConfig(frames=1, seed=3, objects=(ObjectConfig(model="spanner", path="rest"),)), {"spanner": model})
     tracker = Tracker.load([model], TrackerConfig(network="never", **OFFLINE))

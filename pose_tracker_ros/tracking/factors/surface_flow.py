@@ -50,22 +50,24 @@ class FollowedPoints(NamedTuple):
         the image itself, or the object's outline would be followed.
         """
         grey = grey_in(view)
-        followed = cls._followed(*paint_in(view, grey), grey, view, noise.flow_paint_px)
-        if len(followed.points) >= ENOUGH:
+        followed = cls._followed(*paint_in(view, grey), grey, view, noise.flow_paint_px, ENOUGH)
+        if len(followed.points) or keyframe is None or not keyframe.has_structure:
             return followed
-        if keyframe is None or not keyframe.has_structure:
-            return cls.none()
         return cls._followed(*keyframe.shown_in(view, grey), grey, view, noise.flow_common_px)
 
     @classmethod
-    def _followed(cls, earlier: np.ndarray, known: np.ndarray, grey: np.ndarray, view: View, common_px: float) -> FollowedPoints:
-        """From grey values (R, R), where those of the surface are ``known`` (R, R), to a view's (R, R)."""
+    def _followed(
+        cls, earlier: np.ndarray, known: np.ndarray, grey: np.ndarray, view: View, common_px: float, least: int = 1
+    ) -> FollowedPoints:
+        """From grey values (R, R), where those of the surface are ``known`` (R, R), to a view's (R, R), if there are at least so many."""
         start = structure_in(earlier, known)
-        if len(start) == 0:
+        if len(start) < least:
             return cls.none()
         end, found = follow(earlier, grey, start)
         back, returned = follow(grey, earlier, end)
         kept = found & returned & (np.linalg.norm(back - start, axis=1) < RETURN_PX)
+        if np.count_nonzero(kept) < least:
+            return cls.none()
         start, moved = start[kept], (end - start)[kept]
         columns, rows = start.T.round().astype(int)
         # Depth at a pixel's centre, moved along its ray to where the point is.
