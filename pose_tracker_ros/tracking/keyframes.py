@@ -1,4 +1,4 @@
-"""Earlier views of an object's surface, kept so that what moves on does not drift away from them."""
+"""What an object's surface looks like, by its paint or in earlier views, so that what moves on does not drift away from it."""
 
 from __future__ import annotations
 
