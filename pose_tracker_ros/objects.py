@@ -95,6 +95,13 @@ class ObjectModel:
         return (self.mesh.vertices.min(axis=0) + self.mesh.vertices.max(axis=0)).astype(np.float64) / 2
 
     @cached_property
+    def has_marks(self) -> bool:
+        """False where no place of the surface can be told from others: all around an axis it looks the same, or its paint is known and the
+        same all over."""
+        colors = self.mesh.vertex_colors if self.mesh.texture is None else self.mesh.texture.reshape(-1, 3)
+        return not self.continuous_symmetries and (colors is None or bool((colors != colors[0]).any()))
+
+    @cached_property
     def extents_m(self) -> np.ndarray:
         """Sides (3,) of that box."""
         return np.ptp(self.mesh.vertices, axis=0).astype(np.float64)

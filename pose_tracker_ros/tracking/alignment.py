@@ -135,7 +135,7 @@ def align(
     # The motion from the expectation to a view, the state there before it is compared, and what that was expected to be.
     motion, at_rest = np.zeros(STATE), np.concatenate([np.zeros(SHIFT), expected.errors.mean])
     mean, prior_information = at_rest, _information(expected)
-    keyframes = expected.keyframes if "surface_flow" in factors else ()
+    is_followed = "surface_flow" in factors and model.has_marks
     for number, level in enumerate(levels, 1):
         view = make_view(frame, renderer, model, pose, largest_px)
         if view is None or np.count_nonzero(view.rendering.mask) < FEWEST_PIXELS:
@@ -152,8 +152,8 @@ def align(
         at_rest = np.where(IS_COMMON, state, 0.0)
         motion = state - at_rest
         pose = moved_pose(expected.camera_T_object, motion, model.center_m)
-        if number == 1 < len(levels) and keyframes and _is_open(view, solution.information, WORTH * noise.flow_common_px):
-            followed = FollowedPoints.from_earlier(keyframe_for(keyframes, view.camera_T_object), view)
+        if number == 1 < len(levels) and is_followed and _is_open(view, solution.information, WORTH * noise.flow_common_px):
+            followed = FollowedPoints.in_view(view.painted(renderer), keyframe_for(expected.keyframes, view.camera_T_object), noise)
             if len(followed.points):
                 # They tell in the next view what this one left open.
                 continue

@@ -55,7 +55,7 @@ class TrackerConfig:
     )
     point_to_plane: bool = option(True, "Lay the surface on measured depth")
     contour: bool = option(True, "Use the outline: where colours show that the object ends")
-    surface_flow: bool = option(True, "Follow points of the surface from earlier views, by optical flow")
+    surface_flow: bool = option(True, "Follow points of the surface, from the mesh's paint or from earlier views, by optical flow")
     motion: bool = option(True, "Expect what moves to move on; false = to stay where it is")
     stop: bool = option(True, "Where a pose is doubted that moves on, look also where it was: it may have stopped")
     camera_motion: bool = option(

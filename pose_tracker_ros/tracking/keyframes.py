@@ -1,4 +1,4 @@
-"""Earlier views of an object's surface, kept so that what moves on does not drift away from them."""
+"""What an object's surface looks like, by its paint or in earlier views, so that what moves on does not drift away from it."""
 
 from __future__ import annotations
 
@@ -85,6 +85,20 @@ def grey_in(view: View) -> np.ndarray:
     if any(missing):
         grey = cv2.copyMakeBorder(grey, *missing, cv2.BORDER_CONSTANT)
     return grey if scale == 1 else cv2.resize(grey, (side, side), interpolation=cv2.INTER_AREA)
+
+
+def paint_in(view: View, grey: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The grey values (R, R) of a painted view, where it is drawn those of its paint in the light of the image, and (R, R) bool where
+    that is: nowhere, if the paint is the same all over."""
+    known = view.rendering.mask
+    drawn, seen = (values[known].astype(np.float32) for values in (cv2.cvtColor(view.rendering.color, cv2.COLOR_RGB2GRAY), grey))
+    off = drawn - drawn.mean()
+    variance = float(off @ off)
+    if variance == 0:
+        return grey, np.zeros_like(known)
+    shown = grey.copy()
+    shown[known] = np.clip(seen.mean() + max(0.0, float(off @ seen) / variance) * off, 0, 255)
+    return shown, known
 
 
 def grey_shift_px(scale: int) -> float:

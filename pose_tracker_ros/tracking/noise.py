@@ -40,6 +40,9 @@ class NoiseModel:
     flow_common_px: float = option(
         1.0, "Standard deviation of what all points found again are off by together, pixels of the image: the pose that they were first seen at", minimum=0.0, maximum=20.0
     )
+    flow_paint_px: float = option(
+        0.3, "The same of the mesh's own paint: where it is on the mesh (0.15 to 0.6: turning cans and markers end within 3 degrees)", minimum=0.0, maximum=20.0
+    )
     color_shift_px: float = option(
         2.0, "Standard deviation of the colour image's shift against depth (seen: 0 to 5 px on four cameras)", minimum=0.0, maximum=20.0
     )

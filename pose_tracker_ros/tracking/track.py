@@ -265,8 +265,7 @@ class Track:
             errors=alignment.errors,
             appearance=self.appearance.learnt(found.observation, found.evidence),
             colors=seen if self.colors is None else self.colors.renewed(seen, RENEWAL),
-            # Nobody can say how an object that looks the same from all around is turned.
-            keyframes=() if model.continuous_symmetries else with_view(self.keyframes, found.view, found.evidence.surface),
+            keyframes=with_view(self.keyframes, found.view, found.evidence.surface) if model.has_marks else (),
             motion=motion,
             seen=found,
             stamp=frame.stamp,

@@ -34,10 +34,10 @@ def turning_scene(folder: Path, model: ObjectModel, distance_m: float, seed: int
 
 @pytest.mark.parametrize(
     "name, most_deg, distance_m, seed",
-    [("005_tomato_soup_can", 5.0, 0.5, 0), ("005_tomato_soup_can", 5.0, 0.8, 3), ("040_large_marker", 10.0, 0.5, 2)],
+    [("005_tomato_soup_can", 5.0, 0.5, 0), ("005_tomato_soup_can", 5.0, 0.8, 3), ("040_large_marker", 10.0, 0.5, 2), ("040_large_marker", 5.0, 0.8, 2)],
 )
 def test_a_quarter_turn_is_followed(shared_data, tmp_path, name, most_deg, distance_m, seed):
-    """Twice where a look that ended before its points were followed lost the turn."""
+    """Twice where a look that ended before its points were followed lost the turn, once where earlier views drifted by 12 degrees."""
     model = ObjectModel.from_mesh(name, load_mesh(shared_data / "ycbv_models" / name / "textured.obj"))
     sequence, axis = turning_scene(tmp_path, model, distance_m, seed)
     tracker = Tracker.load([model], TrackerConfig(network="never", **OFFLINE))
