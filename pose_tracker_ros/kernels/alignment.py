@@ -465,6 +465,8 @@ def _is_settled(step):
 def solve(prior, depth, contour, flow, center, iterations, state, hessian):
     """Minimise the cost of all factors from ``state`` (10,) on by at most so many steps that each lower it; returns the cost.
 
+    A step that is settled is the last, and is taken without a look: the cost of so near a state differs by how pixels are rounded.
+
     The prior is normal: information (10, 10) and mean (10,). The other factors are the first arguments
     of :func:`add_depth`, :func:`add_contour` and :func:`add_flow`; without points or lines they say nothing. Fills ``state`` with the best one, ``hessian`` (10,
     10) with the information there, and the weights.
@@ -474,6 +476,9 @@ def solve(prior, depth, contour, flow, center, iterations, state, hessian):
     cost, attempt = 0.0, -1
     # Attempt -1 only looks at where the state begins.
     for attempt in range(-1, iterations):
+        if attempt >= 0 and _is_settled(step):
+            state[:] = moved
+            break
         accepted = False
         for _ in range(TRIES):
             there[:] = 0.0
@@ -487,13 +492,15 @@ def solve(prior, depth, contour, flow, center, iterations, state, hessian):
                 break
             for a in range(STATE):
                 step[a] *= SHORTER
+            if _is_settled(step):
+                break
             move_state(state, step, moved)
         if not accepted:
             break
         cost = moved_cost
         state[:], hessian[:], gradient[:] = moved, there, there_gradient
         factor[:] = hessian
-        if (attempt >= 0 and _is_settled(step)) or not solve_step(factor, gradient, step):
+        if not solve_step(factor, gradient, step):
             break
         move_state(state, step, moved)
     for a in range(STATE):

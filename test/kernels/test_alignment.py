@@ -232,24 +232,34 @@ def normal_equations(state, prior, of_depth, of_contour, of_flow):
     return cost, np.tril(hessian) + np.tril(hessian, -1).T, gradient
 
 
+def moved_by(state, step):
+    moved = state + step
+    moved[3:6] = (Rotation.from_rotvec(step[3:6]) * Rotation.from_rotvec(state[3:6])).as_rotvec()
+    return moved
+
+
+def is_settled(step):
+    least = [alignment.SETTLED_M] * 3 + [alignment.SETTLED_RAD] * 3 + [alignment.SETTLED_PX] * 3 + [alignment.SETTLED_M]
+    return np.all(np.abs(step) < least)
+
+
 def solve_twin(state, iterations, *factors):
-    """Gauss-Newton steps in plain NumPy, each shortened until it lowers the cost."""
+    """Gauss-Newton steps in plain NumPy, each shortened until it lowers the cost; one that is settled is the last, and not looked at."""
     cost, hessian, gradient = normal_equations(state, *factors)
     for _ in range(iterations):
         step = -np.linalg.solve(hessian, gradient)
+        if is_settled(step):
+            return cost, moved_by(state, step), hessian
         for share in alignment.SHORTER ** np.arange(alignment.TRIES):
-            moved = state + share * step
-            turn = Rotation.from_rotvec(share * step[3:6]) * Rotation.from_rotvec(state[3:6])
-            moved[3:6] = turn.as_rotvec()
+            if is_settled(share * step):
+                return cost, state, hessian
+            moved = moved_by(state, share * step)
             there = normal_equations(moved, *factors)
             if there[0] <= cost:
                 break
         else:
             break
         state, (cost, hessian, gradient) = moved, there
-        settled = [alignment.SETTLED_M] * 3 + [alignment.SETTLED_RAD] * 3 + [alignment.SETTLED_PX] * 3
-        if np.all(np.abs(share * step) < [*settled, alignment.SETTLED_M]):
-            break
     return cost, state, hessian
 
 
