@@ -22,6 +22,7 @@ from pose_tracker_ros.simulation.scene import SceneSequence
 from pose_tracker_ros.tracking.alignment import (
     ANY_DEPTH_M,
     COARSE_TO_FINE,
+    FACTORS,
     Alignment,
     AlignmentPrior,
     CommonErrors,
@@ -49,12 +50,14 @@ def scene_frame(model: ObjectModel, seed: int = 0, **sensor: float) -> Frame:
     return SceneSequence(config, {model.name: model}).read(0)
 
 
-def aligned(frame: Frame, model: ObjectModel, pose: np.ndarray, noise: NoiseModel = NOISE, rounds: int = 2) -> Alignment:
+def aligned(
+    frame: Frame, model: ObjectModel, pose: np.ndarray, noise: NoiseModel = NOISE, rounds: int = 2, factors: tuple[str, ...] = FACTORS
+) -> Alignment:
     """Alignment from a vague pose on, repeated as from frame to frame; colours are learnt from the first one."""
     renderer = RasterRenderer(model.mesh)
     expected = AlignmentPrior(pose, VAGUE, CommonErrors.unknown(noise), None)
     for _ in range(rounds):
-        found = align(frame, model, renderer, expected, noise)
+        found = align(frame, model, renderer, expected, noise, factors=factors)
         expected = AlignmentPrior(
             found.camera_T_object, VAGUE, CommonErrors.unknown(noise), ColorStatistics.seen_in(found.view)
         )
@@ -120,15 +123,16 @@ def test_lines_that_a_finger_covers_are_left_out_and_round_things_do_not_cover_t
 
 
 def test_a_covariance_allows_for_what_the_camera_may_be_off_and_for_what_residuals_show(models):
+    """Of depth and outline; what paint tells, too, is surer."""
     model = models["carton"]
     frame = scene_frame(model, 1)
-    claims = {}
+    claims, factors = {}, ("point_to_plane", "contour")
     for accuracy in (0.0, 0.003):
         noise = replace(NOISE, depth_accuracy=accuracy)
-        claims[accuracy] = np.sqrt(np.diag(aligned(frame, model, frame.truth["carton"], noise).covariance))
+        claims[accuracy] = np.sqrt(np.diag(aligned(frame, model, frame.truth["carton"], noise, factors=factors).covariance))
     assert claims[0.0][2] < 0.001 and 0.002 < claims[0.003][2] < 0.0035
     noisy = scene_frame(model, 1, depth_noise_mm=4.0)
-    rough = np.sqrt(np.diag(aligned(noisy, model, frame.truth["carton"]).covariance))
+    rough = np.sqrt(np.diag(aligned(noisy, model, frame.truth["carton"], factors=factors).covariance))
     assert np.all(rough[4:] > 1.3 * claims[0.003][4:])
 
 
