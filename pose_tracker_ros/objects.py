@@ -99,7 +99,7 @@ class ObjectModel:
         """False where no place of the surface can be told from others: all around an axis it looks the same, or its paint is known and the
         same all over."""
         colors = self.mesh.vertex_colors if self.mesh.texture is None else self.mesh.texture.reshape(-1, 3)
-        return not self.continuous_symmetries and (colors is None or bool((colors != colors[0]).any()))
+        return not self.continuous_symmetries and (colors is None or bool((colors.min(axis=0) < colors.max(axis=0)).any()))
 
     @cached_property
     def extents_m(self) -> np.ndarray:
