@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 PROGRAM = """
 from pose_tracker_ros.kernels.warm_up import compile_kernels
@@ -17,6 +19,7 @@ print(len(raster.rasterize.signatures))
 """
 
 
+@pytest.mark.timeout(660)
 def test_what_is_not_in_the_cache_is_compiled(tmp_path):
     environment = {**os.environ, "POSE_TRACKER_KERNEL_CACHE": str(tmp_path)}
     printed = []
@@ -27,7 +30,8 @@ def test_what_is_not_in_the_cache_is_compiled(tmp_path):
             env=environment,
             capture_output=True,
             text=True,
-            timeout=120,
+            # All kernels take 50 s on an idle machine, and above 120 where other programs have most of it.
+            timeout=300,
         )
         assert (done.returncode, done.stderr) == (0, "")
         printed.append(done.stdout.splitlines())
