@@ -16,7 +16,7 @@ from pose_tracker_ros.geometry import invert, is_pose
 class Frame:
     """A colour and a depth image of one moment, registered to each other unless the depth has its own camera.
 
-    color: (height, width, 3) uint8 RGB.
+    color: (height, width, 3) uint8 RGB; this and depth are copied unless they are in C order.
     depth: (height, width) float32 metres, 0 = no measurement, never NaN; of the depth camera's size where it has one.
     camera: intrinsics of the colour image, and of the depth image unless that has its own camera.
     stamp: seconds.

@@ -30,6 +30,14 @@ def test_depth_has_the_size_of_its_own_camera():
         frame_with((12, 16))
 
 
+def test_images_are_brought_in_c_order():
+    color = np.arange(24 * 32 * 3, dtype=np.uint8).reshape(24, 32, 3)
+    frame = Frame(color[:, :, ::-1], np.zeros((32, 24), np.float32).T, COLOR, 0.0)
+    assert frame.color.flags.c_contiguous and frame.depth.flags.c_contiguous
+    np.testing.assert_array_equal(frame.color, color[:, :, ::-1])
+    assert Frame(color, frame.depth, COLOR, 0.0).color is color
+
+
 @pytest.mark.parametrize(
     ("fields", "words"),
     [

@@ -53,7 +53,7 @@ def test_points_are_followed_from_an_earlier_view_to_where_they_truly_are(carton
     earlier = view_at(carton, before, before, largest_px)
     keyframe = Keyframe.seen_in(earlier, earlier.rendering.mask.astype(np.float32))
     view = view_at(carton, now, estimate, largest_px)
-    check_points(FollowedPoints.in_view(view, keyframe, NOISE), view, now, estimate, NOISE.flow_common_px)
+    check_points(FollowedPoints.in_view(view, keyframe, NOISE), view, now, estimate, NOISE.flow_common_px, 0.3)
 
 
 # Half as bright, through haze: the light is the image's, not the paint's.
@@ -64,15 +64,16 @@ def test_points_are_followed_from_the_paint_to_where_they_truly_are(carton, larg
     view = view_at(carton, now, estimate, largest_px)
     color = (light * view.frame.color + 60 * (1 - light)).astype(np.uint8)
     painted = replace(view, frame=replace(view.frame, color=color)).painted(carton[1])
-    check_points(FollowedPoints.in_view(painted, None, NOISE), painted, now, estimate, NOISE.flow_paint_px)
+    # In the finest view 0.31 px: drawn paint is not blurred as the camera's is.
+    check_points(FollowedPoints.in_view(painted, None, NOISE), painted, now, estimate, NOISE.flow_paint_px, 0.35)
 
 
-def check_points(followed, view, now, estimate, common_px):
+def check_points(followed, view, now, estimate, common_px, most_px):
     truth = CAMERA.project(transform_points(now, followed.points))
     assert followed.scale == view.scale and len(followed.points) >= 8 and followed.common_px == common_px
     off = (followed.seen - truth) / view.scale
     assert np.abs(np.median(off, axis=0)).max() < 0.12
-    assert np.median(np.linalg.norm(off, axis=1)) < 0.35
+    assert np.median(np.linalg.norm(off, axis=1)) < most_px
     expected = CAMERA.project(transform_points(estimate, followed.points))
     assert np.median(np.linalg.norm(expected - truth, axis=1)) > 2.0
 
