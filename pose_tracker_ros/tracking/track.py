@@ -231,12 +231,13 @@ class Track:
         gap = 0.0 if self.stamp is None else frame.stamp - self.stamp
         if self.is_new and self.search.candidate is not None and not frame.has_depth:
             return Expectation.near(self.search.candidate)
-        # A stamp that was seen before tells no time.
-        repeated = gap == 0 and self.seen is not None
-        if not moving or self.state is not TrackState.TRACKING or repeated or not 0 <= gap < MAX_FRAME_GAP_S:
+        fresh = 1.0 if self.seen is None else self.seen.fresh_share(frame, noise)
+        # A stamp that was seen before tells no time, but the same image still tells nothing new.
+        if gap == 0 and self.seen is not None:
+            return Expectation(self.camera_T_object, VAGUE, fresh=fresh)
+        if not moving or self.state is not TrackState.TRACKING or not 0 <= gap < MAX_FRAME_GAP_S:
             return Expectation.near(self.camera_T_object)
         motion = self.motion.predicted(gap)
-        fresh = 1.0 if self.seen is None else self.seen.fresh_share(frame, noise)
         # In the same image again nothing has moved.
         twist = gap * motion.velocity if fresh > LEAST_FRESH else np.zeros(6)
         pose = moved_pose(self.camera_T_object, twist, model.center_m)

@@ -59,8 +59,9 @@ def test_followed_without_loss(sequence, slow, name, offset, shared_data):
     assert abs(agreement.median("depth_m")) < MOST_DEPTH_M
 
 
+@pytest.mark.parametrize("rate_hz", [30.0, np.inf], ids=["stamps go on", "one stamp"])
 @pytest.mark.parametrize("offset", OFFSETS, ids=str)
-def test_a_can_that_the_border_cuts_stays_where_one_image_showed_it(shared_data, offset):
+def test_a_can_that_the_border_cuts_stays_where_one_image_showed_it(shared_data, offset, rate_hz):
     """The same image ten times: at first as near to the annotation as one image tells, then no farther.
 
     The annotation itself is 14 mm off along the can's axis, by its print, which geometry cannot see: down the image, (0, 1, 0), it
@@ -70,7 +71,7 @@ def test_a_can_that_the_border_cuts_stays_where_one_image_showed_it(shared_data,
     model = ObjectModel.from_mesh(name, load_mesh(shared_data / "ycbv_models" / name / "textured.obj"))
     first = frame.truth[name].copy()
     first[:3, 3] += offset
-    frames = [replace(frame, stamp=number / 30, index=number) for number in range(10)]
+    frames = [replace(frame, stamp=number / rate_hz, index=number) for number in range(10)]
     tracker = Tracker([model], TrackerConfig(network="never", **OFFLINE))
     poses = np.stack([estimate.camera_T_object for estimate in track_frames(tracker, name, frames, first)])
     errors = add_errors(poses, np.repeat(frame.truth[name][None], len(frames), axis=0), object_points(model))
