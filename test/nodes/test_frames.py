@@ -149,8 +149,8 @@ def test_depth_of_a_camera_that_is_mounted_on_its_side_and_binned(tracker, cube,
     scene = received(frame_of(cube, START).color, depth, info_of(CAMERA), info, DEPTH_FRAME)
     frame = maker(color_T_depth=turned).frame(scene)
     assert frame.depth_camera == BINNED
-    # With 120 rows of depth colour's 240 decide.
-    assert_found(tracker, frame, START, millimetres=2.0)
+    # With 120 rows of depth colour's 240 decide, whose pixel is 2 mm there; the same image again does not average them.
+    assert_found(tracker, frame, START, millimetres=2.5)
 
 
 def test_depth_in_the_same_place_with_other_intrinsics(tracker, cube):
