@@ -92,6 +92,12 @@ class Hypothesis(NamedTuple):
         half = float(twist @ self.expected.information @ twist) / 2
         return math.exp(-half) * (1 + half + half**2 / 2)
 
+    def moved_as(self, expected: Expectation) -> Hypothesis:
+        """As of an object that moved as expected, if it was looked for elsewhere."""
+        of_image = self.alignment.information - self.expected.information / self.expected.fresh
+        information = of_image + expected.information / expected.fresh
+        return self._replace(expected=expected, alignment=self.alignment._replace(information=information))
+
     @property
     def information_gain(self) -> float:
         """What the image tells of a pose of which hardly anything is known, natural logarithm of the volumes before and after."""

@@ -168,3 +168,20 @@ def test_a_pose_that_was_not_expected_is_known_as_the_image_tells_it_and_its_vel
     assert seen[1].seen.expected.motion is None
     assert np.all(np.sqrt(np.diag(motion.pose)) < [0.01] * 3 + [0.05] * 3)
     assert np.array_equal(motion.rate, Motion().rate) and not motion.velocity.any()
+
+
+def test_what_was_looked_for_elsewhere_and_moved_as_expected_keeps_its_velocity(cube):
+    """5 mm a frame to the right for eight frames; the last one is found from where nobody expected it, too."""
+    config, step = TrackerConfig(network="never", **OFFLINE), np.array([0.005, 0, 0])
+    target, budget, track = Target.of(cube, config), Budget(), Track.starting(START, cube, config.noise)
+    for number in range(8):
+        pose = apply_residual(START, number * step, np.zeros(3))
+        frame = frame_of(cube, pose, number / 30)
+        estimator, expected = Estimator(frame, target, track, config, budget), track.expected_in(frame, cube, config.noise, True)
+        found, before = estimator.hypothesis(expected), track
+        track = track.supported_by(found, frame, cube)
+    elsewhere = estimator.near(apply_residual(pose, np.array([0, 0.004, 0]), np.zeros(3)))
+    velocities = [before.supported_by(one, frame, cube).motion.velocity for one in (found, elsewhere, elsewhere.moved_as(expected))]
+    assert velocities[0][:3] == pytest.approx(30 * step, abs=0.04)
+    assert not velocities[1].any(), "what jumped may go anywhere"
+    assert velocities[2][:3] == pytest.approx(30 * step, abs=0.04)
