@@ -165,8 +165,8 @@ class Searcher(Estimator):
         """With the pose at a told turn of a number compared, which takes the place where it is surely likelier."""
         pose = found.camera_T_object @ self.target.alike[number]
         rival = self.roughly_near(pose)
-        # Most turns are told by shape at a glance.
-        if rival is not None and turn_log_odds(rival.merit - found.merit) > -TOLD_LOG_ODDS:
+        # Most turns are told by what is known of them and a glance.
+        if rival is not None and rivalry.compared(number, rival.merit - found.merit).log_odds[number] > -TOLD_LOG_ODDS:
             rival = self.near(pose)
         if rival is None:
             return Standing(found, rivalry.compared(number, 0.0), True)
