@@ -55,8 +55,11 @@ NEW_ON_SURFACE, NEW_AROUND = 0.1, 0.4
 FREEDOM = 3.0
 T_PEAK = 2.0 / (0.5 * sqrt(np.pi) * (FREEDOM * np.pi) ** 1.5)
 COLORS_IN_ALL = 256.0**3
-# Reweighted fits of gains and offsets.
+# Reweighted fits of gains and offsets, from the likeliest of so many exposures on, up to so many deviations to both sides: sides of an
+# object are lit differently, and a fit that begins at one of them stays there. Between two that are tried a colour is off by less than
+# paint is.
 LIGHT_FITS = 4
+EXPOSURES, EXPOSURE_REACH = 9, 2.0
 # Where the object's colours are known from.
 UNKNOWN, PAINTED, LEARNT = range(3)
 # Shares of surface, occluder and background where no depth was measured.
@@ -192,6 +195,31 @@ def _depth_ratio(kinds, seen, count, total, unknown, noise):
 
 
 @helper
+def _exposure(shown, used, per_pixel, noise):
+    """The likeliest gain of all channels alike, of some, for the first ``used`` columns of ``shown`` (6, N), colours of paint and image."""
+    likeliest, least, per_squared = 1.0, np.inf, 1.0 / (FREEDOM * noise[COLOR] ** 2)
+    painted, both, seen = np.zeros(used), np.zeros(used), np.zeros(used)
+    for channel in range(3):
+        for number in range(used):
+            from_paint, from_image = shown[channel, number], shown[3 + channel, number]
+            painted[number] += per_squared * from_paint * from_paint
+            both[number] -= 2.0 * per_squared * from_paint * from_image
+            seen[number] += per_squared * from_image * from_image
+    for step in range(EXPOSURES):
+        change = EXPOSURE_REACH * noise[EXPOSURE] * (2.0 * step / (EXPOSURES - 1) - 1.0)
+        gain, differs = 1.0 + change, 0.0
+        for first in range(0, used, FACTORS):
+            product = 1.0
+            for number in range(first, min(first + FACTORS, used)):
+                product *= 1.0 + seen[number] + gain * (both[number] + gain * painted[number])
+            differs += log(product)
+        cost = per_pixel * (FREEDOM + 3.0) * differs + 3.0 * change * change / (noise[WHITE_BALANCE] ** 2 + 3.0 * noise[EXPOSURE] ** 2)
+        if cost < least:
+            likeliest, least = gain, cost
+    return likeliest
+
+
+@helper
 def _light(places, kinds, count, paint, color, noise):
     """Gains (3,) and offsets (3,) in grey levels that take the rendered ``paint`` to the observed ``color``.
 
@@ -211,7 +239,8 @@ def _light(places, kinds, count, paint, color, noise):
             used += 1
     red, green, blue, seen_red, seen_green, seen_blue = shown
     per_variance = noise[COLOR] ** -2.0
-    per_pixel = min(1.0, noise[COLORS] / max(used, 1)) * per_variance
+    share = min(1.0, noise[COLORS] / max(used, 1))
+    gains[:], per_pixel = _exposure(shown, used, share, noise), share * per_variance
     common, own, haze = noise[EXPOSURE] ** 2, noise[WHITE_BALANCE] ** 2, noise[HAZE] ** -2.0
     tie = -common / (own * (own + 3.0 * common))
     for _ in range(LIGHT_FITS):

@@ -1,7 +1,7 @@
 """Rasterizer of triangle meshes: project, z-buffer, resolve, paint.
 
-Triangles are drawn from both sides, but those of a closed surface from outside only, and need no clipping: a pixel is inside when its ray's barycentric coordinates, found
-by the cross products of the corners in homogeneous pixel coordinates, are all positive (Olano and Greer, "Triangle scan
+Triangles are drawn from both sides, but those of closed parts of a surface from outside only, and need no clipping: a pixel is inside when its ray's
+barycentric coordinates, found by the cross products of the corners in homogeneous pixel coordinates, are all positive (Olano and Greer, "Triangle scan
 conversion using 2D homogeneous coordinates", Graphics Hardware 1997). Divided by the triangle's determinant their sum is
 the inverse depth, which is linear in the image.
 
@@ -133,12 +133,12 @@ def _nearer(seen, other):
 
 
 @helper
-def _list_faces(points, pixels, faces, both_sides, left, top, right, bottom, boxes, order):
+def _list_faces(points, pixels, faces, closed, both_sides, left, top, right, bottom, boxes, order):
     """Find faces that may be seen in a window up to column ``right`` and row ``bottom``, and where.
 
     Fills ``boxes`` (F, 4) of pixels: first and end row, first and end column; and ``order`` (F + 1) of faces: those towards the camera from its
-    beginning on, those away, if ``both_sides`` are asked for, from its end on. Returns how many are towards it, and where the others begin. What is not behind
-    the camera is found without branches, which no processor foresees here.
+    beginning on, those away, but for ``closed`` ones (F,) unless ``both_sides`` of them are asked for, from its end on. Returns how many are towards
+    it, and where the others begin. What is not behind the camera is found without branches, which no processor foresees here.
     """
     margin = EDGE_SLACK * max(right, bottom, 1.0)
     towards, away, one_more = np.uint64(0), np.uint64(faces.shape[0]), np.int32(1)
@@ -161,7 +161,7 @@ def _list_faces(points, pixels, faces, both_sides, left, top, right, bottom, box
         # As floats: what is far outside is beyond any integer.
         is_any = (first_row <= last_row) & (first_column <= last_column)
         towards += np.uint64(is_any & (not is_away))
-        away -= np.uint64(is_any & is_away & both_sides)
+        away -= np.uint64(is_any & is_away & (both_sides | (not closed[face])))
     return np.int64(towards), np.int64(away) + 1
 
 
@@ -179,16 +179,16 @@ def _is_hidden(seen, first_row, end_row, first_column, end_column, nearest):
     return least >= limit
 
 
-@kernel("void(float64[:, ::1], float64[:, ::1], uint32[:, ::1], boolean, int64, int64, int32[:, ::1], uint32[::1], int64[:, ::1])")
-def rasterize(points, pixels, faces, both_sides, left, top, boxes, order, seen):
-    """Find the nearest of the faces (F, 3), or of those towards the camera without ``both_sides``, in every pixel of a window.
+@kernel("void(float64[:, ::1], float64[:, ::1], uint32[:, ::1], boolean[::1], boolean, int64, int64, int32[:, ::1], uint32[::1], int64[:, ::1])")
+def rasterize(points, pixels, faces, closed, both_sides, left, top, boxes, order, seen):
+    """Find the nearest of the faces (F, 3) in every pixel of a window; ``closed`` ones (F,) that face away are left out unless ``both_sides`` are asked for.
 
     ``points`` and ``pixels`` come from :func:`project`; ``boxes`` (F, 4) and ``order`` (F + 1) are room to work in. Fills ``seen`` (rows, columns +
     LANES - 1), whose last columns mean nothing.
     """
     seen[:] = 0
     right, bottom = float(left + seen.shape[1] - LANES), float(top + seen.shape[0] - 1)
-    towards, away = _list_faces(points, pixels, faces, both_sides, float(left), float(top), right, bottom, boxes, order)
+    towards, away = _list_faces(points, pixels, faces, closed, both_sides, float(left), float(top), right, bottom, boxes, order)
     right, bottom = max(right, 1.0), max(bottom, 1.0)
     # What faces away comes last, when most of it is found to be hidden.
     for number in range(towards + order.shape[0] - away):
@@ -313,14 +313,14 @@ def _window(bounds, rows, columns):
 
 
 @kernel(
-    "Tuple((int64, int64, int64, int64, float64))(float32[:, ::1], float32[:, ::1], uint32[:, ::1], boolean, float64[:, ::1], float64[::1], "
+    "Tuple((int64, int64, int64, int64, float64))(float32[:, ::1], float32[:, ::1], uint32[:, ::1], boolean[::1], float64[:, ::1], float64[::1], "
     "float64[:, ::1], float64[:, ::1], int32[:, ::1], uint32[::1], int64[::1], float32[::1], "
     "float32[:, ::1], float32[:, :, ::1], boolean[:, ::1])"
 )
 def draw(
-    vertices, normals, faces, is_closed, camera_T_object, intrinsics, points, pixels, boxes, order, seen, barycentric, depth, normal, mask
+    vertices, normals, faces, closed, camera_T_object, intrinsics, points, pixels, boxes, order, seen, barycentric, depth, normal, mask
 ):
-    """Draw a mesh at a pose (4, 4): :func:`project`, :func:`rasterize` and :func:`resolve` in the part of an image where it is seen.
+    """Draw a mesh at a pose (4, 4), some of whose faces are ``closed`` (F,): :func:`project`, :func:`rasterize` and :func:`resolve` in the part of an image where it is seen.
 
     Fills that part of ``depth`` (H, W), ``normal`` (H, W, 3) and ``mask`` (H, W), of an image with ``intrinsics`` (4,), and the beginnings of
     ``seen`` (rows, columns + LANES - 1) and ``barycentric`` (rows, columns, 2), whose sizes are those of an image at least; ``points``, ``pixels``, ``boxes``
@@ -340,8 +340,7 @@ def draw(
     length = columns + LANES - 1
     seen = seen[: rows * length].reshape((rows, length))
     # What has the camera inside has something behind it, too.
-    both_sides = not is_closed or bounds[4] <= NEAR_M
-    rasterize(points, pixels, faces, both_sides, left, top, boxes, order, seen)
+    rasterize(points, pixels, faces, closed, bounds[4] <= NEAR_M, left, top, boxes, order, seen)
     shares, rotation = barycentric[: 2 * rows * columns].reshape((rows, columns, 2)), np.ascontiguousarray(camera_T_object[:3, :3])
     mean = resolve(points, faces, normals, rotation, intrinsics, left, top, seen, shares, depth, normal, mask)
     return left, top, columns, rows, mean

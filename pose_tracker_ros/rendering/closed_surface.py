@@ -1,4 +1,4 @@
-"""Whether a surface is closed: from outside, what faces away is hidden by what faces the camera."""
+"""Which parts of a surface are closed: from outside, what faces away there is hidden by what faces the camera."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from scipy.sparse.csgraph import connected_components
 from pose_tracker_ros.corner_normals import places
 
 
-def is_closed(vertices: np.ndarray, faces: np.ndarray) -> bool:
-    """Whether along every edge of triangles (F, 3) another one runs the other way, and every connected part looks outwards.
+def closed_faces(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Of triangles (F, 3) those (F,) bool whose connected part looks outwards, and along every edge of which another one runs the other way.
 
     Parts may pierce one another. Vertices (V, 3) that are in the same place count as one.
     """
     corners = places(vertices)[faces]
     starts, ends, count = corners.ravel(), np.roll(corners, -1, axis=1).ravel(), int(corners.max()) + 1
-    if not np.array_equal(np.sort(starts * count + ends), np.sort(ends * count + starts)):
-        return False
     edges = coo_array((np.ones(len(starts), bool), (starts, ends)), (count, count))
-    _, parts = connected_components(edges, directed=False)
+    parts = connected_components(edges, directed=False)[1]
     triangles = vertices[faces] - vertices.mean(axis=0, dtype=np.float64)
     volumes = np.einsum("fi,fi->f", triangles[:, 0], np.cross(triangles[:, 1], triangles[:, 2]))
-    return bool(np.all(np.bincount(parts[corners[:, 0]], volumes)[np.unique(parts[corners[:, 0]])] > 0))
+    is_closed = np.bincount(parts[corners[:, 0]], volumes, parts.max() + 1) > 0
+    edge, at = np.unique(np.minimum(starts, ends) * count + np.maximum(starts, ends), return_inverse=True)
+    is_closed[parts[edge[np.bincount(at, np.sign(ends - starts)) != 0] // count]] = False
+    return is_closed[parts[corners[:, 0]]]

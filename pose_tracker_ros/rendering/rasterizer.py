@@ -9,7 +9,7 @@ import numpy as np
 from pose_tracker_ros.camera import PinholeCamera
 from pose_tracker_ros.kernels import raster
 from pose_tracker_ros.objects import Mesh
-from pose_tracker_ros.rendering.closed_surface import is_closed
+from pose_tracker_ros.rendering.closed_surface import closed_faces
 from pose_tracker_ros.rendering.protocol import Rendering
 
 
@@ -37,7 +37,7 @@ class Rasterizer:
         self.vertices = np.array(mesh.vertices, np.float32, order="C")
         self.normals = np.array(mesh.normals, np.float32, order="C")
         self.faces = np.array(mesh.faces, np.uint32, order="C")
-        self._is_closed = is_closed(self.vertices, self.faces)
+        self._closed = closed_faces(self.vertices, self.faces)
         self._points, self._pixels = np.empty((len(self.vertices), 3)), np.empty((len(self.vertices), 2))
         self._boxes, self._order = np.empty((len(self.faces), 4), np.int32), np.empty(len(self.faces) + 1, np.uint32)
         self._seen = self._barycentric = np.empty(0)
@@ -51,7 +51,7 @@ class Rasterizer:
             self.vertices,
             self.normals,
             self.faces,
-            self._is_closed,
+            self._closed,
             np.array(camera_T_object, np.float64, order="C"),
             camera.numbers,
             self._points,

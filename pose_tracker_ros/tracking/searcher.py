@@ -122,12 +122,16 @@ class Searcher(Estimator):
         if best is None:
             return SearchState(tried)
         needed = (1 + hidden) * PRESENT_LOG_ODDS + self._surprise(best._replace(expected=Expectation.near(self.track.camera_T_object)))
-        is_settled = tried >= RIVALS or state.compared or self._is_same(self.track.camera_T_object, best)
-        if best.seen_log_odds >= needed and (is_settled or best.seen_log_odds >= needed + PRESENT_LOG_ODDS):
+        is_settled = tried >= RIVALS or self._is_same(self.track.camera_T_object, best)
+        enough = needed if is_settled else needed + PRESENT_LOG_ODDS
+        # Where no other turn of as many as there are rivals is better, it may be one that the shape hardly tells from the right one.
+        is_next = state.compared or tried // RIVALS > state.turns // RIVALS
+        if best.seen_log_odds >= (PRESENT_LOG_ODDS if is_next else enough):
             best, compared = self._compared(best, state.compared or RIVALS)
-            if compared == self._all_rivals:
+            if compared < self._all_rivals:
+                return SearchState(tried, candidate=best.camera_T_object, compared=compared)
+            if best.seen_log_odds >= needed:
                 return SearchState(tried, found=best)
-            return SearchState(tried, candidate=best.camera_T_object, compared=compared)
         known = self.track.camera_T_object if state.candidate is None else state.candidate
         return SearchState(tried if self._is_same(known, best) else 0, candidate=best.camera_T_object)
 
@@ -165,8 +169,8 @@ class Searcher(Estimator):
         """With the pose at a told turn of a number compared, which takes the place where it is surely likelier."""
         pose = found.camera_T_object @ self.target.alike[number]
         rival = self.roughly_near(pose)
-        # Most turns are told by shape at a glance.
-        if rival is not None and turn_log_odds(rival.merit - found.merit) > -TOLD_LOG_ODDS:
+        # Most turns are told by what is known of them and a glance.
+        if rival is not None and rivalry.compared(number, rival.merit - found.merit).log_odds[number] > -TOLD_LOG_ODDS:
             rival = self.near(pose)
         if rival is None:
             return Standing(found, rivalry.compared(number, 0.0), True)

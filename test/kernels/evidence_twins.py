@@ -160,26 +160,30 @@ def color_density(colors):
 
 
 def light(paint, color, noise):
-    """Gains and offsets (6,) between colours (N, 3) by weighted least squares with a prior, and the prior's share of it."""
+    """Gains and offsets (6,) between colours (N, 3) by weighted least squares with a prior from the likeliest exposure on, and the
+    prior's share of it."""
     prior = np.zeros((6, 6))
     tied = noise[kernels.EXPOSURE] ** 2 * np.ones((3, 3)) + noise[kernels.WHITE_BALANCE] ** 2 * np.eye(3)
     prior[:3, :3] = np.linalg.inv(tied)
     prior[3:, 3:] = np.eye(3) / noise[kernels.HAZE] ** 2
-    start = np.array([1.0, 1, 1, 0, 0, 0])
-    gains = start
+    mean = np.array([1.0, 1, 1, 0, 0, 0])
     variance = noise[kernels.COLOR] ** 2
     per_pixel = min(1, noise[kernels.COLORS] / len(paint)) / variance
+    changes = np.linspace(-1, 1, kernels.EXPOSURES) * kernels.EXPOSURE_REACH * noise[kernels.EXPOSURE]
+    starts = mean + changes[:, None] * [1, 1, 1, 0, 0, 0]
+    log_density = np.log(student_density(color - starts[:, None, :3] * paint, noise[kernels.COLOR])).sum(axis=1) * variance * per_pixel
+    gains = starts[np.argmax(log_density - 0.5 * np.einsum("ki,ij,kj->k", starts - mean, prior, starts - mean))]
     for _ in range(kernels.LIGHT_FITS):
         squared = ((color - gains[:3] * paint - gains[3:]) ** 2).sum(axis=1)
         weight = per_pixel * (kernels.FREEDOM + 3) / (kernels.FREEDOM + squared / variance)
-        matrix, right = prior.copy(), prior @ start
+        matrix, right = prior.copy(), prior @ mean
         for channel in range(3):
             design = np.zeros((len(paint), 6))
             design[:, channel], design[:, 3 + channel] = paint[:, channel], 1
             matrix += (design * weight[:, None]).T @ design
             right += (design * weight[:, None]).T @ color[:, channel]
         gains = np.linalg.solve(matrix, right)
-    return gains, 0.5 * (gains - start) @ prior @ (gains - start)
+    return gains, 0.5 * (gains - mean) @ prior @ (gains - mean)
 
 
 def weigh_pixels(chosen, total, deviation, rendered, depth, planes, bias, shift, object_density, around, noise):

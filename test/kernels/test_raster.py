@@ -65,7 +65,7 @@ def drawn(
     columns: int = CAMERA.width,
     rows: int = CAMERA.height,
     camera: PinholeCamera = CAMERA,
-    both_sides: bool = True,
+    closed: bool | np.ndarray = False,
 ) -> Drawn:
     """What the kernels make of a window of the image."""
     count = len(scene.vertices)
@@ -73,7 +73,8 @@ def drawn(
     raster.project(scene.vertices, camera.matrix @ scene.pose[:3], points, pixels)
     boxes, order = np.empty((len(scene.faces), 4), np.int32), np.empty(len(scene.faces) + 1, np.uint32)
     seen = np.full((rows, columns + raster.LANES - 1), 7, np.int64)
-    raster.rasterize(points, pixels, scene.faces, both_sides, left, top, boxes, order, seen)
+    closed = np.broadcast_to(closed, len(scene.faces)).copy()
+    raster.rasterize(points, pixels, scene.faces, closed, False, left, top, boxes, order, seen)
     shape = (camera.height, camera.width)
     barycentric = np.zeros((rows, columns, 2), np.float32)
     depth, normal, mask = np.zeros(shape, np.float32), np.zeros((*shape, 3), np.float32), np.zeros(shape, bool)
@@ -206,10 +207,11 @@ def test_faces_away_are_left_out_where_they_are_hidden_anyhow(seed):
     scene = Scene.of(seed)
     corners = scene.corners
     towards = np.einsum("fi,fi->f", corners[:, 0], np.cross(corners[:, 1], corners[:, 2])) < 0
-    half = drawn(scene, both_sides=False)
     assert 0 < towards.sum() < len(towards)
-    expected = drawn(scene._replace(faces=np.ascontiguousarray(scene.faces[towards])))
-    assert np.array_equal(half.depth, expected.depth) and np.array_equal(half.mask, expected.mask)
+    closed = np.arange(len(towards)) % 3 > 0
+    for some in (np.ones_like(closed), closed):
+        seen, expected = drawn(scene, closed=some), drawn(scene._replace(faces=np.ascontiguousarray(scene.faces[towards | ~some])))
+        assert np.array_equal(seen.depth, expected.depth) and np.array_equal(seen.mask, expected.mask)
 
 
 def test_of_faces_in_the_same_place_the_first_is_seen():

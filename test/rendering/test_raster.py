@@ -15,7 +15,7 @@ from pose_tracker_ros.evaluation.benchmark_objects import benchmark_objects
 from pose_tracker_ros.geometry import make_pose, random_rotation, so3_exp
 from pose_tracker_ros.objects import Mesh, mesh_with_normals, recolored
 from pose_tracker_ros.rendering import Rendering
-from pose_tracker_ros.rendering.closed_surface import is_closed
+from pose_tracker_ros.rendering.closed_surface import closed_faces
 from pose_tracker_ros.rendering.mesh_levels import LEVEL_ERROR_PX, MeshExtent, MeshLevel, level_error, mesh_levels
 from pose_tracker_ros.rendering.protocol import empty_rendering
 from pose_tracker_ros.rendering.raster import RasterRenderer
@@ -86,17 +86,22 @@ def test_an_open_surface_is_drawn_from_both_sides():
             assert seen.depth[33, 50] == pytest.approx(depth, abs=2e-3)
 
 
-def test_closed_surfaces_are_known():
+def test_closed_parts_of_surfaces_are_known():
     ball = sphere(0.1)
-    assert is_closed(ball.vertices, ball.faces)
+    whole, count = np.ones(len(ball.faces), bool), len(ball.vertices)
+    assert np.array_equal(closed_faces(ball.vertices, ball.faces), whole)
     # Texture's seams and flat shading repeat vertices.
-    assert is_closed(ball.vertices[ball.faces].reshape(-1, 3), np.arange(3 * len(ball.faces)).reshape(-1, 3))
-    assert not is_closed(ball.vertices, ball.faces[1:])
-    assert not is_closed(ball.vertices, ball.faces[:, ::-1])
-    within = np.concatenate([ball.vertices, 0.5 * ball.vertices]), len(ball.vertices)
-    assert is_closed(within[0], np.concatenate([ball.faces, ball.faces + within[1]]))
-    assert not is_closed(within[0], np.concatenate([ball.faces, ball.faces[:, ::-1] + within[1]]))
-    assert {name for name, model in OBJECTS.items() if not is_closed(model.mesh.vertices, model.mesh.faces)} == {"demo_jug"}
+    assert closed_faces(ball.vertices[ball.faces].reshape(-1, 3), np.arange(3 * len(ball.faces)).reshape(-1, 3)).all()
+    within = np.concatenate([ball.vertices, 0.5 * ball.vertices])
+    for part in (ball.faces[1:], ball.faces[:, ::-1], np.concatenate([ball.faces, ball.faces[:1]])):
+        assert not closed_faces(ball.vertices, part).any()
+        both = closed_faces(within, np.concatenate([part, ball.faces + count]))
+        assert np.array_equal(both, np.concatenate([np.zeros(len(part), bool), whole]))
+    # A triangle without area is no edge of others.
+    assert closed_faces(ball.vertices, np.concatenate([ball.faces, ball.faces[:1, [0, 0, 1]]]))[:-1].all()
+    shares = {name: closed_faces(model.mesh.vertices, model.mesh.faces).mean() for name, model in OBJECTS.items()}
+    # Handle and spout of the jug end within it.
+    assert 0.7 < shares.pop("demo_jug") < 0.8 and set(shares.values()) == {1.0}
 
 
 @pytest.mark.parametrize("turned", [False, True], ids=["outwards", "inside out"])

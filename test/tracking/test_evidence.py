@@ -195,6 +195,17 @@ def test_other_light_does_not_refuse(gain, offset):
     assert evidence.color_ratio > 1 and evidence.probability > 0.98
 
 
+def test_the_light_on_most_of_an_object_counts():
+    """A third of it is in the light that it is painted in, two thirds are darker."""
+    scene = Scene(box())
+    depth, color = scene.with_object(scene.plane(WALL_M))
+    across = scene.view.rendering.normal[..., 0]
+    is_dark = scene.mask & (across <= np.median(across[scene.mask]))
+    assert 0.6 < is_dark.sum() / scene.mask.sum() < 0.7
+    evidence = scene.weigh((depth, np.where(is_dark[..., None], 0.55, 1.0) * color))
+    assert evidence.color_ratio > 1.2 and evidence.probability > 0.99
+
+
 def test_a_known_or_a_small_bias_of_depth_does_not_refuse():
     scene = Scene(box())
     depth, color = scene.with_object(scene.plane(WALL_M))

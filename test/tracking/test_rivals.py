@@ -1,5 +1,7 @@
 """Turns that an object's shape hardly tells from none, and how what is seen from several sides tells them."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import trimesh
@@ -10,6 +12,7 @@ from pose_tracker_ros.objects import ObjectModel, painted_mesh
 from pose_tracker_ros.tracking.noise import NoiseModel
 from pose_tracker_ros.tracking.rivalry import SCATTER, Rivalry, turn_log_odds
 from pose_tracker_ros.tracking.rivals import alike_turns
+from pose_tracker_ros.tracking.searcher import Searcher
 
 RED, BLUE = (200, 60, 40), (40, 60, 200)
 WHOLE = (0, 0, 0), (0.20, 0.12, 0.05), RED
@@ -90,6 +93,19 @@ def test_a_pose_is_told_when_no_other_is_left():
     assert rivalry(-9.0, -3.0, -9.0).is_told
     assert rivalry(-12.0, -3.0, -12.0).next_untold == 2
     assert Rivalry(np.zeros((0, 3, 3)), np.zeros(0)).is_told
+
+
+@pytest.mark.parametrize(("known", "is_looked_at"), [(-9.0, False), (-3.0, True)])
+def test_what_is_known_and_a_glance_may_refuse_a_rival(known, is_looked_at, monkeypatch):
+    """What seems less likely by a deviation has log odds of -1.7 by that alone."""
+    looks = []
+    rival = SimpleNamespace(merit=-SCATTER, evidence=SimpleNamespace(is_present=False))
+    monkeypatch.setattr(Searcher, "roughly_near", lambda *arguments: rival)
+    monkeypatch.setattr(Searcher, "near", lambda *arguments: looks.append(arguments) or rival)
+    searcher = Searcher(None, SimpleNamespace(alike=np.tile(np.eye(4), (4, 1, 1))), None, None, None, {})
+    standing = searcher._told(SimpleNamespace(merit=0.0, camera_T_object=np.eye(4)), rivalry(known, 0.0, 0.0), 1)
+    assert standing.rivalry.log_odds[1] == pytest.approx(known + turn_log_odds(-SCATTER)) and standing.has_compared
+    assert (len(looks) == 1) == is_looked_at
 
 
 def test_a_rival_that_takes_the_place_knows_the_old_pose_and_the_others():
