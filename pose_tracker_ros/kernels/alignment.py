@@ -197,6 +197,23 @@ def add_depth(points, normals, depth, camera, depth_T_color, noise, weights, cen
     return cost
 
 
+@kernel("float64(float32[:, ::1], float32[:, ::1], float64[::1], float32[::1])")
+def shown_share(points, normals, noise, weights):
+    """Mean square of the residuals of :func:`add_depth` that count, along z, as a share of the variance that depth is taken to have.
+
+    Tukey's ``weights`` tell the squares; the rest is :func:`add_depth`'s. At most 1, and 1 where none counts.
+    """
+    noise_at_metre, surface_noise, limit, total, count = noise[0], noise[1], noise[2], 0.0, 0
+    for i in range(len(points)):
+        if weights[i] > 0:
+            x, y, z = points[i]
+            facing = normals[i, 0] * x / z + normals[i, 1] * y / z + normals[i, 2]
+            deviation = facing * (surface_noise + noise_at_metre * z * z)
+            total += limit * limit * (1 - sqrt(weights[i])) / (deviation * deviation)
+            count += 1
+    return min(total / count, 1.0) if count else 1.0
+
+
 @kernel(f"float64({CONTOUR}, {PLACE})")
 def add_contour(points, lines, camera, limit, shared, weights, center, state, hessian, gradient):
     """Where the outline is across its lines, against where an image shows that the object ends.

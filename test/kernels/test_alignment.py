@@ -319,6 +319,22 @@ def test_the_spread_of_gradients_is_that_of_groups_of_neighbours():
         assert found == pytest.approx(expected, rel=1e-9)
 
 
+@pytest.mark.parametrize(("size_m", "rel"), [(0.001, 0.1), (0.008, 1e-9)])
+def test_the_share_of_the_variance_that_residuals_show_is_that_of_those_that_count(size_m, rel):
+    """Small residuals, of less than the expected variance; large ones, which show no more than all of it."""
+    points, normals, *_ = depth_scene()
+    generator, noise = np.random.default_rng(0), np.array([NOISE_AT_METRE, SURFACE, LIMIT, SHARED, NEAREST, FARTHEST])
+    residual = generator.normal(0, size_m, len(points))
+    weights = np.float32(np.maximum(0, 1 - (residual / LIMIT) ** 2) ** 2)
+    weights[::3] = 0
+    z = points[:, 2]
+    deviation = (SURFACE + NOISE_AT_METRE * z**2) * np.sum(normals * points, axis=1) / z
+    expected = min(np.mean((residual / deviation)[weights > 0] ** 2), 1.0)
+    assert alignment.shown_share(points, normals, noise, weights) == pytest.approx(expected, rel=rel)
+    assert (expected < 1) == (size_m == 0.001)
+    assert alignment.shown_share(points, normals, noise, np.zeros_like(weights)) == 1
+
+
 def test_the_covariance_is_what_the_spread_of_gradients_makes_of_the_state():
     _, *factors = scene_of_solve()
     generator, state = np.random.default_rng(2), np.full(STATE, 1e-3)

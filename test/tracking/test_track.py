@@ -115,14 +115,25 @@ def test_an_image_that_is_seen_again_tells_nothing_new(cube):
     assert distances[-1] < 0.5 * distances[0]
 
 
-def test_an_image_is_worth_what_is_new_in_it(cube, seen):
-    frame, track = seen
+@pytest.mark.parametrize("share", [1.0, 0.25])
+def test_an_image_is_worth_what_is_new_of_the_errors_that_it_shows(cube, share):
+    """Of errors as large as expected, and half as large, as of a mesh that is exact."""
     noise, generator = NoiseModel(), np.random.default_rng(0)
-    deviation = noise.surface + noise.depth_at_metre * (0.55**2)
+    deviation = np.sqrt(share) * (noise.surface + noise.depth_at_metre * (0.55**2))
+
+    def frame_with(errors):
+        frame = frame_of(cube, START)
+        return replace(frame, depth=frame.depth + (deviation * errors).astype(np.float32))
+
+    errors = generator.standard_normal(frame_of(cube, START).depth.shape)
+    frame, tracker = frame_with(errors), Tracker([cube], TrackerConfig(network="never", **OFFLINE))
+    tracker.start("cube", START)
+    tracker.step(frame)
+    track = tracker._tracks["cube"]
     for lasting in (0.98, 0.9):
-        change = np.sqrt(2 * (1 - lasting)) * deviation * generator.standard_normal(frame.depth.shape)
-        changed = replace(frame, depth=frame.depth + change.astype(np.float32))
-        assert track.seen.fresh_share(changed, noise) == pytest.approx((1 - lasting) / (1 + lasting), rel=0.25)
+        later = frame_with(lasting * errors + np.sqrt(1 - lasting**2) * generator.standard_normal(errors.shape))
+        assert track.seen.fresh_share(later, noise) == pytest.approx((1 - lasting) / (1 + lasting), rel=0.3)
+    assert track.seen.fresh_share(frame_with(generator.standard_normal(errors.shape)), noise) > 0.3
     assert track.seen.fresh_share(frame, noise) < 1e-3
     assert track.seen.fresh_share(replace(frame, color=frame.color // 2), noise) > 0.5
     assert track.seen.fresh_share(blank_frame(0.03), noise) == 1

@@ -51,3 +51,8 @@ class DepthFactor(NamedTuple):
             np.array([noise.depth_at_metre, noise.surface, limit_m, shared, *depth_range]),
             np.zeros(count, np.float32),
         )
+
+    @property
+    def shown_share(self) -> float:
+        """Share of the variance that residuals are taken to have which they show, see :func:`pose_tracker_ros.kernels.alignment.shown_share`."""
+        return alignment.shown_share(self.points, self.normals, self.noise, self.weights)
