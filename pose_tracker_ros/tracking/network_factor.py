@@ -60,11 +60,16 @@ def ask_where_needed(
         again = {}
         for name, with_opinion in informed(estimators, asked, may_wait=True).items():
             other = estimators[name].hypothesis(asked[name], with_opinion)
-            judged = [_judged(one, expected[name], estimators[name].model) for one in (found[name], other) if one is not None]
-            found[name] = max(judged, key=lambda one: one[0])[1]
+            found[name] = likelier(found[name], other, expected[name], estimators[name].model)
             if other is not None and not found[name].evidence.is_present:
                 again[name] = Expectation.near(other.camera_T_object)
         asked = again
+
+
+def likelier(one: Hypothesis, other: Hypothesis | None, expected: Expectation, model: ObjectModel) -> Hypothesis:
+    """Of two poses, where a motion may be expected, the one that is more likely with that."""
+    judged = [_judged(each, expected, model) for each in (one, other) if each is not None]
+    return max(judged, key=lambda each: each[0])[1]
 
 
 def _judged(found: Hypothesis, expected: Expectation, model: ObjectModel) -> tuple[float, Hypothesis]:
@@ -75,7 +80,7 @@ def _judged(found: Hypothesis, expected: Expectation, model: ObjectModel) -> tup
     twist = np.concatenate(residual_between(expected.camera_T_object, found.camera_T_object, model.center_m))
     moved = math.exp(-float(twist @ expected.information @ twist) / 2)
     if found.expected.motion is None and moved > 1 / RIVALS:
-        found = found.moved_as(expected)
+        found = found.moved_as(expected, model)
     return found.merit + math.log(moved + 1 / RIVALS), found
 
 

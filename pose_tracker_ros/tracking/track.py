@@ -92,11 +92,13 @@ class Hypothesis(NamedTuple):
         half = float(twist @ self.expected.information @ twist) / 2
         return math.exp(-half) * (1 + half + half**2 / 2)
 
-    def moved_as(self, expected: Expectation) -> Hypothesis:
-        """As of an object that moved as expected, if it was looked for elsewhere."""
+    def moved_as(self, expected: Expectation, model: ObjectModel) -> Hypothesis:
+        """As of an object that moved as expected, if it was looked for elsewhere: where the motion and what the image says together put it."""
         of_image = self.alignment.information - self.expected.information / self.expected.fresh
         information = of_image + expected.information / expected.fresh
-        return self._replace(expected=expected, alignment=self.alignment._replace(information=information))
+        twist = twist_between(expected.camera_T_object, self.camera_T_object, model.center_m)
+        pose = moved_pose(expected.camera_T_object, np.linalg.solve(information, of_image @ twist), model.center_m)
+        return self._replace(expected=expected, alignment=self.alignment._replace(camera_T_object=pose, information=information))
 
     @property
     def information_gain(self) -> float:
@@ -240,8 +242,8 @@ class Track:
         if self.is_new and self.search.candidate is not None and not frame.has_depth:
             return Expectation.near(self.search.candidate)
         fresh = 1.0 if self.seen is None else self.seen.fresh_share(frame, noise)
-        # A stamp that was seen before tells no time, but the same image still tells nothing new.
-        if gap == 0 and self.seen is not None:
+        # Of another image a stamp that was seen before tells no time.
+        if gap == 0 and fresh > LEAST_FRESH and self.seen is not None:
             return Expectation(self.camera_T_object, VAGUE, fresh=fresh)
         if not moving or self.state is not TrackState.TRACKING or not 0 <= gap < MAX_FRAME_GAP_S:
             return Expectation.near(self.camera_T_object)
