@@ -56,8 +56,8 @@ FREEDOM = 3.0
 T_PEAK = 2.0 / (0.5 * sqrt(np.pi) * (FREEDOM * np.pi) ** 1.5)
 COLORS_IN_ALL = 256.0**3
 # Reweighted fits of gains and offsets, from the likeliest of so many exposures on, up to so many deviations to both sides: sides of an
-# object are lit differently, and a fit that begins at one of them stays there. Between two that are tried a colour is off by less than
-# paint is.
+# object are lit differently, and a fit that begins at one of them stays there. Between two that are tried a colour is off by about as much
+# as paint is.
 LIGHT_FITS = 4
 EXPOSURES, EXPOSURE_REACH = 9, 2.0
 # Where the object's colours are known from.
@@ -195,7 +195,7 @@ def _depth_ratio(kinds, seen, count, total, unknown, noise):
 
 
 @helper
-def _exposure(shown, used, per_pixel, noise):
+def _exposure(shown, used, share, noise):
     """The likeliest gain of all channels alike, of some, for the first ``used`` columns of ``shown`` (6, N), colours of paint and image."""
     likeliest, least, per_squared = 1.0, np.inf, 1.0 / (FREEDOM * noise[COLOR] ** 2)
     painted, both, seen = np.zeros(used), np.zeros(used), np.zeros(used)
@@ -213,7 +213,7 @@ def _exposure(shown, used, per_pixel, noise):
             for number in range(first, min(first + FACTORS, used)):
                 product *= 1.0 + seen[number] + gain * (both[number] + gain * painted[number])
             differs += log(product)
-        cost = per_pixel * (FREEDOM + 3.0) * differs + 3.0 * change * change / (noise[WHITE_BALANCE] ** 2 + 3.0 * noise[EXPOSURE] ** 2)
+        cost = share * (FREEDOM + 3.0) * differs + 3.0 * change * change / (noise[WHITE_BALANCE] ** 2 + 3.0 * noise[EXPOSURE] ** 2)
         if cost < least:
             likeliest, least = gain, cost
     return likeliest

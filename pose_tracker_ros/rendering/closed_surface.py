@@ -12,7 +12,8 @@ from pose_tracker_ros.corner_normals import places
 def closed_faces(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """Of triangles (F, 3) those (F,) bool whose connected part looks outwards, and along every edge of which another one runs the other way.
 
-    Parts may pierce one another. Vertices (V, 3) that are in the same place count as one.
+    Parts may pierce one another. Vertices (V, 3) that are in the same place count as one, so that what touches there is one part, which looks
+    outwards if most of its volume does.
     """
     corners = places(vertices)[faces]
     starts, ends, count = corners.ravel(), np.roll(corners, -1, axis=1).ravel(), int(corners.max()) + 1

@@ -124,7 +124,7 @@ class Searcher(Estimator):
         needed = (1 + hidden) * PRESENT_LOG_ODDS + self._surprise(best._replace(expected=Expectation.near(self.track.camera_T_object)))
         is_settled = tried >= RIVALS or self._is_same(self.track.camera_T_object, best)
         enough = needed if is_settled else needed + PRESENT_LOG_ODDS
-        # Where no other turn of as many as there are rivals is better, it may be one that the shape hardly tells from the right one.
+        # After as many turns as there are rivals it may be one that the shape hardly tells from the right one, though it is only present.
         is_next = state.compared or tried // RIVALS > state.turns // RIVALS
         if best.seen_log_odds >= (PRESENT_LOG_ODDS if is_next else enough):
             best, compared = self._compared(best, state.compared or RIVALS)

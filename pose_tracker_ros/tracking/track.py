@@ -116,8 +116,8 @@ class Hypothesis(NamedTuple):
         """What the next frame is worth beside this one, as a share of one whose errors are all its own.
 
         Of errors of which k last it is (1 - k) / (1 + k) (Thiébaux and Zwiers, Journal of Climate and Applied Meteorology 1984),
-        and the rest shows in what pixels change by: 2 (1 - k) of the variance that residuals of depth show, which of an exact mesh
-        is less than that of a scan. 1 where nothing is seen in both.
+        and the rest shows in what pixels change by, in depth or colour: 2 (1 - k) of the variance that residuals show, which of an exact mesh
+        is less than that of a scan. Those of depth stand for both. 1 where nothing is seen in both.
         """
         changed = changed_since(self.view, self.observation, frame, self.alignment.errors.mean[:2], noise)
         fresh = min(1.0, changed / max(self.alignment.solution.depth.shown_share, LEAST_FRESH))

@@ -97,7 +97,7 @@ def test_closed_parts_of_surfaces_are_known():
         assert not closed_faces(ball.vertices, part).any()
         both = closed_faces(within, np.concatenate([part, ball.faces + count]))
         assert np.array_equal(both, np.concatenate([np.zeros(len(part), bool), whole]))
-    # A triangle without area is no edge of others.
+    # A triangle without area opens nothing.
     assert closed_faces(ball.vertices, np.concatenate([ball.faces, ball.faces[:1, [0, 0, 1]]]))[:-1].all()
     shares = {name: closed_faces(model.mesh.vertices, model.mesh.faces).mean() for name, model in OBJECTS.items()}
     # Handle and spout of the jug end within it.
