@@ -7,10 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from pose_tracker_ros.geometry import residual_between
-from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.tracking.estimator import Estimator
-from pose_tracker_ros.tracking.rivalry import RIVALS
 from pose_tracker_ros.tracking.states import TrackState
 from pose_tracker_ros.tracking.track import Expectation, Hypothesis
 
@@ -60,28 +57,10 @@ def ask_where_needed(
         again = {}
         for name, with_opinion in informed(estimators, asked, may_wait=True).items():
             other = estimators[name].hypothesis(asked[name], with_opinion)
-            found[name] = likelier(found[name], other, expected[name], estimators[name].model)
+            found[name] = max((found[name], other), key=lambda one: one.merit if one else -math.inf)
             if other is not None and not found[name].evidence.is_present:
                 again[name] = Expectation.near(other.camera_T_object)
         asked = again
-
-
-def likelier(one: Hypothesis, other: Hypothesis | None, expected: Expectation, model: ObjectModel) -> Hypothesis:
-    """Of two poses, where a motion may be expected, the one that is more likely with that."""
-    judged = [_judged(each, expected, model) for each in (one, other) if each is not None]
-    return max(judged, key=lambda each: each[0])[1]
-
-
-def _judged(found: Hypothesis, expected: Expectation, model: ObjectModel) -> tuple[float, Hypothesis]:
-    """How likely a pose is, natural logarithm, up to a constant, and that pose: it moved as expected, or jumped, which is as likely as any
-    one rival. One that rather moved goes on moving."""
-    if expected.motion is None:
-        return found.merit, found
-    twist = np.concatenate(residual_between(expected.camera_T_object, found.camera_T_object, model.center_m))
-    moved = math.exp(-float(twist @ expected.information @ twist) / 2)
-    if found.expected.motion is None and moved > 1 / RIVALS:
-        found = found.moved_as(expected, model)
-    return found.merit + math.log(moved + 1 / RIVALS), found
 
 
 def _is_unsure(estimator: Estimator, found: Hypothesis) -> bool:

@@ -92,14 +92,6 @@ class Hypothesis(NamedTuple):
         half = float(twist @ self.expected.information @ twist) / 2
         return math.exp(-half) * (1 + half + half**2 / 2)
 
-    def moved_as(self, expected: Expectation, model: ObjectModel) -> Hypothesis:
-        """As of an object that moved as expected, if it was looked for elsewhere: where the motion and what the image says together put it."""
-        of_image = self.alignment.information - self.expected.information / self.expected.fresh
-        information = of_image + expected.information / expected.fresh
-        twist = twist_between(expected.camera_T_object, self.camera_T_object, model.center_m)
-        pose = moved_pose(expected.camera_T_object, np.linalg.solve(information, of_image @ twist), model.center_m)
-        return self._replace(expected=expected, alignment=self.alignment._replace(camera_T_object=pose, information=information))
-
     @property
     def information_gain(self) -> float:
         """What the image tells of a pose of which hardly anything is known, natural logarithm of the volumes before and after."""
