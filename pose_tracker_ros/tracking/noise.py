@@ -54,7 +54,7 @@ class NoiseModel:
         0.001, "Standard deviation of what all depth is taken to be too large by, at 0.6 m, against the outline's size", unit="m", minimum=0.0, maximum=0.1
     )
     depth_accuracy: float = option(
-        0.0025, "Standard deviation of what depth cameras are off by in truth, for which covariances allow (0.4 % at 0.6 m)", unit="m", minimum=0.0, maximum=0.1
+        0.003, "Standard deviation of what depth cameras are off by in truth, for which covariances allow (0.5 % at 0.6 m; seen: 2 to 3 mm on two cameras)", unit="m", minimum=0.0, maximum=0.1
     )
     shift_kept: float = option(
         0.98, "Share of the shift and of the offset, as departures from their means, that a frame keeps of the last one's (they move with the place)", minimum=0.0, maximum=1.0
