@@ -119,17 +119,40 @@ def nearest_equivalent(pose: np.ndarray, other: np.ndarray, symmetries: np.ndarr
     return equivalents[int(np.argmax(traces))]
 
 
+def turned_least(pose: np.ndarray, other: np.ndarray, model: ObjectModel) -> np.ndarray:
+    """``other`` (4, 4) after those turns about the model's continuous symmetries that leave it turned least from ``pose`` (4, 4)."""
+    for symmetry in model.continuous_symmetries:
+        other = symmetry.turned_towards(pose, other)
+    return other
+
+
 def observable_directions(model: ObjectModel, camera_T_object: np.ndarray) -> np.ndarray:
     """Orthonormal twists (6, F) about the object's centre that no continuous symmetry makes, in camera axes."""
-    rotation = camera_T_object[:3, :3]
-    turns = []
-    for symmetry in model.continuous_symmetries:
-        axis = symmetry.axis / np.linalg.norm(symmetry.axis)
-        moved = np.cross(axis, model.center_m - symmetry.offset)
-        turns.append(np.concatenate([rotation @ moved, rotation @ axis]))
-    if not turns:
+    turns = _unseen_turns(model, camera_T_object)
+    if not turns.size:
         return np.eye(6)
-    directions, sizes, _ = np.linalg.svd(np.stack(turns, axis=1))
+    directions, sizes, _ = np.linalg.svd(turns)
     # Axes that repeat others add no direction.
     rank = int(np.sum(sizes > 1e-6 * sizes[0]))
     return directions[:, rank:]
+
+
+def with_unseen_turns(covariance: np.ndarray, model: ObjectModel, camera_T_object: np.ndarray) -> np.ndarray:
+    """Covariance (6, 6) of a twist about the object's centre, in camera axes, when each turn about a continuous symmetry is as likely as
+    any other: what it says of them is replaced by the variance of an even distribution over a whole turn."""
+    turns = _unseen_turns(model, camera_T_object)
+    if not turns.size:
+        return covariance
+    seen = observable_directions(model, camera_T_object)
+    across = seen @ seen.T
+    return across @ covariance @ across + np.pi**2 / 3 * turns @ turns.T
+
+
+def _unseen_turns(model: ObjectModel, camera_T_object: np.ndarray) -> np.ndarray:
+    """Twists (6, K) about the object's centre by a radian about each continuous symmetry, in camera axes."""
+    rotation = camera_T_object[:3, :3]
+    turns = np.zeros((6, len(model.continuous_symmetries)))
+    for turn, symmetry in zip(turns.T, model.continuous_symmetries):
+        axis = symmetry.axis / np.linalg.norm(symmetry.axis)
+        turn[:3], turn[3:] = rotation @ np.cross(axis, model.center_m - symmetry.offset), rotation @ axis
+    return turns

@@ -13,6 +13,7 @@ from pose_tracker_ros.geometry import invert, is_pose, residual_between
 from pose_tracker_ros.kernels.alignment import moved_pose, twist_between
 from pose_tracker_ros.kernels.filtering import inverse
 from pose_tracker_ros.objects import ObjectModel
+from pose_tracker_ros.symmetries import turned_least, with_unseen_turns
 from pose_tracker_ros.tracking.alignment import LEAST_LIMIT_M, Alignment, CommonErrors
 from pose_tracker_ros.tracking.evidence import PRESENT_LOG_ODDS, Appearance, Evidence
 from pose_tracker_ros.tracking.factors.contour import ColorStatistics
@@ -251,19 +252,21 @@ class Track:
         ``reconsidered``: with how many rivals a doubted pose was compared so far, None if it is not to be compared with others.
         """
         alignment, expected = found.alignment, found.expected
+        pose = turned_least(self.camera_T_object, alignment.camera_T_object, model)
         correction, of_image = np.zeros(6), expected.fresh * alignment.information - expected.information
         if expected.motion is not None:
-            correction = twist_between(expected.camera_T_object, alignment.camera_T_object, model.center_m)
+            correction = twist_between(expected.camera_T_object, pose, model.center_m)
         # Of what was not expected the image tells the pose, but not the velocity.
         motion = (expected.motion or Motion()).corrected(correction, of_image)
         seen = ColorStatistics.seen_in(found.view)
-        is_told, covariance = rivalry is None or rivalry.is_told, alignment.covariance.copy()
+        is_told, covariance = rivalry is None or rivalry.is_told, with_unseen_turns(alignment.covariance, model, pose)
         if not is_told:
-            covariance[3:, 3:] += rivalry.spread(alignment.camera_T_object[:3, :3])
+            covariance = covariance.copy()
+            covariance[3:, 3:] += rivalry.spread(pose[:3, :3])
         return Track(
             state=TrackState.TRACKING,
             reason="seen" if is_told else "seen, but its turn is not told yet",
-            camera_T_object=alignment.camera_T_object,
+            camera_T_object=pose,
             covariance=covariance,
             errors=alignment.errors,
             appearance=self.appearance.learnt(found.observation, found.evidence),
