@@ -197,7 +197,7 @@ def _depth_ratio(kinds, seen, count, total, unknown, noise):
 @helper
 def _exposure(shown, used, share, noise):
     """The likeliest gain of all channels alike, of some, for the first ``used`` columns of ``shown`` (6, N), colours of paint and image."""
-    likeliest, least, per_squared = 1.0, np.inf, 1.0 / (FREEDOM * noise[COLOR] ** 2)
+    likeliest, least, per_squared = 1.0, 1e300, 1.0 / (FREEDOM * noise[COLOR] ** 2)
     painted, both, seen = np.zeros(used), np.zeros(used), np.zeros(used)
     for channel in range(3):
         for number in range(used):

@@ -153,7 +153,7 @@ def align(
         motion = state - at_rest
         pose = moved_pose(expected.camera_T_object, motion, model.center_m)
         if number == 1 < len(levels) and is_followed and _is_open(view, solution.information, WORTH * noise.flow_common_px):
-            followed = FollowedPoints.in_view(view.painted(renderer), keyframe_for(expected.keyframes, view.camera_T_object), noise)
+            followed = FollowedPoints.in_view(view.painted(renderer), keyframe_for(expected.keyframes, view), noise)
             if len(followed.points):
                 # They tell in the next view what this one left open.
                 continue

@@ -67,7 +67,7 @@ class TrackerConfig:
     frame_budget_ms: float = option(
         33.0, "Time of a frame: searches and looks of a network that would not fit are left to the next one; 0 = without limit", minimum=0.0, maximum=1e4
     )
-    lost_frames: int = option(30, "Frames in which an object is searched for in vain, in a row, until it is lost", minimum=1, maximum=1000)
+    lost_frames: int = option(30, "Frames in which an object is searched for in vain until it is lost", minimum=1, maximum=1000)
     min_depth_m: float = option(0.1, "Depth below this is taken for no measurement", minimum=0.0, maximum=10.0)
     max_depth_m: float = option(4.0, "Depth beyond this is taken for no measurement", minimum=0.1, maximum=100.0)
     catch_up_s: float = option(

@@ -101,9 +101,12 @@ class Estimator:
         return make_view(self.frame, self.target.renderer, self.model, camera_T_object, self._largest_px, color=True)
 
     def _weighed(self, view: View | None, errors: CommonErrors) -> tuple[Evidence, View, Observation] | None:
-        if view is None or np.count_nonzero(view.rendering.mask) < FEWEST_PIXELS:
+        if view is None:
             return None
         observation = observe(view, errors.mean[:2], self.config.depth_range_m)
+        left, top, right, bottom = observation.window
+        if np.count_nonzero(view.rendering.mask[top:bottom, left:right]) < FEWEST_PIXELS:
+            return None
         evidence = weigh(view, observation, self.track.appearance, self.config.noise, float(errors.mean[-1]))
         return evidence, view, observation
 

@@ -133,11 +133,11 @@ class Appearance:
         return kernels.LEARNT if self.frames >= BELIEVED_FRAMES else kernels.UNKNOWN
 
     def learnt(self, observation: Observation, evidence: Evidence) -> Appearance:
-        """This with the colours of an observation, if the whole evidence says that the object is there.
+        """This with the colours of an observation, if the whole evidence says that the object is there; paint is known, and learns nothing.
 
         Only pixels that are surely surface teach; too few teach nothing.
         """
-        if not evidence.is_present:
+        if self.is_painted or not evidence.is_present:
             return self
         seen = np.empty(BINS**3, np.float32)
         if surroundings.color_density(observation.color, evidence.surface, LEARNING_SURFACE, seen) < LEAST_PIXELS:

@@ -56,7 +56,7 @@ class Keyframe(NamedTuple):
         grey = grey_in(view)
         points = structure_in(grey, depth > 0)
         has_structure = len(points) > 0 and np.count_nonzero(follow(grey, grey, points)[1]) >= LEAST_POINTS
-        return cls(grey, depth, camera, view.camera_T_object, seen_side(view.camera_T_object), has_structure)
+        return cls(grey, depth, camera, view.camera_T_object, seen_side(view.camera_T_object, view.center), has_structure)
 
     def shown_in(self, view: View, grey: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The grey values (R, R) of a view, where it shows what was seen those with which it was, and (R, R) bool where that is."""
@@ -67,11 +67,12 @@ class Keyframe(NamedTuple):
         return shown, known
 
 
-def seen_side(camera_T_object: np.ndarray) -> np.ndarray:
-    """The direction (3,), a unit vector in the object's axes, in which it is looked at where it is at a pose (4, 4)."""
-    *axes, place = camera_T_object[:3].T.tolist()
-    x, y, z = place
-    return np.array([along * x + across * y + away * z for along, across, away in axes]) / math.hypot(*place)
+def seen_side(camera_T_object: np.ndarray, center: np.ndarray) -> np.ndarray:
+    """The direction (3,), a unit vector in the object's axes, in which it is looked at where it is at a pose (4, 4), its ``center`` (3,) in
+    camera axes."""
+    x, y, z = center.tolist()
+    axes = camera_T_object[:3, :3].T.tolist()
+    return np.array([along * x + across * y + away * z for along, across, away in axes]) / math.hypot(x, y, z)
 
 
 def grey_in(view: View) -> np.ndarray:
@@ -80,6 +81,8 @@ def grey_in(view: View) -> np.ndarray:
     left, top = view.left - (scale - 1) // 2, view.top - (scale - 1) // 2
     right, bottom = left + scale * side, top + scale * side
     part = image[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
+    if not part.size:
+        return np.zeros((side, side), np.uint8)
     grey = cv2.cvtColor(np.ascontiguousarray(part), cv2.COLOR_RGB2GRAY)
     missing = max(-top, 0), max(bottom - image.shape[0], 0), max(-left, 0), max(right - image.shape[1], 0)
     if any(missing):
@@ -124,18 +127,18 @@ def follow(before: np.ndarray, after: np.ndarray, points: np.ndarray) -> tuple[n
     return places[:, 0], found.ravel() > 0
 
 
-def keyframe_for(keyframes: tuple[Keyframe, ...], camera_T_object: np.ndarray) -> Keyframe | None:
-    """That of the side most like the one that is seen at a pose (4, 4)."""
-    return keyframes[int(_cosines(keyframes, camera_T_object).argmax())] if keyframes else None
+def keyframe_for(keyframes: tuple[Keyframe, ...], view: View) -> Keyframe | None:
+    """That of the side most like the one that is seen in a view."""
+    return keyframes[int(_cosines(keyframes, view).argmax())] if keyframes else None
 
 
 def with_view(keyframes: tuple[Keyframe, ...], view: View, surface: np.ndarray) -> tuple[Keyframe, ...]:
     """Those and a view as in :meth:`Keyframe.seen_in`, if none was of that side; the oldest goes where they are too many."""
-    if (_cosines(keyframes, view.camera_T_object) > math.cos(APART_RAD)).any():
+    if (_cosines(keyframes, view) > math.cos(APART_RAD)).any():
         return keyframes
     return (*keyframes[-(KEPT - 1) :], Keyframe.seen_in(view, surface))
 
 
-def _cosines(keyframes: tuple[Keyframe, ...], camera_T_object: np.ndarray) -> np.ndarray:
-    """Of the angles (K,) between the sides of views and the one that is seen at a pose (4, 4)."""
-    return np.array([one.side for one in keyframes]).reshape(-1, 3) @ seen_side(camera_T_object)
+def _cosines(keyframes: tuple[Keyframe, ...], view: View) -> np.ndarray:
+    """Of the angles (K,) between the sides of keyframes and the one that is seen in a view."""
+    return np.array([one.side for one in keyframes]).reshape(-1, 3) @ seen_side(view.camera_T_object, view.center)

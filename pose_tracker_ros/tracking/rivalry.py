@@ -66,7 +66,8 @@ class Rivalry(NamedTuple):
     def taken(self, number: int) -> Rivalry:
         """Of the pose at the turn of a number: what was a turn of the old pose is another one of this."""
         traces = np.einsum("kij,nij->kn", self.turns[number] @ self.turns, self.turns)
-        return self._replace(log_odds=self.log_odds[traces.argmax(axis=1)] - self.log_odds[number])
+        sides = tuple(self.turns[number].T @ side for side in self.sides)
+        return self._replace(log_odds=self.log_odds[traces.argmax(axis=1)] - self.log_odds[number], sides=sides)
 
     def spread(self, rotation: np.ndarray) -> np.ndarray:
         """What turns that may be true instead add to the covariance of one at a ``rotation`` (3, 3): (3, 3), rad^2, camera axes.

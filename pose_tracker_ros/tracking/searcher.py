@@ -65,6 +65,11 @@ class Searcher(Estimator):
     def _taken(self) -> list[np.ndarray]:
         return taken_by_others(self.model.name, self.tracks)
 
+    def is_elsewhere_taken(self, found: Hypothesis) -> bool:
+        """Whether a pose of what is not tracked yet is in the place of another of its kind."""
+        is_tracked = self.track.state is TrackState.TRACKING
+        return not is_tracked and is_taken(self.model, found.camera_T_object, self._taken)
+
     def is_believed(self, found: Hypothesis | None, turns_tried: int) -> bool:
         """Whether the image shows the object there; a first pose has to be clear, or compared with its rivals.
 
@@ -74,12 +79,12 @@ class Searcher(Estimator):
         if found is None or found.evidence.is_hidden:
             return False
         track, log_odds = self.track, found.evidence.log_odds
-        was_seen = track.state is TrackState.TRACKING
-        if not was_seen and is_taken(self.model, found.camera_T_object, self._taken):
+        was_seen, has_depth = track.state is TrackState.TRACKING, found.evidence.speaking_share > 0
+        if self.is_elsewhere_taken(found) or (self.config.depth == "required" and not has_depth):
             return False
         # Colours alone say little in one frame, and turns cannot be compared: what was told is rather there than not, and what was just seen
         # until they say as surely that it is not as it took to see it.
-        by_color = found.evidence.speaking_share == 0 and not self.frame.has_depth and self.config.depth != "required"
+        by_color = not has_depth and not self.frame.has_depth
         if by_color and (was_seen or track.is_new):
             return log_odds >= (-PRESENT_LOG_ODDS if was_seen else 0.0) and found.information_gain > LEAST_GAIN
         if log_odds < PRESENT_LOG_ODDS:
@@ -159,7 +164,7 @@ class Searcher(Estimator):
         standing = Standing(found, track.rivalry or self._rivalry(found))
         if not self.config.search or not may_compare:
             return standing
-        rivalry = standing.rivalry.seen_from(seen_side(found.camera_T_object))
+        rivalry = standing.rivalry.seen_from(seen_side(found.camera_T_object, found.view.center))
         if rivalry.next_untold is None or not self.budget.fits("rival"):
             return standing
         with self.budget.spent_on("rival"):
@@ -203,12 +208,12 @@ class Searcher(Estimator):
     @property
     def _all_rivals(self) -> int:
         """Other turns, then those that the shape hardly tells apart."""
-        return RIVALS + len(self.target.alike)
+        return RIVALS + len(self.target.alike[1:])
 
     def _rival(self, camera_T_object: np.ndarray, number: int) -> np.ndarray:
         """The pose (4, 4) of a number that is compared with another pose (4, 4)."""
         if number >= RIVALS:
-            return camera_T_object @ self.target.alike[number - RIVALS]
+            return camera_T_object @ self.target.alike[1 + number - RIVALS]
         return self._turned(camera_T_object, turns(1 + number, 1))[0]
 
     def _rivalry(self, found: Hypothesis) -> Rivalry:

@@ -15,7 +15,7 @@ class TrackState(enum.Enum):
 
     UNINITIALISED: there is none. TRACKING: the image shows the object there. OCCLUDED: the image cannot tell, since
     something hides the object or looks like what is around; the pose is held. SEARCHING: the image shows that the object is
-    elsewhere; the pose is the last one. LOST: it was searched for in vain; there is no pose, but the search goes on.
+    elsewhere; the pose is the last one, or the best that was found so far. LOST: it was searched for in vain; there is no pose, but the search goes on.
     """
 
     UNINITIALISED = "uninitialised"

@@ -144,7 +144,7 @@ class Track:
     state, reason, covariance, score: see :class:`TrackResult`; camera_T_object: (4, 4), the last supported pose, at first the
     one to start from; errors: of the camera; appearance: the object's colours; colors: those across the outline, None before
     the first supported frame; keyframes: views of its sides; motion: how the object goes on; seen: what the last frame showed,
-    None unless it supported it; stamp: of the last frame, s; unsupported: frames in a row that contradicted the pose; search:
+    None unless it supported it; stamp: of the last frame, s; unsupported: frames that contradicted the pose since it was last supported; search:
     how far it is; rivalry: how the pose stands to others, None while it is not tracked; usual: log odds at which the object was
     seen lately, with depth, None before that; reconsidered: rivals that a doubted pose was compared with; world_T_camera: (4, 4) in the last frame,
     None where it is not known.
@@ -321,7 +321,8 @@ class Track:
 
     def result(self, seconds: dict[str, float]) -> TrackResult:
         """What is said of the object after a frame that took ``seconds``."""
-        pose = self.camera_T_object if self.search.candidate is None else self.search.candidate
+        is_candidate = self.state is TrackState.SEARCHING and self.search.candidate is not None
+        pose = self.search.candidate if is_candidate else self.camera_T_object
         return TrackResult(self.state, self.reason, pose.copy(), self.covariance, self.score, self.errors, seconds)
 
 
@@ -331,6 +332,8 @@ def _doubt(evidence: Evidence | None, frame: Frame) -> tuple[TrackState, str]:
         return TrackState.SEARCHING, "left the image"
     if evidence.is_hidden:
         return TrackState.OCCLUDED, "hidden by something nearer"
+    if evidence.is_present and evidence.speaking_share == 0:
+        return TrackState.OCCLUDED, "no depth, and colours alone do not tell"
     if evidence.is_undecided:
         if not frame.has_depth:
             return TrackState.OCCLUDED, "no depth, and colours alone do not tell"

@@ -199,8 +199,8 @@ class Tracker:
         if config.depth == "none":
             frame = frame.without_depth()
         self._budget.begin(config.frame_budget_ms if budget_ms is None else budget_ms)
-        if config.camera_motion:
-            self._tracks = {name: track.seen_from(frame.world_T_camera) for name, track in self._tracks.items()}
+        world_T_camera = frame.world_T_camera if config.camera_motion else None
+        self._tracks = {name: track.seen_from(world_T_camera) for name, track in self._tracks.items()}
         searchers = {
             name: Searcher(frame, self._targets[name], track, config, self._budget, self._tracks) for name, track in self._tracks.items()
         }
@@ -221,12 +221,17 @@ class Tracker:
             search = searches.get(name, track.search)
             best = search.found or found[name]
             # Of what is doubted only a new track can have been settled by the search that found nothing else.
-            if search.found or name not in held or (track.is_new and searcher.is_believed(best, search.turns)):
+            is_settled = search.found or name not in held or (track.is_new and searcher.is_believed(best, search.turns))
+            # Another of its kind may have been found there in this frame.
+            if is_settled and not searcher.is_elsewhere_taken(best):
                 # One rival of one object a frame: ten unsure objects would take twice their time otherwise.
                 standing = searcher.likelier(best, not (search.found or is_compared))
                 is_compared = is_compared or standing.has_compared
                 # What a search found was compared with all.
                 reconsidered = None if search.found else standing.reconsidered
+                if standing.best is not best:
+                    # Views that were kept were of another turn.
+                    track = replace(track, keyframes=())
                 with self._budget.spent_on("learning"):
                     self._tracks[name] = track.supported_by(standing.best, frame, searcher.model, standing.rivalry, reconsidered)
             else:

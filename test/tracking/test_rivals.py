@@ -113,6 +113,15 @@ def test_a_rival_that_takes_the_place_knows_the_old_pose_and_the_others():
     assert rivalry(4.0, 1.0, -2.0).taken(1).log_odds == pytest.approx([0, -4, -6, -3])
 
 
+def test_a_rival_that_takes_the_place_was_seen_from_the_same_side():
+    """Which is another one in its own axes."""
+    old = rivalry(-1.0, -1.0, -1.0).seen_from(ASIDE)
+    for number in (1, 2, 3):
+        old = old.compared(number, 20.0 if number == 2 else 0.0)
+    new = old.taken(2)
+    assert new.seen_from(TURNS[2].T @ ASIDE) is new and new.seen_from(ASIDE) is not new
+
+
 def test_turns_that_may_be_true_instead_widen_the_covariance_about_their_axis():
     turned = so3_exp(np.array([0, 0, np.pi / 2]))
     spread = rivalry(0.0, -9.0, -9.0).spread(turned)

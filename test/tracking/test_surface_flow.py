@@ -16,7 +16,7 @@ from pose_tracker_ros.simulation.scene import SceneSequence
 from pose_tracker_ros.tracking import Tracker, TrackerConfig, TrackState
 from pose_tracker_ros.tracking.config import OFFLINE
 from pose_tracker_ros.tracking.factors.surface_flow import FollowedPoints
-from pose_tracker_ros.tracking.keyframes import APART_RAD, KEPT, Keyframe, grey_in, keyframe_for, with_view
+from pose_tracker_ros.tracking.keyframes import APART_RAD, KEPT, Keyframe, grey_in, keyframe_for, seen_side, with_view
 from pose_tracker_ros.tracking.noise import NoiseModel
 from pose_tracker_ros.tracking.view import make_view
 
@@ -122,6 +122,22 @@ def test_grey_values_are_means_around_a_views_pixels_and_0_beyond_the_image(cart
     assert grey[row, column] == pytest.approx(block.mean(), abs=1.0)
 
 
+def test_of_a_window_that_hardly_touches_the_image_nothing_is_seen(carton):
+    """Its coarse pixels reach into the image, the image's own pixels around them do not."""
+    pose = pose_at(0.6)
+    view = view_at(carton, pose, pose, 70)
+    beyond = replace(view, left=1 - view.scale * view.camera.width)
+    assert view.scale == 3 and not grey_in(beyond).any() and grey_in(beyond).shape == view.rendering.mask.shape
+
+
+def test_a_side_is_that_of_the_object_wherever_its_origin_is():
+    pose, center = pose_at(0.6, (0.3, 0.5, 0)), np.array([0.1, 0.0, 0.6])
+    for origin_m in (np.zeros(3), np.array([0.0, 2.0, 1.0])):
+        moved = pose.copy()
+        moved[:3, 3] = center - pose[:3, :3] @ origin_m
+        assert np.allclose(seen_side(moved, center), pose[:3, :3].T @ center / np.linalg.norm(center))
+
+
 def test_sides_are_kept_once_and_the_one_most_like_is_followed_from(carton):
     keyframes = ()
     for turn in np.arange(0, 1.0, 0.1):
@@ -130,8 +146,9 @@ def test_sides_are_kept_once_and_the_one_most_like_is_followed_from(carton):
         keyframes = with_view(keyframes, view, np.ones(view.rendering.mask.shape, np.float32))
     apart = [np.arccos(one.side @ two.side) for one, two in zip(keyframes, keyframes[1:])]
     assert len(keyframes) == 4 and min(apart) >= APART_RAD
-    assert keyframe_for(keyframes, pose_at(0.6, (0, 0.62, 0))) is keyframes[2]
-    assert keyframe_for((), pose_at(0.6)) is None
+    between = pose_at(0.6, (0, 0.62, 0))
+    assert keyframe_for(keyframes, view_at(carton, between, between, 70)) is keyframes[2]
+    assert keyframe_for((), view) is None
     far = view_at(carton, pose_at(0.6, (0, -1.0, 0)), pose_at(0.6, (0, -1.0, 0)), 70)
     many = with_view(keyframes[:1] * (KEPT + 5), far, np.ones(far.rendering.mask.shape, np.float32))
     assert len(many) == KEPT and many[-1].camera_T_object is far.camera_T_object

@@ -89,6 +89,8 @@ def test_a_pose_found_elsewhere_is_told_but_not_believed_before_others_are_compa
     assert after.state is TrackState.SEARCHING and after.search.turns == 5
     assert np.array_equal(after.result({}).camera_T_object, elsewhere)
     assert np.array_equal(after.camera_T_object, track.camera_T_object)
+    hidden = doubted(track, HIDDEN, frame, SearchState(5, candidate=elsewhere))
+    assert np.array_equal(hidden.result({}).camera_T_object, track.camera_T_object), "what is hidden is held"
 
 
 def followed(model, frames, noise):

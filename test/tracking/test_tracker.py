@@ -101,6 +101,8 @@ def test_depth_is_looked_at_as_its_option_says(jug):
     for one, other in zip(unseen, missing):
         assert np.array_equal(one.camera_T_object, other.camera_T_object) and one.state is TrackState.TRACKING
     assert follow(jug, blind, START, required)[-1].state is TrackState.OCCLUDED
+    held = follow(jug, frames + blind, START, required)[-1]
+    assert held.state is TrackState.OCCLUDED and "no depth" in held.reason
     assert follow(jug, frames, START, required)[-1].state is TrackState.TRACKING
 
 
@@ -450,6 +452,19 @@ def test_what_is_hidden_is_held_in_the_world(cube):
     assert pose_errors(result.camera_T_object, second.truth["cube"])[0] < 0.001
 
 
+def test_where_a_camera_was_before_its_motion_was_looked_at_again_moves_nothing(cube):
+    tracker = Tracker([cube], dataclasses.replace(GEOMETRY, camera_motion=True))
+    tracker.start("cube", START)
+    first, second = list(camera_leaps(cube, 2))
+    tracker.step(first)
+    tracker.reconfigure(dataclasses.replace(tracker.config, camera_motion=False))
+    tracker.step(dataclasses.replace(first, stamp=1 / 30, world_T_camera=second.world_T_camera))
+    tracker.reconfigure(dataclasses.replace(tracker.config, camera_motion=True))
+    hidden = dataclasses.replace(frame_of(cube, START, 2 / 30, bar=(0, 320)), world_T_camera=second.world_T_camera)
+    result = tracker.step(hidden)["cube"]
+    assert pose_errors(result.camera_T_object, START)[0] < 0.001
+
+
 def test_velocities_keep_their_direction_in_the_world(cube):
     """The object moves on while the camera turns: the frame after is expected where it is."""
     tracker = Tracker([cube], dataclasses.replace(GEOMETRY, camera_motion=True))
@@ -485,6 +500,32 @@ def test_two_of_a_kind_are_never_one(jug):
         results = tracker.step(dataclasses.replace(both, stamp=number / 30))
     assert results["demo_jug#2"].state is TrackState.TRACKING
     assert pose_errors(results["demo_jug#2"].camera_T_object, aside)[0] < 0.003
+
+
+def test_two_of_a_kind_that_were_lost_are_not_both_found_in_one_place(cube):
+    alike = [cube, dataclasses.replace(cube, name="cube#2")]
+    tracker = Tracker(alike, GEOMETRY)
+    aside = apply_residual(START, np.array([-0.16, 0.0, 0.05]), np.zeros(3), cube.center_m)
+    between = apply_residual(START, np.array([-0.08, 0.0, 0.02]), np.zeros(3), cube.center_m)
+    tracker.start("cube", START)
+    tracker.start("cube#2", aside)
+    both, one = frame_of_two(cube, START, aside), frame_of(cube, between)
+    gone = dataclasses.replace(one, color=np.full_like(one.color, 90), depth=np.full_like(one.depth, 1.2))
+    for number, frame in enumerate([both] * 3 + [gone] * 4 + [one] * 12):
+        results = tracker.step(dataclasses.replace(frame, stamp=number / 30))
+    assert [result.state for result in results.values()].count(TrackState.TRACKING) == 1
+
+
+def test_what_has_no_pixel_in_the_image_left_it(cube):
+    """Its window reaches into the image, the object does not."""
+    frame = frame_of(cube, START)
+    empty = dataclasses.replace(frame, color=np.full_like(frame.color, 90), depth=np.full_like(frame.depth, 1.2))
+    beside = START.copy()
+    beside[0, 3] = -0.6 * 161.0 / 310.0 - 0.55 * cube.diameter_m
+    assert not Tracker([cube], GEOMETRY).render("cube", frame.camera, beside).mask.any()
+    results = follow(cube, [dataclasses.replace(empty, stamp=number / 30) for number in range(40)], beside, GEOMETRY)
+    assert (results[0].state, results[0].reason) == (TrackState.SEARCHING, "left the image")
+    assert results[-1].state is TrackState.LOST
 
 
 def frame_of_two(model, pose, other):
