@@ -122,8 +122,11 @@ class Hypothesis(NamedTuple):
 
     @property
     def merit(self) -> float:
-        """By which poses of one object are compared: how much likelier they make what is seen, natural logarithm."""
-        return self.evidence.log_likelihood
+        """By which poses of one object are compared: how much likelier they make what is seen, natural logarithm.
+
+        Pixels tell of the shape by depth; without it the outline does.
+        """
+        return self.evidence.log_likelihood + self.alignment.outline_ratio
 
 
 class SearchState(NamedTuple):
