@@ -128,6 +128,15 @@ class Hypothesis(NamedTuple):
         """
         return self.evidence.log_likelihood + self.alignment.outline_ratio
 
+    def log_ratio(self, other: Hypothesis) -> float:
+        """As the difference of merits, of poses without depth that may cover places of very different size.
+
+        Colours are weighed by a mean over what a pose covers: one that covers a piece of the object alone would be the likeliest.
+        """
+        mine, others = (np.count_nonzero(one.view.rendering.mask) / one.view.camera.fx**2 for one in (self, other))
+        by_color = self.evidence.log_likelihood * mine - other.evidence.log_likelihood * others
+        return by_color / max(mine, others) + self.alignment.outline_ratio - other.alignment.outline_ratio
+
 
 class SearchState(NamedTuple):
     """How far a search is: turns that were tried since the object was seen, the best pose (4, 4) so far while others are still
