@@ -101,7 +101,7 @@ class AlignmentPrior(NamedTuple):
 
 class Alignment(NamedTuple):
     """The most likely pose (4, 4), the information (6, 6) that it was weighed with, its covariance (6, 6), the common errors,
-    and the last view with its solution."""
+    the last view with its solution, and how much likelier the outline is there than anywhere, natural logarithm, 0 where depth tells."""
 
     camera_T_object: np.ndarray
     information: np.ndarray
@@ -109,6 +109,7 @@ class Alignment(NamedTuple):
     errors: CommonErrors
     view: View
     solution: Solution
+    outline_ratio: float
 
     @property
     def is_drawn(self) -> bool:
@@ -163,7 +164,8 @@ def align(
     covariance = solution.covariance(posterior, view.center, _spread(prior_information, expected.fresh, noise))
     errors = CommonErrors(solution.state[COMMON], posterior[COMMON, COMMON])
     information = inverse(posterior[:SHIFT, :SHIFT])
-    return Alignment(pose, information, covariance[:SHIFT, :SHIFT], errors, view, solution)
+    outline_ratio = 0.0 if frame.has_depth else contour.log_ratio(view.center, solution.state, level.segment_px)
+    return Alignment(pose, information, covariance[:SHIFT, :SHIFT], errors, view, solution, outline_ratio)
 
 
 def _spread(information: np.ndarray, fresh: float, noise: NoiseModel) -> np.ndarray:

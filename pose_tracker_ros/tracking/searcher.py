@@ -156,6 +156,8 @@ class Searcher(Estimator):
         compared again, as many as there is time for.
         """
         track = self.track
+        if self.config.search and found.evidence.speaking_share == 0 and not found.evidence.is_present:
+            return self._held_or_likelier(found, may_compare)
         if self.config.search and track.is_doubted_by(found):
             # One that has to wait for others stays doubted.
             best, tried = self._compared(found, track.reconsidered) if may_compare else (found, track.reconsidered)
@@ -169,6 +171,24 @@ class Searcher(Estimator):
             return standing
         with self.budget.spent_on("rival"):
             return self._told(found, rivalry, rivalry.next_untold)
+
+    def _held_or_likelier(self, found: Hypothesis, may_compare: bool) -> Standing:
+        """A pose that colours alone would not have found, but that is believed as it was there before; or a rival that is surely likelier.
+
+        As right poses are held for long, too, some are compared in a frame, in turn.
+        """
+        best, tried = found, self.track.reconsidered
+        numbers = range(tried, min(tried + self.config.search_poses, self._all_rivals)) if may_compare else ()
+        rivals = (self._rival(found.camera_T_object, number) for number in numbers)
+        for rival in self._found_near(nearest_equivalent(self.track.camera_T_object, one, self.target.same) for one in rivals):
+            tried += 1
+            if rival is None or not self.is_believed(rival, RIVALS):
+                continue
+            needed = PRESENT_LOG_ODDS if best is found else 0.0
+            if rival.log_ratio(best) + self._log_density(rival) - self._log_density(best) > needed:
+                best = rival
+        rivalry = self.track.rivalry if best is found else None
+        return Standing(best, rivalry or self._rivalry(best), may_compare, tried % self._all_rivals)
 
     def _told(self, found: Hypothesis, rivalry: Rivalry, number: int) -> Standing:
         """With the pose at a told turn of a number compared, which takes the place where it is surely likelier."""

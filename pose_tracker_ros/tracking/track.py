@@ -123,8 +123,20 @@ class Hypothesis(NamedTuple):
 
     @property
     def merit(self) -> float:
-        """By which poses of one object are compared: how much likelier they make what is seen, natural logarithm."""
-        return self.evidence.log_likelihood
+        """By which poses of one object are compared: how much likelier they make what is seen, natural logarithm.
+
+        Pixels tell of the shape by depth; without it the outline does.
+        """
+        return self.evidence.log_likelihood + self.alignment.outline_ratio
+
+    def log_ratio(self, other: Hypothesis) -> float:
+        """As the difference of merits, of poses without depth that may cover places of very different size.
+
+        Colours are weighed by a mean over what a pose covers: one that covers a piece of the object alone would be the likeliest.
+        """
+        mine, others = (np.count_nonzero(one.view.rendering.mask) / one.view.camera.fx**2 for one in (self, other))
+        by_color = self.evidence.log_likelihood * mine - other.evidence.log_likelihood * others
+        return by_color / max(mine, others) + self.alignment.outline_ratio - other.alignment.outline_ratio
 
 
 class SearchState(NamedTuple):

@@ -14,6 +14,7 @@ from pose_tracker_ros.evaluation.track import perturbed
 from pose_tracker_ros.evaluation.trajectory import PoseEstimate
 from pose_tracker_ros.frame import Frame
 from pose_tracker_ros.geometry import make_pose
+from pose_tracker_ros.kernels.contour import UNKNOWN_VARIANCE
 from pose_tracker_ros.objects import ObjectModel, load_mesh, load_object
 from pose_tracker_ros.rendering import create_renderer
 from pose_tracker_ros.rendering.raster import RasterRenderer
@@ -23,12 +24,13 @@ from pose_tracker_ros.tracking.alignment import (
     ANY_DEPTH_M,
     COARSE_TO_FINE,
     FACTORS,
+    FINE,
     Alignment,
     AlignmentPrior,
     CommonErrors,
     align,
 )
-from pose_tracker_ros.tracking.factors.contour import ColorStatistics, outline_lines
+from pose_tracker_ros.tracking.factors.contour import LIMIT, ColorStatistics, outline_lines
 from pose_tracker_ros.tracking.noise import SENSOR_FX, NoiseModel
 from pose_tracker_ros.tracking.track import Expectation
 from pose_tracker_ros.tracking.view import make_view
@@ -147,6 +149,27 @@ def test_without_depth_the_outline_goes_on(models):
     )
     with_depth = aligned(frame, model, start)
     assert found.information[2, 2] < with_depth.information[2, 2] / 4
+
+
+def test_how_much_likelier_an_outline_is_than_any_other(models):
+    """Summed up here line by line, it is most where the object is; where depth tells it does not count."""
+    model = models["drill"]
+    frame = scene_frame(model, 3)
+    blind = frame.without_depth()
+    ratios = []
+    for off_m in (0.0, 0.02, 0.06):
+        pose = frame.truth["drill"].copy()
+        pose[2, 3] += off_m
+        # Known so well that nothing moves.
+        expected = AlignmentPrior(pose, 1e12 * np.eye(6), CommonErrors.unknown(NOISE), None)
+        found = align(blind, model, RasterRenderer(model.mesh), expected, NOISE)
+        ratios.append(found.outline_ratio)
+        lines, shared = found.solution.contour.lines, found.solution.contour.shared
+        scaled = np.minimum((lines[:, 4] - found.errors.mean[2]) ** 2 / (LIMIT**2 * lines[:, 5]), 1)
+        likelier = np.log1p(UNKNOWN_VARIANCE * FINE.segment_px**2 / lines[:, 5]) / 2 - LIMIT**2 / 6 * (1 - (1 - scaled) ** 3)
+        assert found.outline_ratio == pytest.approx(likelier.sum() / shared, abs=1e-3)
+    assert ratios[0] > ratios[1] + 1 > ratios[2] + 1
+    assert aligned(frame, model, frame.truth["drill"]).outline_ratio == 0
 
 
 def test_an_object_that_is_out_of_sight_is_nowhere(models):

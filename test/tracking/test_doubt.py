@@ -44,6 +44,22 @@ def test_an_object_that_turned_at_once_is_followed(jug, turn_deg):
     assert errors_deg(jug, poses, search=False)[-1] > 20
 
 
+@pytest.mark.parametrize(("turn_deg", "axis"), [(45, 1), (45, 2), (60, 1)])
+def test_a_turn_that_was_told_wrong_is_found_by_colours_alone(jug, turn_deg, axis):
+    """Without depth such a pose is believed from even odds on, but not sure: it is compared with its rivals."""
+    turn = np.radians(turn_deg) * START[:3, :3] @ np.linalg.eigh(jug.surface_moments)[1][:, axis]
+    errors = {}
+    for search in (True, False):
+        random = np.random.default_rng(0)
+        tracker = Tracker([jug], TrackerConfig(network="never", depth="none", search=search, **OFFLINE))
+        tracker.start("demo_jug", apply_residual(START, np.zeros(3), turn, jug.center_m))
+        for number in range(KNOWN + 7):
+            result = tracker.step(noisy(frame_of(jug, START, number / 30, index=number), random))["demo_jug"]
+        errors[search] = np.degrees(pose_errors(result.camera_T_object, START)[1])
+    assert errors[True] < 3
+    assert errors[False] > 20
+
+
 def test_what_looks_otherwise_from_now_on_is_doubted_once(jug, monkeypatch):
     """The light goes out, and no rival is any better."""
     asked, compared = [], Searcher._compared

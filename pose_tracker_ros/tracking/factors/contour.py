@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pose_tracker_ros.kernels import contour
+from pose_tracker_ros.kernels.alignment import STATE, add_contour
 from pose_tracker_ros.kernels.shared import BINS
 from pose_tracker_ros.tracking.noise import NoiseModel
 from pose_tracker_ros.tracking.view import View
@@ -89,6 +90,16 @@ class ContourFactor(NamedTuple):
         # Fewer lines are farther apart: the whole outline is as good.
         shared = max(1.0, noise.contour_shared * len(lines) / noise.contour_lines)
         return cls(points, lines, view.frame.camera.numbers, LIMIT, shared, np.zeros(len(lines), np.float32))
+
+    def log_ratio(self, center: np.ndarray, state: np.ndarray, segment_px: float) -> float:
+        """How much likelier borders are where lines show them than anywhere on the lines, natural logarithm, of an outline at a state (10,).
+
+        ``center`` (3,): of the object; ``segment_px``: of the lines.
+        """
+        not_knowing = contour.UNKNOWN_VARIANCE * segment_px**2
+        known = np.log1p(not_knowing / self.lines[:, 5]).sum() / (2 * self.shared)
+        scratch = np.zeros((STATE, STATE)), np.zeros(STATE)
+        return float(known - add_contour(*self, center, state, *scratch))
 
 
 def outline_lines(
