@@ -6,7 +6,7 @@ import pytest
 
 from pose_tracker_ros.geometry import make_pose, so3_exp, transform_points
 from pose_tracker_ros.kernels import contour
-from pose_tracker_ros.kernels.contour import LEAST_VARIANCE, PLACES, SEGMENTS
+from pose_tracker_ros.kernels.contour import CHORD, LEAST_VARIANCE, PLACES, SEGMENTS, SHORTEST, WINDOW
 from pose_tracker_ros.kernels.shared import BINS
 
 UNIFORM = (PLACES**2 - 1) / 12
@@ -55,10 +55,21 @@ def test_both_sides_mirror_each_other():
     assert inward[1] == pytest.approx(outward[1])
 
 
-def test_lengths_are_those_of_the_segments():
-    mean, variance = border(step_at(1.5))
-    wide_mean, wide_variance = border(step_at(1.5), segment_px=5.0)
-    assert (wide_mean, wide_variance) == pytest.approx((5 * mean, 25 * variance))
+@pytest.mark.parametrize("segment_px", [1.0, 2.5])
+def test_borders_have_mean_and_variance_of_where_soft_steps_agree_with_the_segments_around(segment_px):
+    generator = np.random.default_rng(3)
+    samples = np.vstack([generator.random((20, SEGMENTS)), generator.integers(0, 2, (20, SEGMENTS)), np.full((1, SEGMENTS), 0.5)])
+    lines = np.full((len(samples), 6), 7.0)
+    contour.find_borders(samples, segment_px, lines)
+    step = -np.tanh((np.arange(WINDOW) - (WINDOW - 1) / 2) / (2 * contour.SLOPE))
+    likelihood = np.exp(contour.WEIGHT * (2 * np.lib.stride_tricks.sliding_window_view(samples, WINDOW, axis=1) - 1) @ step)
+    probability, places = likelihood / likelihood.sum(axis=1, keepdims=True), np.arange(PLACES) - (PLACES - 1) / 2
+    mean = probability @ places
+    variance = np.maximum(np.sum(probability * (places - mean[:, None]) ** 2, axis=1), LEAST_VARIANCE)
+    variance /= np.maximum(1 - variance / UNIFORM, contour.LEAST_KNOWN)
+    assert lines[:, 4] == pytest.approx(segment_px * mean, rel=1e-9, abs=1e-9)
+    assert lines[:, 5] == pytest.approx(segment_px**2 * variance, rel=1e-9)
+    assert (lines[:, :4] == 7).all()
 
 
 @pytest.mark.parametrize(("left", "top"), [(22, -5), (-8, 10), (25, 11)])
@@ -98,6 +109,29 @@ def test_lines_are_sampled_from_the_inside_out_and_end_at_the_image():
     assert np.all(samples[1, SEGMENTS // 2 + 1 :] == 0.5)
 
 
+@pytest.mark.parametrize("segment_px", [0.7, 1.0, 2.6])
+def test_segments_say_what_their_pixels_do_one_independent_of_the_other(segment_px):
+    """Some colours are surely the object's, some surely not, and lines leave the image on all sides."""
+    generator = np.random.default_rng(4)
+    color = generator.integers(0, 256, (20, 30, 3), np.uint8)
+    posterior = generator.random(BINS**3, np.float32)
+    posterior[::5], posterior[1::5] = 0, 1
+    angles = generator.uniform(0, 2 * np.pi, 60)
+    lines = np.column_stack([generator.uniform(-3, [32, 23], (60, 2)), np.cos(angles), np.sin(angles), np.zeros((60, 2))])
+    samples = np.empty((60, SEGMENTS))
+    contour.sample_colors(color, posterior, lines, segment_px, samples)
+    pixels = max(1, round(segment_px))
+    along = segment_px / pixels * (np.arange(SEGMENTS * pixels) + 0.5) - segment_px * SEGMENTS / 2
+    columns, rows = np.rint(lines[:, :2, None] + lines[:, 2:4, None] * along).astype(int).swapaxes(0, 1)
+    inside = (rows >= 0) & (rows < 20) & (columns >= 0) & (columns < 30)
+    bins = color[rows.clip(0, 19), columns.clip(0, 29)] // (256 // BINS) @ [BINS**2, BINS, 1]
+    value = np.where(inside, posterior[bins].astype(float), 0.5).reshape(60, SEGMENTS, pixels)
+    on, off = value.prod(axis=2), (1 - value).prod(axis=2)
+    unclear = on + off == 0
+    assert samples == pytest.approx(np.where(unclear, 0.5, on / np.where(unclear, 1, on + off)), abs=1e-12)
+    assert not inside.all() and unclear.any() == (pixels > 1)
+
+
 def outline_of(mask, count):
     pixels, borders = np.empty((2 * count, 2), np.int64), np.empty((2 * count, 4))
     found = contour.trace_outline(np.ascontiguousarray(mask), count, pixels, borders)
@@ -105,13 +139,40 @@ def outline_of(mask, count):
 
 
 def sides_of(mask):
-    """(row, column, border's column, border's row) of all sides of a mask's pixels, by differences."""
-    padded = np.pad(mask, 1)
-    sides = set()
-    for along, across in ((-1, 0), (1, 0), (0, -1), (0, 1)):
-        edge = padded & ~np.roll(padded, (-along, -across), (0, 1))
-        sides |= {(row, column, column + across / 2, row + along / 2) for row, column in np.argwhere(edge[1:-1, 1:-1])}
-    return sides
+    """Sides of a mask's pixels where it ends: those by which they begin, and (row, column, direction), the object to the
+    right; directions are right, down, left and up, and corners have the numbers of the pixels below and to the right."""
+    padded = np.pad(mask, 1).astype(int)
+    down, right = np.diff(padded, axis=0)[:, 1:-1], np.diff(padded, axis=1)[1:-1]
+    places = [np.argwhere(change) for change in (down == 1, right == -1, down == -1, right == 1)]
+    begins = ((0, 0), (0, 0), (0, 1), (1, 0))
+    return {(row + i, column + j, way) for way, (i, j) in enumerate(begins) for row, column in places[way].tolist()}
+
+
+def traced(mask, count):
+    """Rows (N, 6) of pixels and borders of the outlines, walked from side to side; to the left first, so that pixels that touch
+    at a corner are one object."""
+    towards, rest, outlines = np.array([(0, 1), (1, 0), (0, -1), (-1, 0)]), sides_of(mask), []
+    while rest:
+        side = min(rest, key=lambda one: (one[2], one))
+        outline = []
+        while side in rest:
+            rest.remove(side)
+            outline.append(side)
+            row, column = side[:2] + towards[side[2]]
+            ahead = [(row, column, (side[2] + turn) % 4) for turn in (-1, 0, 1)]
+            side = next((one for one in ahead if one in rest), None)
+        outlines.append(np.array(outline))
+    outlines = [one for one in outlines if len(one) >= SHORTEST]
+    found, every = [], max(1, round(sum(map(len, outlines)) / count))
+    for outline in outlines:
+        chords = np.roll(outline, -CHORD - 1, axis=0) - np.roll(outline, CHORD, axis=0)
+        for (*corner, way), chord in list(zip(outline, chords[:, :2]))[::every]:
+            length = np.hypot(*chord)
+            if length > CHORD:
+                middle = corner + towards[way] / 2 - 0.5
+                pixel = middle + towards[(way + 1) % 4] / 2
+                found.append([*pixel, *middle[::-1], chord[0] / length, -chord[1] / length])
+    return np.array(found).reshape(-1, 6)
 
 
 def blob(seed, size=48):
@@ -120,13 +181,15 @@ def blob(seed, size=48):
     return smooth > 0.02
 
 
+@pytest.mark.parametrize("count", [4000, 150])
 @pytest.mark.parametrize("seed", range(4))
-def test_the_outline_is_where_the_mask_changes(seed):
+def test_the_outline_is_that_of_a_walk_along_the_sides_where_the_mask_changes(seed, count):
+    """All sides, and every few of them."""
     mask = blob(seed)
-    pixels, borders = outline_of(mask, 4000)
-    found = {(*pixel, *border) for pixel, border in zip(pixels.tolist(), borders[:, :2].tolist())}
-    assert found <= sides_of(mask)
-    assert len(found) == len(pixels) > 0.7 * len(sides_of(mask)), "none twice, all but spots and spikes"
+    found = np.hstack(outline_of(mask, count))
+    assert found == pytest.approx(traced(mask, count))
+    assert len(found) > (0.7 * len(sides_of(mask)) if count == 4000 else 0.5 * count)
+    assert len(outline_of(mask & False, count)[0]) == 0
 
 
 def test_normals_of_a_ring_are_radial_and_places_are_spread_evenly():

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from pose_tracker_ros.geometry import make_pose, so3_exp, transform_points
 from pose_tracker_ros.kernels import observation
 
 
@@ -43,3 +44,33 @@ def test_an_image_differs_from_a_window_by_the_share_of_their_variance_that_dept
     assert len(parts) > 50 and changed == pytest.approx(np.mean(parts), rel=1e-5)
     assert observation.changed_share(mask, color, depth, color, depth, 0, 0, 1, 0, 0, *noise) == 0
     assert observation.changed_share(mask & False, color, depth, image, depths, *place, *noise) == 1
+
+
+def warped(image, camera, part, window_T_depth, window_camera, shift, limits, side):
+    """A window (side, side) of the nearest of all points whose squares cover a pixel's centre."""
+    size = window_camera[0] / camera[0]
+    step = max(1, int(1 / size))
+    rows, columns = np.mgrid[part[1] : part[3] : step, part[0] : part[2] : step].reshape(2, -1)
+    z = image[rows, columns].astype(float)
+    rays = np.column_stack([(columns + shift[0] - camera[2]) / camera[0], (rows + shift[1] - camera[3]) / camera[1], np.ones(len(rows))])
+    points = transform_points(window_T_depth, rays * z[:, None])
+    points = points[(z >= limits[0]) & (z <= limits[1]) & (points[:, 2] >= observation.NEAREST_M)]
+    off = np.indices((side, side))[::-1, ..., None] - (window_camera[:2] * points[:, :2] / points[:, 2:] + window_camera[2:]).T[:, None, None]
+    half = observation.OVERLAP / 2 * max(1, step * size)
+    covered = np.all((off >= -half) & (off < half), axis=0)
+    return np.where(covered.any(axis=-1), np.where(covered, points[:, 2], np.inf).min(axis=-1, initial=np.inf), 0)
+
+
+@pytest.mark.parametrize("focal_px", [14.0, 35.0, 90.0], ids=["every second pixel", "one for one", "larger pixels"])
+@pytest.mark.parametrize("part", [(0, 0, 40, 30), (3, 8, 32, 29), (5, 5, 5, 30)], ids=["whole", "part", "nothing"])
+def test_depth_of_a_camera_beside_is_that_of_the_nearest_points_that_cover_a_pixel(focal_px, part):
+    """Some depths are 0 or not believed, some points lie behind the window's camera, and the window shows but a part."""
+    random, side, shift, limits = np.random.default_rng(7), 18, (0.7, -1.3), (0.2, 1.5)
+    depth = (random.uniform(0, 2, (30, 40)) * (random.random((30, 40)) < 0.7)).astype(np.float32)
+    camera, window_camera = np.array([33.0, 31.0, 21.3, 14.2]), np.array([focal_px, focal_px + 2, 7.1, 9.4])
+    beside = make_pose(so3_exp(np.array([0.1, -0.2, 0.3])), np.array([0.05, -0.02, -0.4]))
+    window = np.full((side, side), np.nan, np.float32)
+    observation.warp_depth(depth, camera, np.array(part), beside, window_camera, *shift, *limits, window)
+    expected = warped(depth, camera, part, beside, window_camera, shift, limits, side)
+    assert window == pytest.approx(expected, rel=1e-6)
+    assert (expected > 0).any() == (part[0] < part[2])
