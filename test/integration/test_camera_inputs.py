@@ -363,7 +363,7 @@ def test_compressed_images_of_a_distorted_binned_camera_are_followed(cube):
 
 @pytest.mark.parametrize("depth", ["required", "used"])
 def test_teabox_whose_depth_is_another_cameras(shared_data, tmp_path, depth):
-    """49 frames over DDS: ADD within 1 mm in all of them that have depth."""
+    """49 frames over DDS, of those that have depth: median ADD below 0.5 mm, all within 1 mm."""
     sequence = open_sequence(
         shared_data / "teabox", color_intrinsics="700 700 320 240", depth_intrinsics="600 600 320 240", depth_unit="0.1mm"
     )
@@ -408,7 +408,9 @@ def test_teabox_whose_depth_is_another_cameras(shared_data, tmp_path, depth):
             apart = (vertices @ found[:3, :3].T + found[:3, 3]) - (vertices @ truth[:3, :3].T + truth[:3, 3])
             errors.append(np.linalg.norm(apart, axis=1).mean())
         by_depth = [error for error, stamp in zip(errors, stamps) if stamp not in alone]
-        figures = f"ADD mean {np.mean(errors) * 1e3:.2f} mm, largest {np.max(errors) * 1e3:.2f} mm"
-        print(f"teabox through the node, depth {depth}: {figures}; {len(by_depth)} of 49 frames with depth: {np.max(by_depth) * 1e3:.2f} mm")
+        median, largest = np.median(by_depth), np.max(by_depth)
+        figures = f"{len(by_depth)} of 49 frames with depth: median {median * 1e3:.3f} mm, largest {largest * 1e3:.2f} mm"
+        print(f"teabox through the node, depth {depth}: ADD mean {np.mean(errors) * 1e3:.2f} mm, {figures}")
         # On a busy machine depth may come later than colour waits for it.
-        assert len(errors) == 49 and len(by_depth) > (48 if depth == "required" else 24) and max(by_depth) < 1e-3
+        assert len(errors) == 49 and len(by_depth) > (48 if depth == "required" else 24)
+        assert median < 0.5e-3 and largest < 1e-3

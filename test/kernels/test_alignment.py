@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from pose_tracker_ros.geometry import make_pose, so3_exp
+from pose_tracker_ros.geometry import apply_residual, make_pose, so3_exp, transform_points
 from pose_tracker_ros.kernels import alignment
 from pose_tracker_ros.kernels.alignment import BIAS, OFFSET, SHIFT, STATE
 
@@ -202,6 +202,75 @@ def test_turns_follow_each_other_and_the_rest_adds_up(size):
     assert moved[rest] == pytest.approx((state + step)[rest])
 
 
+@pytest.mark.parametrize("angle", [0.0, 1e-12, 1e-7, 1e-3, 1.0, np.pi, 5.0])
+def test_a_rotation_is_that_of_scipy(angle):
+    vector, matrix = angle * np.array([0.48, -0.6, 0.64]), np.empty((3, 3))
+    alignment.rotate(vector, matrix)
+    assert matrix == pytest.approx(Rotation.from_rotvec(vector).as_matrix(), abs=1e-14)
+
+
+def moved_points(points, state):
+    return (points - CENTER) @ so3_exp(state[3:6]).T + CENTER + state[:3]
+
+
+def depth_residuals(points, normals, depth, start, depth_T_color):
+    """Residuals (N,) as a function of the state, with pixels and normals as at the ``start``; and their information there."""
+    fx, fy, cx, cy = CAMERA
+    seen = transform_points(depth_T_color, moved_points(points, start))
+    column = np.rint(fx * seen[:, 0] / seen[:, 2] + cx - start[SHIFT]).astype(int)
+    row = np.rint(fy * seen[:, 1] / seen[:, 2] + cy - start[SHIFT + 1]).astype(int)
+    normal, measured = normals @ so3_exp(start[3:6]).T @ depth_T_color[:3, :3].T, depth[row, column].astype(float)
+
+    def rays(state):
+        return np.column_stack([(column + state[SHIFT] - cx) / fx, (row + state[SHIFT + 1] - cy) / fy, np.ones(len(points))])
+
+    def residuals(state):
+        behind = rays(state) * (measured - state[BIAS])[:, None] - transform_points(depth_T_color, moved_points(points, state))
+        return np.sum(normal * behind, axis=1)
+
+    deviation = SURFACE - NOISE_AT_METRE * (measured - start[BIAS]) ** 2 * np.sum(normal * rays(start), axis=1)
+    return residuals, depth_twin(points, normals, depth, start, depth_T_color)[1] / (deviation**2 * SHARED)
+
+
+def contour_residuals(points, lines, start):
+    def residuals(state):
+        moved = moved_points(points, state)
+        off = CAMERA[:2] * moved[:, :2] / moved[:, 2:] + CAMERA[2:] - lines[:, :2]
+        return lines[:, 4] - state[OFFSET] - np.sum(lines[:, 2:4] * off, axis=1)
+
+    remains = np.maximum(0, 1 - (residuals(start) / CONTOUR_LIMIT) ** 2 / lines[:, 5])
+    return residuals, remains**2 / (lines[:, 5] * CONTOUR_SHARED)
+
+
+def flow_residuals(points, seen, start):
+    def residuals(state):
+        moved = moved_points(points, state)
+        return (seen - (CAMERA[:2] * moved[:, :2] / moved[:, 2:] + CAMERA[2:])).ravel()
+
+    remains = np.maximum(0, 1 - np.sum(residuals(start).reshape(-1, 2) ** 2, axis=1) / FLOW_LIMIT**2)
+    return residuals, np.repeat(remains**2, 2) / (FLOW_PX**2 * FLOW_SHARED)
+
+
+@pytest.mark.parametrize(
+    "scene_of, add, twin",
+    [(depth_scene, add_depth, depth_residuals), (contour_scene, add_contour, contour_residuals), (flow_scene, add_flow, flow_residuals)],
+    ids=["depth", "contour", "flow"],
+)
+@pytest.mark.parametrize("count", [0, 1, 64, 150])
+def test_hessian_and_gradient_are_those_of_weighted_residuals(scene_of, add, twin, count):
+    """Derivatives by differences, of turns after the state's."""
+    scene = scene_of(2, count)
+    state = next(one for one in scene if one.shape == (STATE,))
+    (residuals, information), (hessian, gradient) = twin(*scene), add(*scene)[1:3]
+    ends = [[residuals(moved_by(state, sign * step)) for step in np.diag(STEPS)] for sign in (1, -1)]
+    jacobian = np.subtract(*ends).T / (2 * STEPS)
+    expected = (information[:, None] * jacobian).T @ jacobian
+    size = np.sqrt(np.diag(expected)) + 1e-9
+    assert np.tril(hessian) / np.outer(size, size) == pytest.approx(np.tril(expected) / np.outer(size, size), abs=1e-5)
+    scale = size * np.sqrt(np.sum(information * residuals(state) ** 2)) + 1e-9
+    assert gradient / scale == pytest.approx((information * residuals(state)) @ jacobian / scale, abs=1e-5)
+
+
 def scene_of_solve(seed=0):
     """Arguments of the loop whose factors have the scenes above, and a prior about a place beside its start."""
     generator = np.random.default_rng(seed)
@@ -363,6 +432,7 @@ def test_the_twist_between_poses_is_that_which_moves_one_to_the_other(size):
     generator = np.random.default_rng(4)
     pose, twist = make_pose(so3_exp(generator.normal(size=3)), generator.normal(size=3)), size * generator.normal(size=6)
     moved = alignment.moved_pose(pose, twist, CENTER)
+    assert moved == pytest.approx(apply_residual(pose, twist[:3], twist[3:], CENTER), abs=1e-12)
     assert alignment.twist_between(pose, moved, CENTER) == pytest.approx(twist, abs=1e-12)
 
 

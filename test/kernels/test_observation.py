@@ -61,14 +61,15 @@ def warped(image, camera, part, window_T_depth, window_camera, shift, limits, si
     return np.where(covered.any(axis=-1), np.where(covered, points[:, 2], np.inf).min(axis=-1, initial=np.inf), 0)
 
 
+@pytest.mark.parametrize("ahead_m", [-0.4, 0.1])
 @pytest.mark.parametrize("focal_px", [14.0, 35.0, 90.0], ids=["every second pixel", "one for one", "larger pixels"])
 @pytest.mark.parametrize("part", [(0, 0, 40, 30), (3, 8, 32, 29), (5, 5, 5, 30)], ids=["whole", "part", "nothing"])
-def test_depth_of_a_camera_beside_is_that_of_the_nearest_points_that_cover_a_pixel(focal_px, part):
-    """Some depths are 0 or not believed, some points lie behind the window's camera, and the window shows but a part."""
+def test_depth_of_a_camera_beside_is_that_of_the_nearest_points_that_cover_a_pixel(ahead_m, focal_px, part):
+    """Some depths are 0 or not believed, some points may lie behind the window's camera, and the window shows but a part."""
     random, side, shift, limits = np.random.default_rng(7), 18, (0.7, -1.3), (0.2, 1.5)
     depth = (random.uniform(0, 2, (30, 40)) * (random.random((30, 40)) < 0.7)).astype(np.float32)
     camera, window_camera = np.array([33.0, 31.0, 21.3, 14.2]), np.array([focal_px, focal_px + 2, 7.1, 9.4])
-    beside = make_pose(so3_exp(np.array([0.1, -0.2, 0.3])), np.array([0.05, -0.02, -0.4]))
+    beside = make_pose(so3_exp(np.array([0.1, -0.2, 0.3])), np.array([0.05, -0.02, ahead_m]))
     window = np.full((side, side), np.nan, np.float32)
     observation.warp_depth(depth, camera, np.array(part), beside, window_camera, *shift, *limits, window)
     expected = warped(depth, camera, part, beside, window_camera, shift, limits, side)
