@@ -139,8 +139,8 @@ def outline_of(mask, count):
 
 
 def sides_of(mask):
-    """Sides of a mask's pixels where it ends: those by which they begin, and (row, column, direction), the object to the
-    right; directions are right, down, left and up, and corners have the numbers of the pixels below and to the right."""
+    """Sides where a mask ends, the object to the right: row and column of the corner where they begin, that above and to the left of
+    the pixel of the same numbers, and direction (right, down, left, up)."""
     padded = np.pad(mask, 1).astype(int)
     down, right = np.diff(padded, axis=0)[:, 1:-1], np.diff(padded, axis=1)[1:-1]
     places = [np.argwhere(change) for change in (down == 1, right == -1, down == -1, right == 1)]

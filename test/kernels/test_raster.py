@@ -145,6 +145,31 @@ def test_a_window_is_that_part_of_the_image():
 
 
 @SEEDS
+@pytest.mark.parametrize("distance", [8.0, 3.0, 0.5, -3.0])
+def test_a_mesh_is_drawn_in_the_part_of_the_image_where_it_is_seen(seed, distance):
+    """The part is that between its outermost vertices, all of the image where some are behind the camera, and nothing where all are."""
+    scene, shape = Scene.of(seed, distance), (CAMERA.height, CAMERA.width)
+    faces, size = len(scene.faces), CAMERA.height * (CAMERA.width + raster.LANES - 1)
+    room = np.empty((36, 3)), np.empty((36, 2)), np.empty((faces, 4), np.int32), np.empty(faces + 1, np.uint32)
+    images = np.zeros(shape, np.float32), np.zeros((*shape, 3), np.float32), np.zeros(shape, bool)
+    left, top, columns, rows, mean_depth = raster.draw(
+        scene.vertices, scene.normals, scene.faces, np.zeros(faces, bool), scene.pose, CAMERA.numbers, *room,
+        np.empty(size, np.int64), np.empty(2 * size, np.float32), *images,
+    )  # fmt: skip
+    depth, normal, mask, _ = twins.resolve(scene.corners, scene.normals[scene.faces], scene.pose[:3, :3], CAMERA)
+    assert images[0] == pytest.approx(depth, rel=1e-6)
+    grazing = np.abs(np.sum(normal * CAMERA.rays(), axis=-1)) < 1e-5
+    assert images[1][~grazing] == pytest.approx(normal[~grazing], abs=1e-5)
+    assert np.array_equal(images[2], mask)
+    _, pixels = twins.project(scene.vertices, CAMERA.matrix @ scene.pose[:3])
+    first = np.clip(np.floor(pixels.min(axis=0)), 0, shape[::-1]) if distance > 2 else np.zeros(2)
+    last = np.clip(np.ceil(pixels.max(axis=0)) + 1, 0, shape[::-1]) if distance > 2 else shape[::-1]
+    expected = (*first, *(last - first)) if distance > 0 else (0, 0, 0, 0)
+    assert (left, top, columns, rows) == tuple(expected)
+    assert mean_depth == pytest.approx(depth[mask].mean() if mask.any() else 0, rel=1e-6)
+
+
+@SEEDS
 def test_vertex_colours_are_interpolated_on_the_surface(seed):
     scene = Scene.of(seed)
     colors = np.random.default_rng(seed).integers(0, 256, (36, 3)).astype(np.uint8)
