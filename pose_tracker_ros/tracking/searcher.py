@@ -227,13 +227,13 @@ class Searcher(Estimator):
 
     @property
     def _all_rivals(self) -> int:
-        """Other turns, then those that the shape hardly tells apart."""
-        return RIVALS + len(self.target.alike[1:])
+        """Other turns, then those that the shape hardly tells apart, of which the first is the pose itself, aligned with less known beforehand."""
+        return RIVALS + len(self.target.alike)
 
     def _rival(self, camera_T_object: np.ndarray, number: int) -> np.ndarray:
         """The pose (4, 4) of a number that is compared with another pose (4, 4)."""
         if number >= RIVALS:
-            return camera_T_object @ self.target.alike[1 + number - RIVALS]
+            return camera_T_object @ self.target.alike[number - RIVALS]
         return self._turned(camera_T_object, turns(1 + number, 1))[0]
 
     def _rivalry(self, found: Hypothesis) -> Rivalry:
