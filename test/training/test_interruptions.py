@@ -133,6 +133,15 @@ def test_workers_that_end_badly_do_not_hide_what_ended_the_run():
     assert not active_children()
 
 
+@pytest.fixture
+def ctrl_c():
+    """Acts as at a terminal: a program that is started in the background may have been told to ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_the_first_signal_is_noted_its_echo_too_and_a_later_one_acts():
     with pytest.raises(KeyboardInterrupt), interruptible() as interruption:
         signal.raise_signal(signal.SIGINT)
