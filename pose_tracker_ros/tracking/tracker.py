@@ -235,7 +235,9 @@ class Tracker:
                 with self._budget.spent_on("learning"):
                     self._tracks[name] = track.supported_by(standing.best, frame, searcher.model, standing.rivalry, reconsidered)
             else:
-                self._tracks[name] = track.unsupported_by(held[name], frame, config.lost_frames, search)
+                # What was believed until another was found there has evidence of its own.
+                evidence = held[name] if name in held else best.evidence
+                self._tracks[name] = track.unsupported_by(evidence, frame, config.lost_frames, search)
         seconds = {"total": time.perf_counter() - begin}
         return {name: track.result(seconds) for name, track in self._tracks.items()}
 

@@ -502,6 +502,15 @@ def test_two_of_a_kind_are_never_one(jug):
     assert pose_errors(results["demo_jug#2"].camera_T_object, aside)[0] < 0.003
 
 
+def test_of_two_of_a_kind_that_start_in_one_place_one_is_tracked(cube):
+    tracker = Tracker([cube, dataclasses.replace(cube, name="cube#2")], GEOMETRY)
+    tracker.start("cube", START)
+    tracker.start("cube#2", START)
+    for number in range(4):
+        results = tracker.step(frame_of(cube, START, number / 30))
+        assert [result.state for result in results.values()].count(TrackState.TRACKING) == 1
+
+
 def test_two_of_a_kind_that_were_lost_are_not_both_found_in_one_place(cube):
     alike = [cube, dataclasses.replace(cube, name="cube#2")]
     tracker = Tracker(alike, GEOMETRY)
