@@ -128,7 +128,11 @@ def turned_least(pose: np.ndarray, other: np.ndarray, model: ObjectModel) -> np.
 
 def observable_directions(model: ObjectModel, camera_T_object: np.ndarray) -> np.ndarray:
     """Orthonormal twists (6, F) about the object's centre that no continuous symmetry makes, in camera axes."""
-    turns = _unseen_turns(model, camera_T_object)
+    return _across(_unseen_turns(model, camera_T_object))
+
+
+def _across(turns: np.ndarray) -> np.ndarray:
+    """Orthonormal twists (6, F) that are no sum of twists (6, K)."""
     if not turns.size:
         return np.eye(6)
     directions, sizes, _ = np.linalg.svd(turns)
@@ -138,12 +142,12 @@ def observable_directions(model: ObjectModel, camera_T_object: np.ndarray) -> np
 
 
 def with_unseen_turns(covariance: np.ndarray, model: ObjectModel, camera_T_object: np.ndarray) -> np.ndarray:
-    """Covariance (6, 6) of a twist about the object's centre, in camera axes, when each turn about a continuous symmetry is as likely as
+    """Covariance (6, 6) of a twist about the object's centre, metres and radians, in camera axes, when each turn about a continuous symmetry is as likely as
     any other: what it says of them is replaced by the variance of an even distribution over a whole turn."""
     turns = _unseen_turns(model, camera_T_object)
     if not turns.size:
         return covariance
-    seen = observable_directions(model, camera_T_object)
+    seen = _across(turns)
     across = seen @ seen.T
     return across @ covariance @ across + np.pi**2 / 3 * turns @ turns.T
 

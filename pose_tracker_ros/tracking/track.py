@@ -130,7 +130,7 @@ class Hypothesis(NamedTuple):
         return self.evidence.log_likelihood + self.alignment.outline_ratio
 
     def log_ratio(self, other: Hypothesis) -> float:
-        """As the difference of merits, of poses without depth that may cover places of very different size.
+        """As the difference of merits, natural logarithm, of poses without depth that may cover places of very different size.
 
         Colours are weighed by a mean over what a pose covers: one that covers a piece of the object alone would be the likeliest.
         """
@@ -344,11 +344,10 @@ def _doubt(evidence: Evidence | None, frame: Frame) -> tuple[TrackState, str]:
         return TrackState.SEARCHING, "left the image"
     if evidence.is_hidden:
         return TrackState.OCCLUDED, "hidden by something nearer"
-    if evidence.is_present and evidence.speaking_share == 0:
+    # What colours are sure of is not believed either where depth is required.
+    if (evidence.is_undecided and not frame.has_depth) or (evidence.is_present and evidence.speaking_share == 0):
         return TrackState.OCCLUDED, "no depth, and colours alone do not tell"
     if evidence.is_undecided:
-        if not frame.has_depth:
-            return TrackState.OCCLUDED, "no depth, and colours alone do not tell"
         return TrackState.OCCLUDED, "cannot be told from what is around"
     by_color = evidence.color_ratio < evidence.depth_ratio
     return TrackState.SEARCHING, f"contradicted by {'colour' if by_color else 'depth'}"
