@@ -158,7 +158,8 @@ class Track:
     the first supported frame; keyframes: views of its sides; motion: how the object goes on; seen: what the last frame showed,
     None unless it supported it; stamp: of the last frame, s; unsupported: frames that contradicted the pose since it was last supported; search:
     how far it is; rivalry: how the pose stands to others, None while it is not tracked; usual: log odds at which the object was
-    seen lately, with depth, None before that; reconsidered: rivals that a doubted pose was compared with; world_T_camera: (4, 4) in the last frame,
+    seen lately, with depth, None before that; reconsidered: rivals that a pose that is doubted, or not
+    sure without depth, was compared with; world_T_camera: (4, 4) in the last frame,
     None where it is not known.
     """
 
@@ -261,7 +262,7 @@ class Track:
     def supported_by(self, found: Hypothesis, frame: Frame, model: ObjectModel, rivalry: Rivalry | None = None, reconsidered: int | None = None) -> Track:
         """After a frame that shows the object where a hypothesis says, which stands to its rivals so; learns from it.
 
-        ``reconsidered``: with how many rivals a doubted pose was compared so far, None if it is not to be compared with others.
+        ``reconsidered``: with how many rivals it was compared so far, None if it is not to be compared with others.
         """
         alignment, expected = found.alignment, found.expected
         pose = turned_least(self.camera_T_object, alignment.camera_T_object, model)

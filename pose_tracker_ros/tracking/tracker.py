@@ -13,7 +13,7 @@ import numpy as np
 
 from pose_tracker_ros.camera import PinholeCamera
 from pose_tracker_ros.frame import Frame
-from pose_tracker_ros.geometry import make_pose
+from pose_tracker_ros.geometry import make_pose, rotation_angle
 from pose_tracker_ros.networks.motion_network import MotionNetwork
 from pose_tracker_ros.objects import ObjectModel, default_weights_path
 from pose_tracker_ros.rendering import Rendering
@@ -21,6 +21,7 @@ from pose_tracker_ros.tracking.budget import Budget
 from pose_tracker_ros.tracking.config import TrackerConfig
 from pose_tracker_ros.tracking.evidence import Evidence
 from pose_tracker_ros.tracking.network_factor import ask_where_needed, informed, is_asked_always
+from pose_tracker_ros.tracking.search import BASIN_RAD
 from pose_tracker_ros.tracking.searcher import Searcher, is_taken, taken_by_others
 from pose_tracker_ros.tracking.states import TrackResult, TrackState
 from pose_tracker_ros.tracking.target import Target
@@ -167,7 +168,10 @@ class Tracker:
         return TrackState.UNINITIALISED if track is None else track.state
 
     def reconfigure(self, config: TrackerConfig) -> None:
-        """Change options while tracking, but not those marked read_only, which renderers and networks were made by."""
+        """Change options while tracking, but not those marked read_only, which renderers and networks were made by.
+
+        Paint's colours in other lights and turns that look alike stay as the noise model made them at first.
+        """
         self.config = config
 
     def warm_up(self) -> None:
@@ -229,7 +233,8 @@ class Tracker:
                 is_compared = is_compared or standing.has_compared
                 # What a search found was compared with all.
                 reconsidered = None if search.found else standing.reconsidered
-                if standing.best is not best:
+                turned = standing.best.camera_T_object[:3, :3] @ best.camera_T_object[:3, :3].T
+                if standing.best is not best and rotation_angle(turned) > BASIN_RAD:
                     # Views that were kept were of another turn.
                     track = replace(track, keyframes=())
                 with self._budget.spent_on("learning"):
