@@ -65,7 +65,7 @@ def agreement_notes(agreement: Agreement) -> list[str]:
     if wander[:2].max() > LARGEST_WANDER_PX or wander[2] > LARGEST_WANDER_M:
         notes.append(
             f"what is stated wanders by more than {LARGEST_WANDER_PX:.0f} px or {1e3 * LARGEST_WANDER_M:.0f} mm: "
-            "it follows the pose's errors, not the camera"
+            "it follows errors of depth or a delay between both images, too, not the camera alone"
         )
     if not agreement.registered:
         notes.append("depth was not compared: it is of a camera of its own")
