@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pose_tracker_ros.geometry import is_pose, make_pose, so3_exp
+from pose_tracker_ros.geometry import is_pose, make_pose
 
 if TYPE_CHECKING:
     from pose_tracker_ros.objects import ObjectModel
@@ -15,19 +17,35 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ContinuousSymmetry:
-    """Rotation by any angle about the line through ``offset`` (3,) metres along ``axis`` (3,)."""
+    """Rotation by any angle about the line through ``offset`` (3,) metres along ``axis`` (3,), which is made a unit vector.
+
+    Raises ValueError for an axis without a direction.
+    """
 
     axis: np.ndarray
     offset: np.ndarray
 
+    def __post_init__(self) -> None:
+        length = np.linalg.norm(self.axis)
+        if not length > 1e-9:
+            raise ValueError(f"expected the axis of a continuous symmetry to have a direction, got {self.axis.tolist()}")
+        object.__setattr__(self, "axis", self.axis / length)
+
+    @cached_property
+    def across(self) -> np.ndarray:
+        """The matrix (3, 3) that takes a vector to the cross product of the axis and it."""
+        x, y, z = self.axis
+        return np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+
+    def turn(self, radians: float) -> np.ndarray:
+        """The rotation (4, 4) by an angle, by Rodrigues' formula."""
+        rotation = np.eye(3) + math.sin(radians) * self.across + (1 - math.cos(radians)) * self.across @ self.across
+        return make_pose(rotation, self.offset - rotation @ self.offset)
+
     def turned_towards(self, pose: np.ndarray, other: np.ndarray) -> np.ndarray:
         """``other`` (4, 4) turned about the axis until its rotation is as near that of ``pose`` (4, 4) as can be."""
-        axis = self.axis / np.linalg.norm(self.axis)
         relative = other[:3, :3].T @ pose[:3, :3]
-        across = relative - relative.T
-        sine = axis @ [across[2, 1], across[0, 2], across[1, 0]]
-        rotation = so3_exp(np.arctan2(sine, np.trace(relative) - axis @ relative @ axis) * axis)
-        return other @ make_pose(rotation, self.offset - rotation @ self.offset)
+        return other @ self.turn(math.atan2(np.vdot(self.across, relative), -np.vdot(self.across @ self.across, relative)))
 
 
 def parse_symmetries(
@@ -43,9 +61,6 @@ def parse_symmetries(
         ContinuousSymmetry(_three(item, "axis"), _three(item, "offset", (0, 0, 0)) * metres_per_unit)
         for item in description.get("continuous") or []
     )
-    for symmetry in continuous:
-        if not np.linalg.norm(symmetry.axis) > 1e-9:
-            raise ValueError(f"expected the axis of a continuous symmetry to have a direction, got {symmetry.axis.tolist()}")
     return discrete, continuous
 
 
@@ -58,8 +73,7 @@ def check_symmetries(vertices: np.ndarray, discrete: np.ndarray, continuous: tup
     size = float(np.linalg.norm(np.ptp(vertices, axis=0)))
     moves = [float(np.linalg.norm(pose[:3, :3] @ center + pose[:3, 3] - center)) for pose in discrete]
     for symmetry in continuous:
-        axis = symmetry.axis / np.linalg.norm(symmetry.axis)
-        moves.append(2 * float(np.linalg.norm(np.cross(axis, center - symmetry.offset))))
+        moves.append(2 * float(np.linalg.norm(symmetry.across @ (center - symmetry.offset))))
     if moves and max(moves) > size:
         raise ValueError(
             f"expected symmetries that map the object onto itself, but one moves its middle by {max(moves):.3g} m, "
@@ -97,15 +111,10 @@ def symmetry_transforms(model: ObjectModel, largest_step: float = 0.01) -> np.nd
     discrete = np.concatenate([np.eye(4)[None], model.discrete_symmetries])
     transforms = discrete
     for symmetry in model.continuous_symmetries:
-        turns = _turns(symmetry, int(np.ceil(np.pi / largest_step)))
+        count = math.ceil(math.pi / largest_step)
+        turns = np.stack([symmetry.turn(2 * math.pi * step / count) for step in range(count)])
         transforms = np.einsum("aij,bjk->abik", turns, transforms).reshape(-1, 4, 4)
     return transforms
-
-
-def _turns(symmetry: ContinuousSymmetry, count: int) -> np.ndarray:
-    axis = symmetry.axis / np.linalg.norm(symmetry.axis)
-    rotations = so3_exp(np.arange(count)[:, None] * (2 * np.pi / count) * axis)
-    return np.stack([make_pose(rotation, symmetry.offset - rotation @ symmetry.offset) for rotation in rotations])
 
 
 def nearest_equivalent(pose: np.ndarray, other: np.ndarray, symmetries: np.ndarray) -> np.ndarray:
@@ -128,11 +137,7 @@ def turned_least(pose: np.ndarray, other: np.ndarray, model: ObjectModel) -> np.
 
 def observable_directions(model: ObjectModel, camera_T_object: np.ndarray) -> np.ndarray:
     """Orthonormal twists (6, F) about the object's centre that no continuous symmetry makes, in camera axes."""
-    return _across(_unseen_turns(model, camera_T_object))
-
-
-def _across(turns: np.ndarray) -> np.ndarray:
-    """Orthonormal twists (6, F) that are no sum of twists (6, K)."""
+    turns = _unseen_turns(model, camera_T_object)
     if not turns.size:
         return np.eye(6)
     directions, sizes, _ = np.linalg.svd(turns)
@@ -147,9 +152,13 @@ def with_unseen_turns(covariance: np.ndarray, model: ObjectModel, camera_T_objec
     turns = _unseen_turns(model, camera_T_object)
     if not turns.size:
         return covariance
-    seen = _across(turns)
-    across = seen @ seen.T
-    return across @ covariance @ across + np.pi**2 / 3 * turns @ turns.T
+    # What none of the turns adds to: a projection.
+    seen = np.eye(6)
+    for turn in turns.T:
+        new = seen @ turn
+        if new @ new > 1e-12 * (turn @ turn):
+            seen -= np.outer(new, new) / (new @ new)
+    return seen @ covariance @ seen + math.pi**2 / 3 * turns @ turns.T
 
 
 def _unseen_turns(model: ObjectModel, camera_T_object: np.ndarray) -> np.ndarray:
@@ -157,6 +166,5 @@ def _unseen_turns(model: ObjectModel, camera_T_object: np.ndarray) -> np.ndarray
     rotation = camera_T_object[:3, :3]
     turns = np.zeros((6, len(model.continuous_symmetries)))
     for turn, symmetry in zip(turns.T, model.continuous_symmetries):
-        axis = symmetry.axis / np.linalg.norm(symmetry.axis)
-        turn[:3], turn[3:] = rotation @ np.cross(axis, model.center_m - symmetry.offset), rotation @ axis
+        turn[:3], turn[3:] = rotation @ symmetry.across @ (model.center_m - symmetry.offset), rotation @ symmetry.axis
     return turns
