@@ -23,12 +23,12 @@ from pose_tracker_ros.initialization.observation import InitialPose, Observation
 from pose_tracker_ros.initialization.template_ranking import Patch, Ranking
 from pose_tracker_ros.initialization.templates import MARGIN, SIZE, make_templates
 from pose_tracker_ros.initialization.verification import MASK_BLEED_PX, PATTERN, Verdict, Verifier
+from pose_tracker_ros.kernels.distance import distance_around
 from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.rendering.raster import RasterRenderer
 from pose_tracker_ros.tracking.alignment import COARSE_TO_FINE, AlignmentPrior, CommonErrors, Level, align
 from pose_tracker_ros.tracking.factors.contour import ColorStatistics
 from pose_tracker_ros.tracking.noise import NoiseModel
-from pose_tracker_ros.tracking.view import distance_around
 
 # Of a view that looked like the object: what the grids of views and offsets leave open, diameters and radians.
 VIEW_DEVIATION_D, VIEW_DEVIATION_RAD = 0.1, 0.3
@@ -234,5 +234,5 @@ def _near_mask(observation: Observation) -> Frame:
 def _colors(observation: Observation) -> ColorStatistics:
     """Colours of what is under the mask, and of what is around it."""
     stride = max(1, round(np.sqrt(observation.mask.sum()) / COARSE_PX))
-    mask = observation.mask[::stride, ::stride]
+    mask = np.ascontiguousarray(observation.mask[::stride, ::stride])
     return ColorStatistics.under(mask, distance_around(mask), observation.frame.color, 0, 0, stride)

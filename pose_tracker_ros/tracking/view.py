@@ -6,13 +6,11 @@ import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-import cv2
 import numpy as np
 
 from pose_tracker_ros.camera import PinholeCamera
 from pose_tracker_ros.frame import Frame
-from pose_tracker_ros.kernels.contour import OUTSIDE_TO_PX
-from pose_tracker_ros.kernels.surroundings import RING_HIGH
+from pose_tracker_ros.kernels.distance import distance_around
 from pose_tracker_ros.objects import ObjectModel
 from pose_tracker_ros.rendering import Renderer, Rendering
 
@@ -39,7 +37,7 @@ class Drawn:
     @cached_property
     def around_px(self) -> np.ndarray:
         """(R, R) float32, how far each pixel is from the silhouette."""
-        return distance_around(self.rendering.mask, self.diameter_px)
+        return distance_around(self.rendering.mask)
 
 
 @dataclass(frozen=True)
@@ -70,18 +68,6 @@ class View(Drawn):
         x = (pixels[:, 0] - self.camera.cx) / self.camera.fx
         y = (pixels[:, 1] - self.camera.cy) / self.camera.fy
         return np.column_stack([x * depth, y * depth, depth])
-
-
-def distance_around(mask: np.ndarray, diameter_px: float = 0.0) -> np.ndarray:
-    """How far pixels are from a mask (R, R) bool: (R, R) float32, but a large number for what is farther than anybody asks, for colours or
-    for the ring around an object of a diameter."""
-    # A step along a row counts 0.955 of a pixel.
-    reach = math.ceil(max(OUTSIDE_TO_PX, RING_HIGH * diameter_px) / 0.95)
-    left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
-    part = slice(max(top - reach, 0), top + height + reach), slice(max(left - reach, 0), left + width + reach)
-    distance = np.full(mask.shape, np.float32(mask.size))
-    distance[part] = cv2.distanceTransform((~mask[part]).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
-    return distance
 
 
 def make_view(
