@@ -20,9 +20,10 @@ OVERLAP = 1.2
 COMPARED = 4
 
 
-@kernel("void(Array(uint8, 3, 'C', True), int64, int64, int64, uint8[:, :, ::1])")
+@kernel("UniTuple(int64, 4)(Array(uint8, 3, 'C', True), int64, int64, int64, uint8[:, :, ::1])")
 def cut_color(image, left, top, scale, window):
-    """Fill a ``window`` (R, R, 3) with what an image (H, W, 3) shows there."""
+    """Fill a ``window`` (R, R, 3) with what an image (H, W, 3) shows there; returns the part of it that the image covers: first column and row, column and
+    row after the last."""
     first_row, end_row = covered(image.shape[0], top, scale, window.shape[0])
     first_column, end_column = covered(image.shape[1], left, scale, window.shape[1])
     window[:] = 0
@@ -36,6 +37,7 @@ def cut_color(image, left, top, scale, window):
             for column in range(np.uint64(end_column - first_column)):
                 for channel in range(np.uint64(3)):
                     part[np.uint64(3) * column + channel] = line[np.uint64(3 * scale) * column + channel]
+    return first_column, first_row, end_column, end_row
 
 
 @kernel("void(Array(float32, 2, 'C', True), int64, int64, int64, float32, float32, float32[:, ::1])")

@@ -83,6 +83,8 @@ class RasterRenderer:
 
         None for the full one.
         """
+        if not self._levels:
+            return None, None
         depth_m = float(camera_T_object[2, :3] @ self._extent.center + camera_T_object[2, 3])
         pixels_per_metre = max(camera.fx, camera.fy) / max(depth_m, raster.NEAR_M)
         for level in self._levels:

@@ -49,7 +49,7 @@ def observe(
     """
     frame, side, scale = view.frame, view.camera.height, view.scale
     color, depth = np.empty((side, side, 3), np.uint8), np.empty((side, side), np.float32)
-    kernels.cut_color(frame.color, view.left, view.top, scale, color)
+    window = np.array(kernels.cut_color(frame.color, view.left, view.top, scale, color))
     across, along = float(shift[0]), float(shift[1])
     if frame.registered:
         kernels.cut_depth(frame.depth, view.left - round(across), view.top - round(along), scale, *depth_range, depth)
@@ -57,7 +57,7 @@ def observe(
         part = _part_of_depth(view, max(depth_range[0], NEAREST_SHARE * float(view.center[2])), depth_range[1])
         cameras = frame.depth_camera.numbers, part, np.array(frame.color_T_depth, np.float64), view.camera.numbers
         kernels.warp_depth(frame.depth, *cameras, across, along, *depth_range, depth)
-    return Observation(color, depth, image_window(frame.camera, view.camera))
+    return Observation(color, depth, window)
 
 
 def changed_since(

@@ -55,7 +55,7 @@ class Rivalry(NamedTuple):
     @property
     def is_told(self) -> bool:
         """Whether the pose is surely likelier than every other."""
-        return bool((self.log_odds[1:] < -PRESENT_LOG_ODDS).all())
+        return all(one < -PRESENT_LOG_ODDS for one in self.log_odds[1:].tolist())
 
     def compared(self, number: int, log_ratio: float) -> Rivalry:
         """After pixels seem to make the turn of a number so much likelier, natural logarithm."""

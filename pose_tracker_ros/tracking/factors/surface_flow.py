@@ -90,8 +90,11 @@ class SurfaceFlowFactor(NamedTuple):
 
     @classmethod
     def of(cls, followed: FollowedPoints, view: View, noise: NoiseModel) -> SurfaceFlowFactor:
-        """Of points, at a view's pose."""
-        points = transform_points(view.camera_T_object, followed.points).astype(np.float32)
+        """Of points, at a view's pose; without any it says nothing."""
+        points = followed.points
+        if len(points):
+            points = transform_points(view.camera_T_object, points)
+        points = points.astype(np.float32)
         deviation = noise.flow_px * followed.scale
         # The variance of a mean of N that have an error in common: 1/N of each one's own, and the common one's.
         shared = 1 + len(points) * (followed.common_px / deviation) ** 2
