@@ -174,9 +174,9 @@ def add_depth(points, normals, depth, camera, depth_T_color, noise, weights, cen
             seen[9, i], seen[10, i] = np.rint(fx * x / away + cx - shift_x), np.rint(fy * y / away + cy - shift_y)
         for i in range(len(point)):
             z, column, row, measured = seen[8, i], seen[9, i], seen[10, i], 0.0
-            if z >= NEAREST_M and 0 <= column < width and 0 <= row < height:
-                measured = depth[np.uint64(row), np.uint64(column)]
-            seen[11, i] = measured if least <= measured <= most else 0.0
+            if (z >= NEAREST_M) & (0 <= column) & (column < width) & (0 <= row) & (row < height):
+                measured = depth[np.uint64(np.int64(row)), np.uint64(np.int64(column))]
+            seen[11, i] = measured if (least <= measured) & (measured <= most) else 0.0
         for i in range(len(point)):
             ax, ay, az, x, y, z = seen[0, i], seen[1, i], seen[2, i], seen[6, i], seen[7, i], seen[8, i]
             ray_x, ray_y, measured = (seen[9, i] + shift_x - cx) / fx, (seen[10, i] + shift_y - cy) / fy, seen[11, i] - bias

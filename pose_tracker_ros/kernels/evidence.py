@@ -128,10 +128,14 @@ def _compare(seen, kinds, camera, shape, planes, noise):
     """
     at_metre, rough, hidden_m = noise[DEPTH], noise[SURFACE], HIDDEN_DEVIATIONS * noise[BIAS]
     observed, expected, across, along, sharpness, density, front, behind = seen
+    around = np.empty(len(kinds))
     for number in range(len(kinds)):
-        cosine = max(-density[number] / sqrt(sharpness[number]), LEAST_COSINE)
-        sensor, surface = at_metre * expected[number] * expected[number], rough / cosine
-        sharpness[number] = 1.0 / sqrt(sensor * sensor + surface * surface)
+        # The cosine's square times the ray's, so that one root is enough.
+        ray, facing, sensor = sharpness[number], min(density[number], 0.0), at_metre * expected[number] * expected[number]
+        square = max(facing * facing, LEAST_COSINE * LEAST_COSINE * ray)
+        sharpness[number] = sqrt(square / (sensor * sensor * square + rough * rough * ray))
+        sensor = at_metre * observed[number] * observed[number]
+        around[number] = sqrt(1.0 / (sensor * sensor + rough * rough))
     for number in range(len(kinds)):
         is_hidden = (observed[number] - expected[number] + hidden_m) * sharpness[number] < -HIDDEN_DEVIATIONS
         kinds[number] = BLIND if observed[number] <= 0.0 else HIDDEN if is_hidden else SPEAKING
@@ -146,8 +150,8 @@ def _compare(seen, kinds, camera, shape, planes, noise):
         slope_x, slope_y = slope_x * camera[0], slope_y * camera[1]
         for number in range(len(kinds)):
             inverse = middle + slope_x * across[number] + slope_y * along[number]
-            there, sensor = 1.0 / inverse, at_metre * observed[number] * observed[number]
-            here = weight * _normal_density(observed[number] - there, 1.0 / sqrt(sensor * sensor + rough * rough))
+            there = 1.0 / inverse
+            here = weight * _normal_density(observed[number] - there, around[number])
             is_front = (there - expected[number]) * sharpness[number] < -FRONT_DEVIATIONS
             # Negative in front.
             density[number] = 0.0 if inverse <= 0.0 else -here if is_front else here
