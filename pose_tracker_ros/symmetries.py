@@ -38,7 +38,7 @@ class ContinuousSymmetry:
         return np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
 
     def turn(self, radians: float) -> np.ndarray:
-        """The rotation (4, 4) by an angle, by Rodrigues' formula."""
+        """The rotation (4, 4) by an angle, radians, by Rodrigues' formula."""
         rotation = np.eye(3) + math.sin(radians) * self.across + (1 - math.cos(radians)) * self.across @ self.across
         return make_pose(rotation, self.offset - rotation @ self.offset)
 
