@@ -130,17 +130,41 @@ def _is_measured(depth, row, column, nearest, farthest):
     return False
 
 
+@helper
+def _facing(normals, row, column, camera):
+    """Sine of the angle between a pixel's ray and the surface there."""
+    x, y, normal = (column - camera[2]) / camera[0], (row - camera[3]) / camera[1], normals[row, column]
+    return -(normal[0] * x + normal[1] * y + normal[2]) / sqrt(x * x + y * y + 1)
+
+
+@helper
+def _turned_away(rendered, normals, camera, row, column, across, down):
+    """How much farther than its last pixel a surface is at its outline, whose normal is (across, down), metres.
+
+    A circle through that pixel and the one inside of it tells; where it ends more than a pixel beyond, there is an edge.
+    """
+    sideways = abs(across) >= abs(down)
+    inside = (row, column - int(np.sign(across))) if sideways else (row - int(np.sign(down)), column)
+    if not _is_in(rendered, *inside):
+        return 0.0
+    apart, last, before = rendered[row, column] - rendered[inside], _facing(normals, row, column, camera), _facing(normals, *inside, camera)
+    if not (apart > 0 and 0 < last < before):
+        return 0.0
+    farther = apart * last / (before - last)
+    return farther if farther * last / (1 + sqrt(1 - last * last)) * camera[0] <= rendered[row, column] else 0.0
+
+
 @kernel(
-    "int64(int64[:, ::1], float64[:, ::1], int64, float32[:, ::1], float64[::1], float64[::1], float32[:, ::1], "
+    "int64(int64[:, ::1], float64[:, ::1], int64, float32[:, ::1], float32[:, :, ::1], float64[::1], float64[::1], float32[:, ::1], "
     "float64[::1], float64[:, ::1], float64[::1], float64, float64[::1], float64[:, ::1], float64[:, ::1])"
 )
 def place_lines(
-    pixels, borders, count, rendered, camera, window, depth, depth_camera, depth_T_color, depth_range, occluder, shift,
+    pixels, borders, count, rendered, normals, camera, window, depth, depth_camera, depth_T_color, depth_range, occluder, shift,
     points, lines
 ):
     """Lines across the outline at the first ``count`` borders that nothing covers in the depth image; returns how many.
 
-    pixels, borders: of :func:`trace_outline`; rendered (h, w): depth, metres, of a camera fx, fy, cx, cy (4,) whose pixel
+    pixels, borders: of :func:`trace_outline`; rendered (h, w): depth, metres, with normals (h, w, 3), of a camera fx, fy, cx, cy (4,) whose pixel
     (row, column) is the image's (top + scale row, left + scale column); window (3,): left, top, scale; depth (H, W), of a
     camera (4,) of its own, believed in a depth_range (2,) of metres above 0; depth_T_color (4, 4); occluder: what is so
     much nearer than the object, metres, covers it; shift (2,): of colour against depth, pixels. Fills points (., 3) in the colour camera, and of lines (., 6) the first four: the pixel of the
@@ -160,7 +184,8 @@ def place_lines(
                 nearest = _nearest(rendered, pixels[i, 0], pixels[i, 1], reach)
                 if _is_measured(depth, row, column, least, min(most, nearest + before)):
                     continue
-        points[kept, 0], points[kept, 1], points[kept, 2] = x, y, z
+        end = 1 + _turned_away(rendered, normals, camera, pixels[i, 0], pixels[i, 1], borders[i, 2], borders[i, 3]) / z
+        points[kept, 0], points[kept, 1], points[kept, 2] = end * x, end * y, end * z
         lines[kept, 0], lines[kept, 1] = window[0] + window[2] * borders[i, 0], window[1] + window[2] * borders[i, 1]
         lines[kept, 2], lines[kept, 3] = borders[i, 2], borders[i, 3]
         kept += 1

@@ -227,7 +227,7 @@ def test_lines_are_where_nothing_is_clearly_nearer():
     depth = generator.choice(np.float32([0, 0.2, 0.48, 0.54, 0.6]), (90, 110), p=[0.4, 0.02, 0.02, 0.28, 0.28])
     shift = np.array([1.6, -2.2])
     points, lines = np.empty((80, 3)), np.empty((80, 6))
-    arrays = (pixels, borders, 80, rendered, camera, np.array([20.0, -5.0, 2.0]))
+    arrays = (pixels, borders, 80, rendered, np.zeros((40, 40, 3), np.float32), camera, np.array([20.0, -5.0, 2.0]))
     kept = contour.place_lines(*arrays, depth, depth_camera, depth_T_color, np.array([0.3, 0.53]), 0.02, shift, points, lines)
 
     z = rendered[tuple(pixels.T)].astype(np.float64)
@@ -248,3 +248,38 @@ def test_lines_are_where_nothing_is_clearly_nearer():
     assert points[:kept] == pytest.approx(expected[free])
     assert lines[:kept, :2] == pytest.approx((2 * borders[:, :2] + [20, -5])[free])
     assert np.array_equal(lines[:kept, 2:4], borders[free, 2:])
+
+
+def turned_away(rendered, normals, camera, row, column, across, down):
+    """How much farther than a pixel the outline beside it is, of a circle through it and the pixel inside of it."""
+    inside = (row, column - int(np.sign(across))) if abs(across) >= abs(down) else (row - int(np.sign(down)), column)
+    if min(inside) < 0 or max(inside) >= len(rendered) or not rendered[inside]:
+        return 0.0
+    places = np.array([(row, column), inside])
+    rays = np.column_stack([(places[:, ::-1] - camera[2:]) / camera[:2], [1, 1]])
+    sines = -np.sum(rays * normals[tuple(places.T)], axis=1) / np.linalg.norm(rays, axis=1)
+    depths = rendered[tuple(places.T)].astype(float)
+    if depths[0] <= depths[1] or not 0 < sines[0] < sines[1]:
+        return 0.0
+    radius = (depths[0] - depths[1]) / (sines[1] - sines[0])
+    beyond_px = radius * (1 - np.cos(np.arcsin(sines[0]))) * camera[0] / depths[0]
+    return radius * sines[0] if beyond_px <= 1 else 0.0
+
+
+def test_points_are_where_circles_end_but_not_beyond_edges():
+    generator = np.random.default_rng(1)
+    camera, window, nothing = np.array([150.0, 155.0, 20.2, 19.7]), np.array([20.0, -5.0, 2.0]), np.zeros((40, 40), np.float32)
+    pixels, angles = generator.integers(0, 40, (300, 2)), generator.uniform(0, 2 * np.pi, 300)
+    borders = np.column_stack([pixels[:, ::-1] + 0.5, np.cos(angles), np.sin(angles)])
+    rendered = generator.uniform(0.55, 0.56, (40, 40)).astype(np.float32)
+    rendered[generator.random((40, 40)) < 0.3] = 0
+    rendered[tuple(pixels.T)] = 0.56
+    normals = np.dstack([generator.normal(size=(40, 40, 2)), -generator.random((40, 40))])
+    normals = (normals / np.linalg.norm(normals, axis=2, keepdims=True)).astype(np.float32)
+    points, lines = np.empty((300, 3)), np.empty((300, 6))
+    measured = nothing, camera, np.eye(4), np.array([0.3, 0.9]), 0.02, np.zeros(2)
+    assert contour.place_lines(pixels, borders, 300, rendered, normals, camera, window, *measured, points, lines) == 300
+    farther = [turned_away(rendered, normals, camera, *pixel, *border[2:]) for pixel, border in zip(pixels, borders)]
+    assert 30 < np.count_nonzero(farther) < 270
+    assert points[:, 2] == pytest.approx(rendered[tuple(pixels.T)] + farther, abs=1e-6)
+    assert points[:, :2] / points[:, 2:] == pytest.approx((borders[:, :2] - camera[2:]) / camera[:2])

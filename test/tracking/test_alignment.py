@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from shapes import sphere
+from tracking_scenes import frame_of
 
 from pose_tracker_ros.camera import PinholeCamera
 from pose_tracker_ros.datasets import open_sequence
@@ -170,6 +172,19 @@ def test_how_much_likelier_an_outline_is_than_any_other(models):
         assert found.outline_ratio == pytest.approx(likelier.sum() / shared, abs=1e-3)
     assert ratios[0] > ratios[1] + 1 > ratios[2] + 1
     assert aligned(frame, model, frame.truth["drill"]).outline_ratio == 0
+
+
+def test_the_outline_of_a_ball_is_where_it_turns_away_and_does_not_tell_how_it_is_turned():
+    """Its last pixels are nearer by up to a fifth of the radius, and turns of what is nearer would move it across its outline."""
+    radius, center = 0.05, np.array([0.02, 0.01, 0.6])
+    model = ObjectModel.from_mesh("ball", sphere(radius))
+    frame = frame_of(model, make_pose(np.eye(3), center))
+    found = aligned(frame, model, frame.truth["ball"], rounds=1, factors=("contour",))
+    points, _ = outline_lines(found.view, 200, np.zeros(2), ANY_DEPTH_M, 0.02)
+    distance = np.linalg.norm(center)
+    off = points @ center / distance - (distance - radius**2 / distance)
+    assert abs(off.mean()) < 0.001 and off.std() < 0.002
+    assert np.diag(found.solution.information)[3:5].max() < 2 * VAGUE[3, 3]
 
 
 def test_an_object_that_is_out_of_sight_is_nowhere(models):

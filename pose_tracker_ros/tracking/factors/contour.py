@@ -113,7 +113,7 @@ def outline_lines(
     points, lines = np.empty((2 * count, 3)), np.empty((2 * count, 6))
     found = contour.trace_outline(view.rendering.mask, count, pixels, borders) if count else 0
     window = np.array([view.left, view.top, view.scale], np.float64)
-    drawn = view.rendering.depth, view.camera.numbers, window
+    drawn = view.rendering.depth, view.rendering.normal, view.camera.numbers, window
     measured = view.frame.depth, view.depth_camera.numbers, view.frame.depth_T_color, np.array(depth_range)
     kept = contour.place_lines(pixels, borders, found, *drawn, *measured, occluder_m, shift, points, lines)
     return points[:kept], lines[:kept]
