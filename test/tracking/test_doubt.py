@@ -10,6 +10,7 @@ from pose_tracker_ros.geometry import apply_residual, pose_errors
 from pose_tracker_ros.objects import load_object
 from pose_tracker_ros.tracking import Tracker, TrackerConfig, TrackState
 from pose_tracker_ros.tracking.config import OFFLINE
+from pose_tracker_ros.tracking.search import BASIN_RAD
 from pose_tracker_ros.tracking.searcher import Searcher
 
 KNOWN = 3
@@ -67,6 +68,36 @@ def test_what_looks_otherwise_from_now_on_is_doubted_once(jug, monkeypatch):
 
     assert errors_deg(jug, [START] * (KNOWN + 8), shade=0.15).max() < 0.5
     assert len(asked) == 1
+
+
+@pytest.mark.parametrize(("step_deg", "jump_deg", "are_kept"), [(8, 20, True), (4, 30, False)])
+def test_earlier_views_are_kept_unless_they_were_of_another_turn(jug, monkeypatch, step_deg, jump_deg, are_kept):
+    """A jug turns on and jumps by as much as its own basin reaches, or more, while the light goes out: another pose than the first found is taken."""
+    apart, likelier = [], Searcher.likelier
+
+    def noted(self, found, may_compare):
+        standing = likelier(self, found, may_compare)
+        if standing.best is not found:
+            apart.append(pose_errors(standing.best.camera_T_object, found.camera_T_object)[1])
+        return standing
+
+    monkeypatch.setattr(Searcher, "likelier", noted)
+    axis = START[:3, :3] @ np.linalg.eigh(jug.surface_moments)[1][:, -1]
+    random, before = np.random.default_rng(0), 0
+    tracker = Tracker([jug], TrackerConfig(network="never", **OFFLINE))
+    tracker.start("demo_jug", START)
+    for number in range(10):
+        turn_deg = step_deg * min(number, 8) + (jump_deg if number == 9 else 0)
+        pose = apply_residual(START, np.zeros(3), np.radians(turn_deg) * axis, jug.center_m)
+        frame = noisy(frame_of(jug, pose, number / 30, index=number), random)
+        if number == 9:
+            before = len(tracker._tracks["demo_jug"].keyframes)
+            frame = dataclasses.replace(frame, color=(frame.color * 0.15).astype(np.uint8))
+        found = tracker.step(frame)["demo_jug"]
+    assert np.degrees(pose_errors(found.camera_T_object, pose)[1]) < 0.5
+    assert [one < BASIN_RAD for one in apart] == [are_kept]
+    assert before > 1
+    assert (len(tracker._tracks["demo_jug"].keyframes) >= before) == are_kept
 
 
 def test_two_that_turn_in_one_frame_are_both_followed(jug):
