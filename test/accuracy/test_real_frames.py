@@ -8,6 +8,7 @@ dragon's slow ones they are 11 mm away from it, and 1.6 px from its outline (``p
 import json
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -29,6 +30,8 @@ LEAST_OVERLAP = {"dragon": 0.88, "cube": 0.95}
 MOST_DEPTH_M = 0.001
 # The middle of the soup can's red label: on its mesh, read off a drawing of it, and in the image.
 LABEL_M, LABEL_PX = np.array([-0.0335, 0.0004, -0.0490]), np.array([241.0, 41.4])
+# So far edges are looked for around a drawn outline, pixels; and so much of a gradient counts (8 bit colours, Sobel), as shadows have stronger ones.
+EDGE_PX, EDGE = 10, 150
 OFFSETS = ([0, 0, 0], [-0.01, 0, 0], [0.01, 0, 0], [0, -0.01, 0], [0, 0, -0.01], [0, 0, 0.01])
 
 
@@ -104,3 +107,36 @@ def test_a_can_that_the_border_cuts_is_where_its_print_is_seen(cut_can, offset):
 
     assert beside_px(frame.truth[model.name]) > 17
     assert max(beside_px(pose) for pose in again_and_again(cut_can, offset, "when_needed")) < 9
+
+
+def aside_of_edges_px(color, mask):
+    """How far a mask's outline is from where the colours' gradients across it are strongest, by the best of all whole shifts."""
+    outline = max(cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0], key=len)[:, 0]
+    smooth = cv2.GaussianBlur(color, (0, 0), 1.2).astype(np.float32)
+    gradient = np.stack([cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)], axis=-1)
+    chord = np.roll(outline, -5, axis=0) - np.roll(outline, 5, axis=0)
+    normal = np.column_stack([chord[:, 1], -chord[:, 0]]) / np.linalg.norm(chord, axis=1, keepdims=True)
+    size = np.array(mask.shape[::-1])
+    is_inside = ((outline >= EDGE_PX) & (outline < size - EDGE_PX)).all(axis=1)
+    outline, normal, strength = outline[is_inside], normal[is_inside], {}
+    for shift in np.ndindex(2 * EDGE_PX + 1, 2 * EDGE_PX + 1):
+        column, row = (outline + shift - EDGE_PX).T
+        across = np.abs(np.einsum("ncd,nd->nc", gradient[row, column], normal)).max(axis=1)
+        strength[shift] = np.minimum(across, EDGE).mean()
+    return np.linalg.norm(np.subtract(max(strength, key=strength.get), EDGE_PX))
+
+
+@pytest.mark.parametrize(("video", "name"), [("0001", "006_mustard_bottle"), ("0001", "004_sugar_box"), ("0000", "061_foam_brick")])
+def test_outlines_are_at_the_edges_in_the_colour_image_which_annotated_ones_are_not(shared_data, video, name):
+    model = ObjectModel.from_mesh(name, load_mesh(shared_data / "ycbv_models" / name / "textured.obj"))
+    frames = list(open_sequence(shared_data / "ycbv_frames" / "data" / video))
+    estimates = track_frames(Tracker.load([model], TrackerConfig(**OFFLINE)), name, frames, frames[0].truth[name])
+    renderer = create_renderer("raycast", model.mesh)
+
+    def aside_px(frame, pose):
+        return aside_of_edges_px(frame.color, renderer.render(frame.camera, pose).mask)
+
+    pairs = zip(frames, estimates)
+    tracked, annotated = zip(*((aside_px(frame, one.camera_T_object), aside_px(frame, frame.truth[name])) for frame, one in pairs))
+    assert max(tracked) < 1.5
+    assert np.median(annotated) >= 2
