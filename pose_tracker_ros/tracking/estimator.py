@@ -57,6 +57,14 @@ class Estimator:
         """As :meth:`hypothesis`, somewhere about a pose (4, 4)."""
         return self.hypothesis(Expectation.near(camera_T_object))
 
+    def aligned_on(self, found: Hypothesis) -> Hypothesis:
+        """A first pose, or, where the image does not show it there, the one that is found from there on, if that is likelier: what begins
+        far off is not aligned at once. Without depth the next frame goes on from it."""
+        if found.evidence.is_present or not self.frame.has_depth or not self.budget.fits("hypothesis"):
+            return found
+        again = self.near(found.camera_T_object)
+        return found if again is None or again.merit < found.merit else again._replace(expected=found.expected)
+
     def roughly_near(self, camera_T_object: np.ndarray) -> Hypothesis | None:
         """As :meth:`near`, from one coarse view: to a pixel or two, in half the time."""
         expected = Expectation.near(camera_T_object)

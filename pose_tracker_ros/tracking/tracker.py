@@ -259,7 +259,8 @@ class Tracker:
         for name in [name for name in self._tracks if name not in new] + new:
             reserve_s = (len(found) + 1) * self._budget.cost_s("learning")
             if name not in new[1:] or self._budget.fits("hypothesis", reserve_s=reserve_s):
-                found[name] = searchers[name].hypothesis(expected[name], informed.get(name))
+                best = searchers[name].hypothesis(expected[name], informed.get(name))
+                found[name] = searchers[name].aligned_on(best) if best is not None and name in new else best
         return found
 
     def _elsewhere(
