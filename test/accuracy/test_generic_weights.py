@@ -14,7 +14,7 @@ from pose_tracker_ros.objects import ObjectModel, generic_weights_path, load_mes
 from pose_tracker_ros.tracking import Tracker, TrackerConfig
 from pose_tracker_ros.tracking.config import OFFLINE
 
-GEOMETRY = TrackerConfig(network="never", **OFFLINE)
+GEOMETRY, ALWAYS = (TrackerConfig(network=use, **OFFLINE) for use in ("never", "always"))
 
 
 @pytest.fixture(scope="module")
@@ -46,16 +46,22 @@ def test_unseen_objects_are_followed_behind_something(objects, name):
 
 
 def test_a_real_mug_keeps_its_handle_where_it_is(shared_data):
-    """YCB-Video, five frames: half hidden, so that depth and outline alone turn it, the more so from a bad start: 5.5 mm for 3.7."""
+    """YCB-Video, five frames: the handle is half hidden, and depth and outline tell the turn by little.
+
+    So geometry alone turns it a little from the true pose (ADD 4.4 mm for 2.0), and leaves it as it was told from a bad start (medians of eight:
+    10.7 mm for 5.2).
+    """
     frames = list(open_sequence(shared_data / "ycbv_frames" / "data" / "0000"))
     mesh = shared_data / "ycbv_models" / "025_mug" / "textured.obj"
     model = ObjectModel.from_mesh("025_mug", load_mesh(mesh))
     truth, points = np.stack([frame.truth["025_mug"] for frame in frames]), model.sample_points(500)
-    for first, least_gain in ((truth[0], 1.0), (perturbed(model, truth[0], 0.02, 10.0), 1.3)):
-        errors = {}
-        for config in (TrackerConfig(network="always", **OFFLINE), GEOMETRY):
-            rows = track_frames(Tracker.load([model], config), model.name, frames, first)
-            poses = [row.camera_T_object for row in rows]
-            errors[config.network] = np.median(add_errors(np.stack(poses), truth, points))
-        assert errors["always"] < 0.006
-        assert errors["never"] > least_gain * errors["always"]
+
+    def median_error(config, first):
+        rows = track_frames(Tracker.load([model], config), model.name, frames, first)
+        return np.median(add_errors(np.stack([row.camera_T_object for row in rows]), truth, points))
+
+    bad = [perturbed(model, truth[0], 0.02, 10.0, seed) for seed in range(8)]
+    for starts in ([truth[0]], bad):
+        always, never = (np.median([median_error(config, first) for first in starts]) for config in (ALWAYS, GEOMETRY))
+        assert always < 0.006
+        assert never > 1.3 * always
