@@ -224,6 +224,9 @@ class Tracker:
             searcher, track = searchers[name], searchers[name].track
             search = searches.get(name, track.search)
             best = search.found or found[name]
+            has_rival = search.found is not None or search.candidate is not None
+            if best is not None and track.is_new and name in searches and not has_rival:
+                best = searcher.aligned_on(best)
             # Of what is doubted only a new track can have been settled by the search that found nothing else.
             is_settled = search.found or name not in held or (track.is_new and searcher.is_believed(best, search.turns))
             # Another of its kind may have been found there in this frame.
@@ -259,8 +262,7 @@ class Tracker:
         for name in [name for name in self._tracks if name not in new] + new:
             reserve_s = (len(found) + 1) * self._budget.cost_s("learning")
             if name not in new[1:] or self._budget.fits("hypothesis", reserve_s=reserve_s):
-                best = searchers[name].hypothesis(expected[name], informed.get(name))
-                found[name] = searchers[name].aligned_on(best) if best is not None and name in new else best
+                found[name] = searchers[name].hypothesis(expected[name], informed.get(name))
         return found
 
     def _elsewhere(
