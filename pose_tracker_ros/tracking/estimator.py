@@ -58,8 +58,10 @@ class Estimator:
         return self.hypothesis(Expectation.near(camera_T_object))
 
     def aligned_on(self, found: Hypothesis) -> Hypothesis:
-        """A first pose that nothing elsewhere is likelier than, or, where the image does not show it there, the one that is found from there
-        on, if that is likelier: what begins far off is not aligned at once. Without depth the next frame goes on from it."""
+        """A first pose, or the one that is found from there on, if the image does not show the object at the first and that is likelier.
+
+        What begins far off is not aligned at once. Without depth the next frame goes on from it.
+        """
         if found.evidence.is_present or not self.frame.has_depth or not self.budget.fits("hypothesis"):
             return found
         again = self.near(found.camera_T_object)
